@@ -1,0 +1,98 @@
+# Baro. `make help` lists the targets. Outside the platform of DESIGN 2 (Debian 13 with our packages)
+# every target runs through deploy/local/root, which makes that platform first.
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := build
+
+ifeq ($(BARO_ROOT_SETS),)
+NEED_RUN_ONLY := help build run up down clean
+$(or $(MAKECMDGOALS),build): through-root ; @:
+.PHONY: through-root
+through-root:
+	@deploy/local/root $(if $(filter-out $(NEED_RUN_ONLY),$(MAKECMDGOALS)),--with test) \
+		$(MAKE) --no-print-directory $(MAKECMDGOALS)
+else
+
+CC       ?= cc
+BUILD    ?= build
+SERVICES := user product order coupon
+SANITIZE ?=
+OPTIMIZE ?= -O2 -D_FORTIFY_SOURCE=3
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wcast-qual -Wformat=2 -Wvla -Wswitch-enum -Werror
+HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+PACKAGES := libprotobuf-c libpq hiredis libmicrohttpd jansson libjwt libsodium libcrypto libcurl rdkafka
+CFLAGS   := -std=c17 -D_GNU_SOURCE -g $(OPTIMIZE) $(HARDEN) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \
+            -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES))
+LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+LDLIBS   := -lnng $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
+
+PROTO   := $(wildcard proto/*.proto)
+PB_OBJ  := $(PROTO:%.proto=$(BUILD)/%.pb-c.o)
+PB_H    := $(PROTO:%.proto=$(BUILD)/%.pb-c.h)
+objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
+LIB_OBJ := $(call objects,lib/*/*.c)
+LIB     := $(BUILD)/libbaro.a
+BIN     := $(SERVICES:%=$(BUILD)/baro-%) $(BUILD)/baro-gateway $(BUILD)/baroctl
+AREAS   := $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/ tests/integration/*/)))
+UNIT    := $(patsubst tests/unit/%/,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*/))
+INTEGRATION := $(patsubst tests/integration/%/,$(BUILD)/tests/integration-%,$(wildcard tests/integration/*/))
+E2E     := $(BUILD)/tests/e2e
+
+.PHONY: build
+build: $(BIN) ## Build the five processes and baroctl
+
+$(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h &: proto/%.proto $(PROTO)
+	@mkdir -p $(@D)
+	protoc --c_out=$(BUILD) $<
+
+$(BUILD)/proto/%.pb-c.o: $(BUILD)/proto/%.pb-c.c
+	$(CC) $(CFLAGS) -w -c -o $@ $<
+
+$(BUILD)/%.o: %.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARNINGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJ) $(PB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+.SECONDEXPANSION:
+$(SERVICES:%=$(BUILD)/baro-%): $(BUILD)/baro-%: $$(call objects,services/%/*.c) $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/baro-gateway: $$(call objects,gateway/*.c) $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/baroctl: $$(call objects,deploy/baroctl/*.c) $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Tests of area X link everything of X but its main. Criterion brings nanomsg, whose names nng has
+# too: libnanomsg comes first, so that the harness talks through its own library.
+CRITERION = -Wl,--no-as-needed -lnanomsg -Wl,--as-needed -lcriterion
+area_objects = $(filter-out %/main.o,$(if $(filter gateway,$(1)),$(call objects,gateway/*.c),\
+    $(if $(filter baroctl,$(1)),$(call objects,deploy/baroctl/*.c),$(call objects,services/$(1)/*.c))))
+SUPPORT = $(call objects,tests/support/*.c)
+
+$(BUILD)/tests/unit-%: $$(call objects,tests/unit/%/*.c) $$(call objects,tests/unit/%/*/*.c) $$(call area_objects,%) $$(SUPPORT) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
+
+$(BUILD)/tests/integration-%: $$(call objects,tests/integration/%/*.c) $$(call area_objects,%) $$(SUPPORT) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
+
+$(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
+
+.PHONY: clean
+clean: ## Remove what was built (the private servers' data stays)
+	rm -rf $(BUILD)
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | expand -t 12
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.SECONDARY:
+endif

@@ -1,0 +1,17 @@
+#pragma once
+// Time. Timers and deadlines use the monotonic clock; facts use the database's clock, which
+// reaches handlers as an argument. Nothing else reads a clock.
+
+#include <stdint.h>
+
+enum {
+    US_PER_MS = 1000,
+    MS_PER_S = 1000,
+};
+#define US_PER_S INT64_C(1000000)
+
+// Microseconds of CLOCK_MONOTONIC: for deadlines and timers inside one process.
+int64_t clock_monotonic_us(void);
+
+// Microseconds since 1970, UTC: for logs and token checks only.
+int64_t clock_realtime_us(void);

@@ -1,0 +1,48 @@
+#pragma once
+// Settings are environment variables; each process has one table of them, with defaults.
+//
+// `--help` prints the table. A bad value is one clear line that names the variable, the value and
+// what would be right, and exit status 2. Secrets are never printed.
+
+#include "lib/base/arena.h"
+#include "lib/base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum setting_type {
+    SETTING_TEXT,        // const char *
+    SETTING_SECRET,      // const char *, never printed; NAME_FILE may name a file that holds it
+    SETTING_INTEGER,     // int64_t inside [min, max]
+    SETTING_BOOLEAN,     // bool: on|off|true|false|1|0
+    SETTING_DURATION_MS, // int64_t milliseconds: "500ms", "10s", "5m", "2h", "1d"
+    SETTING_RATE,        // struct setting_rate: "5/60s" or "off"
+    SETTING_LOG_LEVEL,   // enum log_level
+};
+
+// "count per window"; count 0 means off.
+struct setting_rate {
+    int64_t count;
+    int64_t window_ms;
+};
+
+struct setting {
+    const char *name;          // "BARO_HTTP_ADDRESS"
+    enum setting_type type;
+    const char *default_value; // as text; NULL: the setting is required
+    size_t offset;             // where in the settings structure the value goes
+    int64_t min, max;          // SETTING_INTEGER and SETTING_DURATION_MS; both 0: any
+    const char *help;
+};
+
+// Reads the table from the environment into the structure at `into`; text is copied into arena.
+// INVALID_ARGUMENT with a message that names variable, value and remedy.
+struct status settings_load(const struct setting *table, size_t count, struct arena *arena, void *into);
+
+// Prints the table: name, default, help.
+void settings_print(const struct setting *table, size_t count);
+
+// Loads the table, or ends the process: prints the table and exits 0 for `--help`, prints the
+// version for `--version`, prints one line and exits 2 for a bad value or argument.
+void settings_load_or_exit(int argc, char **argv, const struct setting *table, size_t count,
+                           struct arena *arena, void *into);

@@ -1,0 +1,18 @@
+#pragma once
+// Forward-only migrations: services/X/migrations/0001_words.sql, in order, each once.
+//
+// Each file's checksum is recorded in table `migration`; a recorded file that has changed is refused.
+// Runs under a lock row, so any number of replicas may start at once. Statements run one by one
+// inside one transaction per file.
+
+#include "lib/db/db.h"
+
+// One migration, compiled into the executable (build/services/X/migrations.c).
+struct migration {
+    const char *name; // "0001_wallet.sql"
+    const char *sql;
+};
+
+// Applies what is missing. FAILED_PRECONDITION names a recorded file that changed or is unknown and
+// newer than ours is tolerated (an older replica beside a newer schema).
+struct status migrate(struct db *db, const struct migration *migrations, size_t count);
