@@ -97,8 +97,17 @@ void db_rollback(struct db *db); // accepts a handle without a transaction
 struct status db_query(struct db *db, const struct statement *statement, struct params params,
                        struct rows *rows);
 
-// Queues a write; its failure shows at the next call that waits. Only inside a transaction.
+// Queues a write; its failure shows at the next call that waits. Outside a transaction, what is sent
+// together is one implicit transaction.
 struct status db_queue(struct db *db, const struct statement *statement, struct params params);
+
+// Queues a statement whose rows are filled in when the next call that waits returns: lets a read that
+// needs nothing else share that call's round trip. `rows` must live until then.
+struct status db_queue_query(struct db *db, const struct statement *statement, struct params params,
+                             struct rows *rows);
+
+// Sends what is queued and waits for it.
+struct status db_flush(struct db *db);
 
 // A query whose rows nobody needs; *affected may be NULL.
 struct status db_execute(struct db *db, const struct statement *statement, struct params params,

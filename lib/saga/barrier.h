@@ -1,0 +1,35 @@
+#pragma once
+// The participants' side: every saga command has its effect at most once, whatever the order, number
+// and lateness of its copies.
+//
+// Table barrier(saga_id, step, op, code, reason, field, message, reply, created_at), primary key (saga_id,
+// step, op), written in the transaction of the effect:
+//   - a duplicate gets the stored reply again;
+//   - a compensation that comes first succeeds, does nothing, and leaves a tombstone in the action's
+//     place, so that the late action is refused with STEP_COMPENSATED;
+//   - a compensation of an action that was refused succeeds and does nothing.
+// Two transactions that race for one step meet at the primary key; the loser runs again and sees.
+
+#include "lib/db/db.h"
+#include "lib/rpc/method.h"
+
+extern const struct guard barrier_guard;
+
+// What the barrier knows about a step before a command runs.
+enum barrier_row { BARRIER_ABSENT, BARRIER_DONE, BARRIER_REFUSED, BARRIER_TOMBSTONE };
+
+// What to do with a command.
+enum barrier_verdict {
+    BARRIER_RUN,              // run it and store its outcome
+    BARRIER_REPEAT,           // answer what is stored for this op
+    BARRIER_REFUSE,           // an action after its compensation
+    BARRIER_DO_NOTHING,       // a compensation of something that did not happen: succeed
+    BARRIER_LEAVE_TOMBSTONE,  // the same, and bar the action that may still come
+};
+
+// Pure: the table that the guard and the simulator share.
+enum barrier_verdict barrier_decide(bool compensation, enum barrier_row action,
+                                    enum barrier_row compensation_row);
+
+// Deletes rows older than keep_ms, at most limit.
+struct status barrier_prune(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted);

@@ -1,0 +1,68 @@
+#pragma once
+// What the four services have in common around their tables: settings, database, dispatcher, RPC
+// server, pub/sub, jobs, operations endpoint, drain. main.c fills in a definition and calls
+// service_run.
+
+#include "lib/base/settings.h"
+#include "lib/bus/bus.h"
+#include "lib/db/db.h"
+#include "lib/db/migrate.h"
+#include "lib/rpc/client.h"
+#include "lib/rpc/dispatcher.h"
+
+// The settings that every service has; a service's own structure starts with it.
+struct service_settings {
+    const char *rpc_listen;     // BARO_RPC_LISTEN
+    const char *bus_listen;     // BARO_BUS_LISTEN
+    const char *ops_listen;     // BARO_OPS_LISTEN: /livez /readyz /metrics; "off"
+    const char *database_url;   // BARO_DATABASE_URL
+    const char *redis_url;      // BARO_REDIS_URL
+    const char *secret;         // BARO_SECRET: between processes
+    const char *instance;       // BARO_INSTANCE: default is host and pid
+    enum log_level log_level;   // BARO_LOG_LEVEL
+    int64_t write_workers;      // BARO_WRITE_WORKERS
+    int64_t read_workers;       // BARO_READ_WORKERS
+    int64_t batch_max;          // BARO_BATCH_MAX
+    int64_t queue_max;          // BARO_QUEUE_MAX
+    int64_t drain_ms;           // BARO_DRAIN
+    int64_t start_wait_ms;      // BARO_START_WAIT: for PostgreSQL and Redis
+};
+
+// The rows of the table for `struct service_settings` at offset 0; a service lists its own rows after them.
+#define SERVICE_SETTINGS_COUNT 14
+extern const struct setting service_settings_table[SERVICE_SETTINGS_COUNT];
+
+// Work that repeats, on any number of replicas at once: each job claims its rows with a lease, so
+// nothing happens twice. Runs on the job thread with a connection of its own.
+struct job {
+    const char *name;
+    int64_t period_ms;
+    struct status (*run)(void *service, struct db *db);
+};
+
+struct service_runtime;
+
+struct service_definition {
+    const char *name;                    // "user"
+    const struct method_table *methods;
+    const struct migration *migrations;
+    const size_t *migration_count;
+    const struct job *jobs;
+    size_t job_count;
+    const char *command_source;          // addresses of the order service's publisher; NULL: none
+    void *service;                       // the service's context, given to handlers and jobs
+    // After the database is migrated and the dispatcher exists, before calls come in; may be NULL.
+    struct status (*started)(void *service, struct service_runtime *runtime);
+    // After draining, before the runtime goes away; may be NULL.
+    void (*stopping)(void *service);
+};
+
+// Runs until SIGTERM or SIGINT, then drains. Returns the exit status of the process.
+int service_run(const struct service_settings *settings, const struct service_definition *definition);
+
+struct dispatcher *service_dispatcher(struct service_runtime *runtime);
+struct publisher *service_publisher(struct service_runtime *runtime);
+const char *service_instance(struct service_runtime *runtime);
+
+// Runs a named job now, for tests and for jobs that wake others; false for an unknown name.
+bool service_wake_job(struct service_runtime *runtime, const char *name);
