@@ -11,9 +11,12 @@
 //     db_queue(db, &SAVE, PARAMS(..));                 // queued
 //     st = db_commit(db);                             // sends SAVE and COMMIT, waits for both
 //
-// After a failure inside a transaction every further call returns that failure until db_rollback.
+// After a failure inside a transaction every further call returns that failure until db_rollback or
+// db_commit, which end the transaction whatever they answer. The message of a failure lives until
+// the next failure on the same db: copy it before handing it to another thread.
 // A COMMIT whose answer was lost is STATUS_UNKNOWN with REASON_OUTCOME_UNKNOWN: never "failed"
-// (RELIABILITY 3). A lost connection is STATUS_UNAVAILABLE; the next db_begin or db_query outside a
+// (RELIABILITY 3); so is, outside a transaction, anything but a SELECT. Any other lost connection is
+// STATUS_UNAVAILABLE; the next db_begin or db_query outside a
 // transaction connects again.
 
 #include "lib/base/arena.h"
@@ -116,8 +119,8 @@ struct status db_execute(struct db *db, const struct statement *statement, struc
 // Runs a script of several statements (migrations, test set-up) outside any transaction of ours.
 struct status db_script(struct db *db, const char *sql);
 
-// The deadline of what follows, on the monotonic clock; 0 for none. Queries that would outlive it
-// are cancelled by the server (statement_timeout).
+// The deadline of what follows, on the monotonic clock; 0 for none. A query that outlives it is
+// cancelled on the server; nothing is sent, not even COMMIT, once it has passed.
 void db_set_deadline(struct db *db, int64_t deadline_us);
 
 // SQLSTATE -> status: the one table at this border (sqlstate.c).

@@ -2,7 +2,7 @@
 // Forward-only migrations: services/X/migrations/0001_words.sql, in order, each once.
 //
 // Each file's checksum is recorded in table `migration`; a recorded file that has changed is refused.
-// Runs under a lock row, so any number of replicas may start at once. Statements run one by one
+// Runs under a transaction's advisory lock, so any number of replicas may start at once. Statements run one by one
 // inside one transaction per file.
 
 #include "lib/db/db.h"
