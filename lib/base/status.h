@@ -84,7 +84,7 @@ struct status {
     const char *message; // one sentence for people, or NULL
 };
 
-#define OK ((struct status){STATUS_OK})
+#define OK ((struct status){.code = STATUS_OK})
 
 static inline bool failed(struct status st)
 {
