@@ -14,7 +14,7 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR, LOG_LEVEL_OFF };
 
-enum log_field_kind { LOG_FIELD_END, LOG_FIELD_INT, LOG_FIELD_TEXT };
+enum log_field_kind { LOG_FIELD_END, LOG_FIELD_INT, LOG_FIELD_TEXT, LOG_FIELD_STATUS };
 
 typedef struct log_field {
     enum log_field_kind kind;

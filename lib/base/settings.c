@@ -1,0 +1,239 @@
+// Each type has one row: how its text is read, and what a message says that it should have been.
+// All values are read before the first is stored, so a bad one leaves the structure untouched.
+// Variables that no table names are nobody's business: other processes have settings too.
+
+#include "lib/base/settings.h"
+
+#include "lib/base/log.h"
+#include "lib/base/text.h"
+#include "lib/base/version.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SECRET_LIMIT = 64 * 1024 };
+
+struct value {
+    union {
+        const char *text;
+        int64_t number;
+        bool boolean;
+        struct setting_rate rate;
+        enum log_level level;
+    };
+};
+
+static bool in_range(const struct setting *setting, int64_t number)
+{
+    bool any = setting->min == 0 && setting->max == 0;
+    return any || (number >= setting->min && number <= setting->max);
+}
+
+static bool read_text(const struct setting *setting, const char *text, struct value *value)
+{
+    (void)setting;
+    value->text = text;
+    return true;
+}
+
+static bool read_integer(const struct setting *setting, const char *text, struct value *value)
+{
+    return text_parse_int64(text, INT64_MIN, INT64_MAX, &value->number) &&
+           in_range(setting, value->number);
+}
+
+static bool read_boolean(const struct setting *setting, const char *text, struct value *value)
+{
+    static const struct {
+        const char *word;
+        bool boolean;
+    } words[] = {
+        {"on",    true },
+        {"off",   false},
+        {"true",  true },
+        {"false", false},
+        {"1",     true },
+        {"0",     false}
+    };
+    (void)setting;
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (strcmp(words[i].word, text) == 0) {
+            value->boolean = words[i].boolean;
+            return true;
+        }
+    return false;
+}
+
+static bool read_duration(const struct setting *setting, const char *text, struct value *value)
+{
+    return text_parse_duration_ms(text, &value->number) && in_range(setting, value->number);
+}
+
+static bool read_rate(const struct setting *setting, const char *text, struct value *value)
+{
+    (void)setting;
+    value->rate = (struct setting_rate){0};
+    if (strcmp(text, "off") == 0)
+        return true;
+    const char *slash = strchr(text, '/');
+    char count[24];
+    if (!slash || (size_t)(slash - text) >= sizeof(count))
+        return false;
+    memcpy(count, text, (size_t)(slash - text));
+    count[slash - text] = '\0';
+    return text_parse_int64(count, 1, INT32_MAX, &value->rate.count) &&
+           text_parse_duration_ms(slash + 1, &value->rate.window_ms) && value->rate.window_ms > 0;
+}
+
+static bool read_log_level(const struct setting *setting, const char *text, struct value *value)
+{
+    (void)setting;
+    return log_level_parse(text, &value->level);
+}
+
+static const struct {
+    bool (*read)(const struct setting *setting, const char *text, struct value *value);
+    size_t size; // in the structure
+    const char *expected;
+} types[] = {
+    [SETTING_TEXT] = {read_text,      sizeof(const char *),        "a text"                      },
+    [SETTING_SECRET] = {read_text,      sizeof(const char *),        "a text"                      },
+    [SETTING_INTEGER] = {read_integer,   sizeof(int64_t),             "a whole number"              },
+    [SETTING_BOOLEAN] = {read_boolean,   sizeof(bool),                "on or off"                   },
+    [SETTING_DURATION_MS] = {read_duration,  sizeof(int64_t),
+                      "a duration such as 500ms, 10s, 5m, 2h or 1d"                              },
+    [SETTING_RATE] = {read_rate,      sizeof(struct setting_rate), "a rate such as 5/60s, or off"},
+    [SETTING_LOG_LEVEL] = {read_log_level, sizeof(enum log_level),
+                      "debug, info, warn, error or off"                                          },
+};
+
+static struct status bad_value(const struct setting *setting, const char *text, struct arena *arena)
+{
+    const char *range = "";
+    if (setting->min != 0 || setting->max != 0)
+        range =
+            text_printf(arena, " from %lld to %lld%s", (long long)setting->min,
+                        (long long)setting->max, setting->type == SETTING_DURATION_MS ? " ms" : "");
+    struct text_buffer message;
+    text_buffer_init(&message, arena, 128);
+    text_append(&message, setting->name);
+    text_append_char(&message, '=');
+    text_append_json(&message, text, strlen(text));
+    text_appendf(&message, " is not valid: expected %s%s", types[setting->type].expected, range);
+    return invalid(setting->name, message.data);
+}
+
+// Reads a file that holds a secret, without the line end that editors add.
+static struct status read_secret(const struct setting *setting, const char *path,
+                                 struct arena *arena, const char **text)
+{
+    FILE *file = fopen(path, "re");
+    char *secret = arena_alloc(arena, SECRET_LIMIT + 1);
+    size_t length = file ? fread(secret, 1, SECRET_LIMIT + 1, file) : 0;
+    const char *problem = !file || ferror(file)     ? strerror(errno)
+                          : length > SECRET_LIMIT   ? "longer than 64 KiB"
+                          : strlen(secret) < length ? "not a text"
+                                                    : NULL;
+    if (file)
+        fclose(file);
+    if (problem)
+        return invalid(setting->name, text_printf(arena, "%s_FILE: cannot use \"%s\": %s",
+                                                  setting->name, path, problem));
+    while (length > 0 && strchr("\r\n", secret[length - 1]))
+        secret[--length] = '\0';
+    *text = secret;
+    return OK;
+}
+
+// The text of a setting: the environment, the file of a secret, or the default.
+static struct status find_text(const struct setting *setting, struct arena *arena,
+                               const char **text)
+{
+    const char *found = getenv(setting->name);
+    if (setting->type == SETTING_SECRET) {
+        const char *path = getenv(text_printf(arena, "%s_FILE", setting->name));
+        if (path && found)
+            return invalid(setting->name,
+                           text_printf(arena, "%s and %s_FILE are both set: keep one",
+                                       setting->name, setting->name));
+        if (path) {
+            struct status st = read_secret(setting, path, arena, &found);
+            if (failed(st))
+                return st;
+        }
+    }
+    if (!found)
+        found = setting->default_value;
+    if (!found || (!*found && !setting->default_value))
+        return invalid(setting->name, text_printf(arena, "%s is not set: it is required (%s)",
+                                                  setting->name, setting->help));
+    *text = text_copy(arena, found);
+    return OK;
+}
+
+struct status settings_load(const struct setting *table, size_t count, struct arena *arena,
+                            void *into)
+{
+    struct value *values = arena_array(arena, count, sizeof(*values));
+    for (size_t i = 0; i < count; i++) {
+        const char *text;
+        struct status st = find_text(&table[i], arena, &text);
+        if (failed(st))
+            return st;
+        if (!types[table[i].type].read(&table[i], text, &values[i]))
+            return bad_value(&table[i], text, arena);
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy((char *)into + table[i].offset, &values[i], types[table[i].type].size);
+    return OK;
+}
+
+static const char *shown_default(const struct setting *setting)
+{
+    if (!setting->default_value)
+        return "(required)";
+    if (setting->type == SETTING_SECRET)
+        return "(secret)";
+    return *setting->default_value ? setting->default_value : "(empty)";
+}
+
+void settings_print(const struct setting *table, size_t count)
+{
+    int name_width = 0, default_width = 0;
+    for (size_t i = 0; i < count; i++) {
+        int name = (int)strlen(table[i].name), text = (int)strlen(shown_default(&table[i]));
+        name_width = name > name_width ? name : name_width;
+        default_width = text > default_width ? text : default_width;
+    }
+    for (size_t i = 0; i < count; i++)
+        printf("%-*s  %-*s  %s\n", name_width, table[i].name, default_width,
+               shown_default(&table[i]), table[i].help);
+}
+
+void settings_load_or_exit(int argc, char **argv, const struct setting *table, size_t count,
+                           struct arena *arena, void *into)
+{
+    const char *slash = strrchr(argv[0], '/');
+    const char *program = slash ? slash + 1 : argv[0];
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        printf("%s %s: settings are environment variables.\n\n", program, BARO_VERSION);
+        settings_print(table, count);
+        exit(0);
+    }
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("%s %s\n", program, BARO_VERSION);
+        exit(0);
+    }
+    if (argc > 1) {
+        fprintf(stderr, "%s: unexpected argument \"%s\": only --help and --version are known\n",
+                program, argv[argc > 2 && argv[1][0] == '-' ? 2 : 1]);
+        exit(2);
+    }
+    struct status st = settings_load(table, count, arena, into);
+    if (failed(st)) {
+        fprintf(stderr, "%s: %s\n", program, st.message);
+        exit(2);
+    }
+}
