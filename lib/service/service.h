@@ -3,6 +3,7 @@
 // server, pub/sub, jobs, operations endpoint, drain. main.c fills in a definition and calls
 // service_run.
 
+#include "lib/base/log.h"
 #include "lib/base/settings.h"
 #include "lib/bus/bus.h"
 #include "lib/db/db.h"
@@ -12,25 +13,26 @@
 
 // The settings that every service has; a service's own structure starts with it.
 struct service_settings {
-    const char *rpc_listen;     // BARO_RPC_LISTEN
-    const char *bus_listen;     // BARO_BUS_LISTEN
-    const char *ops_listen;     // BARO_OPS_LISTEN: /livez /readyz /metrics; "off"
-    const char *database_url;   // BARO_DATABASE_URL
-    const char *redis_url;      // BARO_REDIS_URL
-    const char *secret;         // BARO_SECRET: between processes
-    const char *instance;       // BARO_INSTANCE: default is host and pid
-    enum log_level log_level;   // BARO_LOG_LEVEL
-    int64_t write_workers;      // BARO_WRITE_WORKERS
-    int64_t read_workers;       // BARO_READ_WORKERS
-    int64_t batch_max;          // BARO_BATCH_MAX
-    int64_t queue_max;          // BARO_QUEUE_MAX
-    int64_t drain_ms;           // BARO_DRAIN
-    int64_t start_wait_ms;      // BARO_START_WAIT: for PostgreSQL and Redis
+    const char *rpc_listen;   // BARO_RPC_LISTEN
+    const char *bus_listen;   // BARO_BUS_LISTEN
+    const char *ops_listen;   // BARO_OPS_LISTEN: /livez /readyz /metrics; "off"
+    const char *database_url; // BARO_DATABASE_URL
+    const char *secret;       // BARO_SECRET: between processes
+    const char *instance;     // BARO_INSTANCE: default is host and pid
+    enum log_level log_level; // BARO_LOG_LEVEL
+    int64_t write_workers;    // BARO_WRITE_WORKERS
+    int64_t read_workers;     // BARO_READ_WORKERS
+    int64_t batch_max;        // BARO_BATCH_MAX
+    int64_t queue_max;        // BARO_QUEUE_MAX
+    int64_t drain_ms;         // BARO_DRAIN
+    int64_t start_wait_ms;    // BARO_START_WAIT: for PostgreSQL
 };
 
-// The rows of the table for `struct service_settings` at offset 0; a service lists its own rows after them.
-#define SERVICE_SETTINGS_COUNT 14
-extern const struct setting service_settings_table[SERVICE_SETTINGS_COUNT];
+// Loads the settings that every service has and the service's own rows into the structure at `into`,
+// which starts with struct service_settings; like settings_load_or_exit. An own row with the name of
+// a common one replaces it: that is how a service gives its own default ports.
+void service_settings_load_or_exit(int argc, char **argv, const struct setting *own,
+                                   size_t own_count, struct arena *arena, void *into);
 
 // Work that repeats, on any number of replicas at once: each job claims its rows with a lease, so
 // nothing happens twice. Runs on the job thread with a connection of its own.
@@ -43,14 +45,14 @@ struct job {
 struct service_runtime;
 
 struct service_definition {
-    const char *name;                    // "user"
+    const char *name; // "user"
     const struct method_table *methods;
     const struct migration *migrations;
     const size_t *migration_count;
     const struct job *jobs;
     size_t job_count;
-    const char *command_source;          // addresses of the order service's publisher; NULL: none
-    void *service;                       // the service's context, given to handlers and jobs
+    const char *command_source; // addresses of the order service's publisher; NULL: none
+    void *service;              // the service's context, given to handlers and jobs
     // After the database is migrated and the dispatcher exists, before calls come in; may be NULL.
     struct status (*started)(void *service, struct service_runtime *runtime);
     // After draining, before the runtime goes away; may be NULL.
@@ -58,7 +60,8 @@ struct service_definition {
 };
 
 // Runs until SIGTERM or SIGINT, then drains. Returns the exit status of the process.
-int service_run(const struct service_settings *settings, const struct service_definition *definition);
+int service_run(const struct service_settings *settings,
+                const struct service_definition *definition);
 
 struct dispatcher *service_dispatcher(struct service_runtime *runtime);
 struct publisher *service_publisher(struct service_runtime *runtime);

@@ -1,0 +1,219 @@
+// Start-up in the order of dependence, shut-down in reverse: a service takes calls only when its
+// schema is in place, and stops only when what it took is answered.
+
+#include "lib/service/service.h"
+
+#include "lib/base/log.h"
+#include "lib/base/macros.h"
+#include "lib/bus/commands.h"
+#include "lib/bus/leases.h"
+#include "lib/db/schema.h"
+#include "lib/rpc/server.h"
+#include "lib/service/jobs.h"
+#include "lib/service/ops.h"
+#include "lib/service/transaction.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEASE_PERIOD_MS = 2000, LEASE_MS = 10000 };
+
+extern const struct migration bus_migrations[];
+extern const size_t bus_migration_count;
+extern const struct migration saga_migrations[];
+extern const size_t saga_migration_count;
+
+struct service_runtime {
+    const struct service_settings *settings;
+    const struct service_definition *definition;
+    struct dispatcher *dispatcher;
+    struct publisher *publisher;
+    struct command_receiver *commands;
+    struct rpc_server *server;
+    struct ops_server *ops;
+    struct job_runner *jobs;
+    struct job_runner *leases;
+    struct job lease_job;
+    atomic_bool ready;
+};
+
+struct dispatcher *service_dispatcher(struct service_runtime *runtime)
+{
+    return runtime->dispatcher;
+}
+
+struct publisher *service_publisher(struct service_runtime *runtime)
+{
+    return runtime->publisher;
+}
+
+const char *service_instance(struct service_runtime *runtime)
+{
+    return runtime->settings->instance;
+}
+
+bool service_wake_job(struct service_runtime *runtime, const char *name)
+{
+    return job_runner_wake(runtime->jobs, name);
+}
+
+static struct status prepare_schema(struct service_runtime *runtime)
+{
+    const struct service_definition *definition = runtime->definition;
+    SCOPED(db) *db = db_create(runtime->settings->database_url, "migrate");
+    struct status st = db_wait(db, runtime->settings->start_wait_ms);
+
+    if (!failed(st))
+        st = schema_prepare(db);
+    if (!failed(st))
+        st = migrate(db, bus_migrations, bus_migration_count);
+    if (!failed(st))
+        st = migrate(db, saga_migrations, saga_migration_count);
+    if (!failed(st))
+        st = migrate(db, definition->migrations, *definition->migration_count);
+    return st;
+}
+
+static struct status make_dispatcher(struct service_runtime *runtime)
+{
+    const struct service_settings *settings = runtime->settings;
+
+    // The ops table takes a plain pointer; the connection string is only read.
+    runtime->dispatcher = dispatcher_create(&(struct dispatcher_options){
+        .transaction = &postgres_transaction,
+        .transaction_context = (void *)(uintptr_t)settings->database_url,
+        .service = runtime->definition->service,
+        .write_workers = (size_t)settings->write_workers,
+        .read_workers = (size_t)settings->read_workers,
+        .queue_max = (size_t)settings->queue_max,
+        .batch_max = (size_t)settings->batch_max,
+    });
+    return dispatcher_add(runtime->dispatcher, runtime->definition->methods);
+}
+
+static struct status renew_leases(void *service, struct db *db)
+{
+    struct service_runtime *runtime = service;
+    uint32_t partitions = 0;
+    struct status st = leases_renew(db, runtime->settings->instance, LEASE_MS, &partitions);
+    if (!failed(st))
+        command_receiver_set_partitions(runtime->commands, partitions);
+    return st;
+}
+
+static struct status start_commands(struct service_runtime *runtime)
+{
+    const struct service_definition *definition = runtime->definition;
+    if (!definition->command_source)
+        return OK;
+    struct status st = command_receiver_start(definition->name, definition->command_source,
+                                              runtime->settings->secret, runtime->dispatcher,
+                                              runtime->publisher, &runtime->commands);
+    if (failed(st))
+        return st;
+    // On a thread of its own: a slow job must not cost the replica its partitions.
+    runtime->lease_job = (struct job){"partition_leases", LEASE_PERIOD_MS, renew_leases};
+    runtime->leases =
+        job_runner_start(&runtime->lease_job, 1, runtime, runtime->settings->database_url);
+    return OK;
+}
+
+static struct status start(struct service_runtime *runtime)
+{
+    const struct service_settings *settings = runtime->settings;
+    const struct service_definition *definition = runtime->definition;
+    struct status st = nng_prepare();
+
+    if (!failed(st))
+        st = prepare_schema(runtime);
+    if (!failed(st))
+        st = make_dispatcher(runtime);
+    if (!failed(st))
+        st = publisher_start(settings->bus_listen, settings->secret, &runtime->publisher);
+    if (!failed(st) && definition->started)
+        st = definition->started(definition->service, runtime);
+    if (failed(st))
+        return st;
+    dispatcher_start(runtime->dispatcher);
+    st = start_commands(runtime);
+    if (!failed(st))
+        st = rpc_server_start(&(struct rpc_server_options){.listen = settings->rpc_listen,
+                                                           .secret = settings->secret,
+                                                           .instance = settings->instance,
+                                                           .dispatcher = runtime->dispatcher},
+                              &runtime->server);
+    if (failed(st))
+        return st;
+    runtime->jobs = job_runner_start(definition->jobs, definition->job_count, definition->service,
+                                     settings->database_url);
+    st = ops_server_start(settings->ops_listen, &runtime->ready, &runtime->ops);
+    atomic_store(&runtime->ready, !failed(st));
+    return st;
+}
+
+static void give_leases_back(struct service_runtime *runtime)
+{
+    SCOPED(db) *db = db_create(runtime->settings->database_url, "leases");
+    struct status st = leases_release(db, runtime->settings->instance);
+    if (failed(st))
+        log_warn("partition leases not given back: they run out by themselves", log_status(st));
+}
+
+static void stop(struct service_runtime *runtime)
+{
+    atomic_store(&runtime->ready, false);
+    if (runtime->server)
+        rpc_server_stop_serving(runtime->server);
+    if (runtime->leases) {
+        job_runner_stop(runtime->leases);
+        give_leases_back(runtime);
+    }
+    job_runner_stop(runtime->jobs);
+    if (runtime->dispatcher)
+        dispatcher_drain(runtime->dispatcher, runtime->settings->drain_ms);
+    if (runtime->definition->stopping)
+        runtime->definition->stopping(runtime->definition->service);
+    command_receiver_destroy(runtime->commands);
+    rpc_server_destroy(runtime->server);
+    dispatcher_destroy(runtime->dispatcher);
+    publisher_destroy(runtime->publisher);
+    ops_server_stop(runtime->ops);
+}
+
+// SIGTERM and SIGINT are waited for by the main thread; every other thread inherits the block.
+static sigset_t block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+int service_run(const struct service_settings *settings,
+                const struct service_definition *definition)
+{
+    struct service_runtime runtime = {.settings = settings, .definition = definition};
+    sigset_t signals = block_signals();
+    int signal_number = 0;
+
+    log_init(definition->name, settings->log_level);
+    struct status st = start(&runtime);
+    if (failed(st)) {
+        log_error("cannot start", log_status(st));
+        stop(&runtime);
+        return 1;
+    }
+    log_info("ready", log_text("instance", settings->instance),
+             log_text("rpc", settings->rpc_listen));
+    sigwait(&signals, &signal_number);
+    log_info("draining", log_text("instance", settings->instance));
+    stop(&runtime);
+    log_info("stopped", log_text("instance", settings->instance));
+    return 0;
+}

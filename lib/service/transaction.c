@@ -1,0 +1,61 @@
+// The batch's clock is read in the round trip of its first statement, so it costs none of its own
+// when a guard asks the database anyway.
+
+#include "lib/service/transaction.h"
+
+#include "lib/db/db.h"
+
+#include <stdlib.h>
+
+// Each worker's handle starts with its connection, so that handlers may take it for a struct db *.
+static const struct statement NOW = {"transaction_now", "SELECT baro_now()"};
+
+static void *open_connection(void *context, const char *worker)
+{
+    return db_create(context, worker);
+}
+
+static void close_connection(void *tx)
+{
+    db_destroy(tx);
+}
+
+static struct status begin(void *tx, enum method_kind kind)
+{
+    return kind == METHOD_WRITE ? db_begin(tx) : db_connect(tx);
+}
+
+static struct status now(void *tx, int64_t *now_us)
+{
+    struct rows rows;
+    struct status st = db_query(tx, &NOW, NO_PARAMS, &rows);
+    if (failed(st))
+        return st;
+    *now_us = rows_int64(&rows, 0, 0);
+    return OK;
+}
+
+static struct status commit(void *tx)
+{
+    return db_commit(tx);
+}
+
+static void rollback(void *tx)
+{
+    db_rollback(tx);
+}
+
+static void set_deadline(void *tx, int64_t deadline_us)
+{
+    db_set_deadline(tx, deadline_us);
+}
+
+const struct transaction_ops postgres_transaction = {
+    .open = open_connection,
+    .close = close_connection,
+    .begin = begin,
+    .now = now,
+    .commit = commit,
+    .rollback = rollback,
+    .set_deadline = set_deadline,
+};
