@@ -75,7 +75,7 @@ int64_t rows_int64(const struct rows *rows, size_t row, int column)
     case OID_TIMESTAMPTZ:
         return read_time(from);
     }
-    assert(!"the column is no integer and no timestamptz");
+    assert(false && "the column is no integer and no timestamptz");
     return 0;
 }
 
