@@ -85,6 +85,54 @@ $(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
 
+# --- running ---------------------------------------------------------------------------------------
+STACK := deploy/local/stack
+UP    := .local/up
+export BUILD
+
+.PHONY: run up down
+run: build ## Start everything, place and pay a demo order, print the addresses; Ctrl-C stops all
+	@deploy/local/run $(UP)
+
+up: build ## The same in the background; REPLICAS=2 for two of each
+	@$(STACK) up $(UP) $(REPLICAS)
+	@$(STACK) addresses $(UP)
+
+down: ## Stop what `up` started; the data stays
+	@$(STACK) down $(UP)
+
+# --- testing ---------------------------------------------------------------------------------------
+SERVERS := deploy/local/servers
+CRITERION_FLAGS ?= --jobs 4 --timeout 120
+
+.PHONY: test check lint asan tsan
+test: build $(UNIT) $(INTEGRATION) $(E2E) ## Unit, integration and end-to-end tests on private servers
+	@tests/run-all .local/test $(UNIT) $(INTEGRATION) $(E2E)
+
+asan: ## Unit and integration tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined OPTIMIZE=-O1 check
+
+tsan: ## The same under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 check
+
+check: $(UNIT) $(INTEGRATION)
+	@tests/run-all .local/test $(UNIT) $(INTEGRATION)
+
+C_FILES = $(shell find lib services gateway deploy tests -name '*.c')
+lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, layers, sizes
+	tests/lint/layers
+	tests/lint/functions
+	clang-format --dry-run -Werror $$(find lib services gateway deploy tests -name '*.[ch]')
+	shellcheck -s sh deploy/local/root deploy/local/servers deploy/local/stack deploy/local/run tests/run-all tests/lint/layers tests/lint/functions
+	$(MAKE) --no-print-directory BUILD=build CC=gcc objects
+	$(MAKE) --no-print-directory BUILD=build-clang CC=clang objects
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem -I. -Ibuild lib services gateway deploy
+	clang-tidy --quiet -p build $(C_FILES) -- -std=c17 -D_GNU_SOURCE -I. -Ibuild
+
+.PHONY: objects
+objects: $(C_FILES:%.c=$(BUILD)/%.o)
+
 .PHONY: clean
 clean: ## Remove what was built (the private servers' data stays)
 	rm -rf $(BUILD)
