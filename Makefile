@@ -123,7 +123,7 @@ lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, layers, sizes
 	tests/lint/layers
 	tests/lint/functions
 	clang-format --dry-run -Werror $$(find lib services gateway deploy tests -name '*.[ch]')
-	shellcheck -s sh deploy/local/root deploy/local/servers deploy/local/stack deploy/local/run tests/run-all tests/lint/layers tests/lint/functions
+	shellcheck -S warning -s sh deploy/local/root deploy/local/servers deploy/local/stack deploy/local/run deploy/local/demo tests/run-all tests/lint/layers tests/lint/functions
 	$(MAKE) --no-print-directory BUILD=build CC=gcc objects
 	$(MAKE) --no-print-directory BUILD=build-clang CC=clang objects
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
