@@ -178,7 +178,7 @@ struct status settings_load(const struct setting *table, size_t count, struct ar
 {
     struct value *values = arena_array(arena, count, sizeof(*values));
     for (size_t i = 0; i < count; i++) {
-        const char *text;
+        const char *text = NULL;
         struct status st = find_text(&table[i], arena, &text);
         if (failed(st))
             return st;
