@@ -30,7 +30,7 @@ PROTO   := $(wildcard proto/*.proto)
 PB_OBJ  := $(PROTO:%.proto=$(BUILD)/%.pb-c.o)
 PB_H    := $(PROTO:%.proto=$(BUILD)/%.pb-c.h)
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
-LIB_OBJ := $(call objects,lib/*/*.c)
+LIB_OBJ := $(call objects,lib/*/*.c) $(patsubst %,$(BUILD)/%.o,$(wildcard lib/*/migrations))
 LIB     := $(BUILD)/libbaro.a
 BIN     := $(SERVICES:%=$(BUILD)/baro-%) $(BUILD)/baro-gateway $(BUILD)/baroctl
 AREAS   := $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/ tests/integration/*/)))
@@ -57,7 +57,17 @@ $(LIB): $(LIB_OBJ) $(PB_OBJ)
 	ar rcs $@ $^
 
 .SECONDEXPANSION:
-$(SERVICES:%=$(BUILD)/baro-%): $(BUILD)/baro-%: $$(call objects,services/%/*.c) $(LIB)
+# X/migrations/*.sql become X_migrations[] of X/migrations.o, with the last folder's name for X.
+$(BUILD)/%/migrations.c: deploy/local/embed $$*/migrations $$(sort $$(wildcard $$*/migrations/*.sql))
+	@mkdir -p $(@D)
+	deploy/local/embed $(notdir $*) $(filter %.sql,$^) > $@.new
+	@mv $@.new $@
+
+$(BUILD)/%/migrations.o: $(BUILD)/%/migrations.c
+	$(CC) $(CFLAGS) $(WARNINGS) -Wno-overlength-strings -c -o $@ $<
+
+service_objects = $(call objects,services/$(1)/*.c) $(BUILD)/services/$(1)/migrations.o
+$(SERVICES:%=$(BUILD)/baro-%): $(BUILD)/baro-%: $$(call service_objects,$$*) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/baro-gateway: $$(call objects,gateway/*.c) $(LIB)
@@ -70,7 +80,8 @@ $(BUILD)/baroctl: $$(call objects,deploy/baroctl/*.c) $(LIB)
 # too: libnanomsg comes first, so that the harness talks through its own library.
 CRITERION = -Wl,--no-as-needed -lnanomsg -Wl,--as-needed -lcriterion
 area_objects = $(filter-out %/main.o,$(if $(filter gateway,$(1)),$(call objects,gateway/*.c),\
-    $(if $(filter baroctl,$(1)),$(call objects,deploy/baroctl/*.c),$(call objects,services/$(1)/*.c))))
+    $(if $(filter baroctl,$(1)),$(call objects,deploy/baroctl/*.c),\
+    $(if $(filter $(SERVICES),$(1)),$(call service_objects,$(1))))))
 SUPPORT = $(call objects,tests/support/*.c)
 
 $(BUILD)/tests/unit-%: $$(call objects,tests/unit/%/*.c) $$(call objects,tests/unit/%/*/*.c) $$(call area_objects,%) $$(SUPPORT) $(LIB)
