@@ -1,0 +1,54 @@
+#include "tests/support/stack.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static const char *stack_folder(void)
+{
+    const char *folder = getenv("BARO_STACK_DIR");
+    cr_assert(folder, "BARO_STACK_DIR names the folder of deploy/local/stack; `make test` sets it");
+    return folder;
+}
+
+static int read_number(const char *path)
+{
+    int number = 0;
+    FILE *file = fopen(path, "r");
+    if (!file || fscanf(file, "%d", &number) != 1)
+        number = 0;
+    if (file)
+        fclose(file);
+    return number;
+}
+
+void stack_signal(const char *name, int replica, int signal_number)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/run/%s-%d.pid", stack_folder(), name, replica);
+    pid_t pid = read_number(path);
+    cr_assert_gt(pid, 1, "%s names no process", path);
+    cr_assert_eq(kill(pid, signal_number), 0, "%s-%d (pid %d) is not running", name, replica,
+                 (int)pid);
+
+    for (int tries = 0; signal_number == SIGKILL && kill(pid, 0) == 0 && tries < 1000; tries++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+void stack_start(const char *name, int replica)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "deploy/local/stack start '%s' %s %d", stack_folder(), name,
+             replica);
+    cr_assert_eq(system(command), 0, "cannot start %s-%d", name, replica);
+}
+
+int stack_replicas(void)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/run/replicas", stack_folder());
+    return read_number(path);
+}

@@ -1,0 +1,12 @@
+#pragma once
+// The running processes, for tests that take them away: pid files are those of deploy/local/stack,
+// whose folder is $BARO_STACK_DIR.
+
+// Sends a signal to replica i of a process ("user"); kill -9 waits until it is gone.
+void stack_signal(const char *name, int replica, int signal_number);
+
+// Starts it again; does not wait until it is ready.
+void stack_start(const char *name, int replica);
+
+// Number of replicas of each service.
+int stack_replicas(void);
