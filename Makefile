@@ -118,7 +118,8 @@ CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
 test: build $(UNIT) $(INTEGRATION) $(E2E) ## Unit, integration and end-to-end tests on private servers
-	@tests/run-all .local/test $(UNIT) $(INTEGRATION) $(E2E)
+	@tests/run-all .local/test $(UNIT) $(INTEGRATION)
+	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
 
 asan: ## Unit and integration tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined OPTIMIZE=-O1 check
