@@ -112,8 +112,11 @@ void arena_reset(struct arena *arena)
 static void *take(struct arena *arena, size_t room)
 {
     if (room > (size_t)(arena->end - arena->next)) {
-        if (room >= OWN_BLOCK)
-            return add_block(arena, room)->bytes;
+        if (room >= OWN_BLOCK) {
+            struct block *own = add_block(arena, room);
+            POISON(own->bytes, room);
+            return own->bytes;
+        }
         arena->next = add_block(arena, NEXT_BLOCK)->bytes;
         arena->end = arena->next + NEXT_BLOCK;
         POISON(arena->next, NEXT_BLOCK);

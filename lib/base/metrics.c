@@ -3,7 +3,7 @@
 // updates need no lock; the lock guards the lists.
 //
 // A histogram counts each observation in one bucket; the cumulative counts of the format are made
-// when it is written. One scrape may therefore see a bucket before the sum: by an observation, once.
+// when it is written. A scrape may see an observation in its bucket and not yet in the sum.
 
 #include "lib/base/metrics.h"
 

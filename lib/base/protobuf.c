@@ -1,7 +1,8 @@
 // protobuf-c takes any bytes as a string and forgets the length, so after unpacking a NUL inside
 // one can no longer be seen: two services could disagree about a key. The wire is therefore walked
 // beside the descriptors before it is unpacked. The walk reads tags and lengths exactly as
-// protobuf-c does (five bytes at most); what it does not judge, unpacking does.
+// protobuf-c does (five bytes at most); what it does not judge, unpacking does. Both recurse as deep
+// as the type does, which is little: no message of proto/ contains itself.
 
 #include "lib/base/protobuf.h"
 
@@ -11,7 +12,6 @@
 
 enum {
     MEMORY_LIMIT = 1024 * 1024,
-    DEPTH_LIMIT = 16,
     ALLOCATION_UNIT = 16, // what the smallest allocation costs
 };
 
@@ -95,10 +95,8 @@ static bool read_field(struct wire *wire, uint32_t *number, struct wire *body)
     }
 }
 
-static bool has_clean_strings(const ProtobufCMessageDescriptor *type, struct wire wire, int depth)
+static bool has_clean_strings(const ProtobufCMessageDescriptor *type, struct wire wire)
 {
-    if (depth > DEPTH_LIMIT)
-        return false;
     while (wire.at < wire.end) {
         uint32_t number;
         struct wire body;
@@ -111,8 +109,7 @@ static bool has_clean_strings(const ProtobufCMessageDescriptor *type, struct wir
         if (field->type == PROTOBUF_C_TYPE_STRING &&
             !text_is_utf8((const char *)body.at, (size_t)(body.end - body.at)))
             return false;
-        if (field->type == PROTOBUF_C_TYPE_MESSAGE &&
-            !has_clean_strings(field->descriptor, body, depth + 1))
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE && !has_clean_strings(field->descriptor, body))
             return false;
     }
     return true;
@@ -121,7 +118,7 @@ static bool has_clean_strings(const ProtobufCMessageDescriptor *type, struct wir
 ProtobufCMessage *protobuf_unpack(const ProtobufCMessageDescriptor *type, size_t size,
                                   const uint8_t *bytes, struct arena *arena)
 {
-    if (size > 0 && !has_clean_strings(type, (struct wire){bytes, bytes + size}, 0))
+    if (size > 0 && !has_clean_strings(type, (struct wire){bytes, bytes + size}))
         return NULL;
     struct arena_allocator allocator;
     arena_allocator_init(&allocator, arena, MEMORY_LIMIT);

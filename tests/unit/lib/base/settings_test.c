@@ -1,0 +1,289 @@
+#include "lib/base/settings.h"
+
+#include "lib/base/log.h"
+#include "lib/base/macros.h"
+#include "lib/base/text.h"
+#include "lib/base/version.h"
+
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct shop_settings {
+    const char *address;
+    const char *secret;
+    int64_t workers;
+    bool demo;
+    int64_t wait_ms;
+    struct setting_rate orders;
+    enum log_level level;
+    const char *database;
+};
+
+#define AT(field) offsetof(struct shop_settings, field)
+static const struct setting table[] = {
+    {"BARO_ADDRESS",      SETTING_TEXT,        "127.0.0.1:8080", AT(address),  0, 0,     "where to listen"     },
+    {"BARO_SECRET",       SETTING_SECRET,      "demo-secret",    AT(secret),   0, 0,     "seals envelopes"     },
+    {"BARO_WORKERS",      SETTING_INTEGER,     "4",              AT(workers),  1, 64,    "database connections"},
+    {"BARO_DEMO",         SETTING_BOOLEAN,     "off",            AT(demo),     0, 0,     "load a catalogue"    },
+    {"BARO_WAIT",         SETTING_DURATION_MS, "2s",             AT(wait_ms),  1, 60000, "for a payment"       },
+    {"BARO_LIMIT",        SETTING_RATE,        "1/1s",           AT(orders),   0, 0,     "orders of a user"    },
+    {"BARO_LOG",          SETTING_LOG_LEVEL,   "info",           AT(level),    0, 0,     "lowest level"        },
+    {"BARO_DATABASE_URL", SETTING_TEXT,        NULL,             AT(database), 0, 0,     "PostgreSQL"          },
+};
+
+static struct arena *arena;
+
+static void given_an_environment(void)
+{
+    clearenv();
+    setenv("BARO_DATABASE_URL", "postgresql:///shop", 1);
+    arena = arena_create();
+}
+
+static void end_arena(void)
+{
+    arena_destroy(arena);
+}
+
+TestSuite(settings, .init = given_an_environment, .fini = end_arena);
+
+static struct shop_settings load(void)
+{
+    struct shop_settings shop = {0};
+    struct status st = settings_load(table, COUNT(table), arena, &shop);
+    cr_assert_not(failed(st), "%s", st.message);
+    return shop;
+}
+
+Test(settings, take_their_defaults)
+{
+    struct shop_settings shop = load();
+    cr_assert_str_eq(shop.address, "127.0.0.1:8080");
+    cr_assert_str_eq(shop.secret, "demo-secret");
+    cr_assert_eq(shop.workers, 4);
+    cr_assert_eq(shop.demo, false);
+    cr_assert_eq(shop.wait_ms, 2000);
+    cr_assert_eq(shop.orders.count, 1);
+    cr_assert_eq(shop.orders.window_ms, 1000);
+    cr_assert_eq(shop.level, LOG_LEVEL_INFO);
+    cr_assert_str_eq(shop.database, "postgresql:///shop");
+}
+
+Test(settings, take_the_environment_and_ignore_what_no_table_names)
+{
+    setenv("BARO_ADDRESS", "", 1);
+    setenv("BARO_WORKERS", "64", 1);
+    setenv("BARO_DEMO", "true", 1);
+    setenv("BARO_WAIT", "1m", 1);
+    setenv("BARO_LIMIT", "off", 1);
+    setenv("BARO_LOG", "debug", 1);
+    setenv("BARO_NOBODY_KNOWS_ME", "x", 1);
+    struct shop_settings shop = load();
+    cr_assert_str_eq(shop.address, "");
+    cr_assert_eq(shop.workers, 64);
+    cr_assert_eq(shop.demo, true);
+    cr_assert_eq(shop.wait_ms, 60000);
+    cr_assert_eq(shop.orders.count, 0);
+    cr_assert_eq(shop.orders.window_ms, 0);
+    cr_assert_eq(shop.level, LOG_LEVEL_DEBUG);
+}
+
+Test(settings, keep_their_text_when_the_environment_changes)
+{
+    setenv("BARO_ADDRESS", "127.0.0.1:1", 1);
+    struct shop_settings shop = load();
+    setenv("BARO_ADDRESS", "x", 1);
+    cr_assert_str_eq(shop.address, "127.0.0.1:1");
+}
+
+Test(settings, name_variable_value_and_remedy_of_a_bad_value)
+{
+    static const struct {
+        const char *name, *value, *message;
+    } rows[] = {
+        {"BARO_WORKERS", "65",
+         "BARO_WORKERS=\"65\" is not valid: expected a whole number from 1 to 64"                                                 },
+        {"BARO_WORKERS", "",
+         "BARO_WORKERS=\"\" is not valid: expected a whole number from 1 to 64"                                                   },
+        {"BARO_WORKERS", "4\n",
+         "BARO_WORKERS=\"4\\n\" is not valid: expected a whole number from 1 to 64"                                               },
+        {"BARO_DEMO",    "yes",                             "BARO_DEMO=\"yes\" is not valid: expected on or off"                  },
+        {"BARO_WAIT",    "2",
+         "BARO_WAIT=\"2\" is not valid: expected a duration such as 500ms, 10s, 5m, 2h or 1d from "
+         "1 to 60000 ms"                                                                                                          },
+        {"BARO_WAIT",    "61s",
+         "BARO_WAIT=\"61s\" is not valid: expected a duration such as 500ms, 10s, 5m, 2h or 1d "
+         "from 1 to 60000 ms"                                                                                                     },
+        {"BARO_LIMIT",   "0/1s",
+         "BARO_LIMIT=\"0/1s\" is not valid: expected a rate such as 5/60s, or off"                                                },
+        {"BARO_LIMIT",   "5",                               "BARO_LIMIT=\"5\" is not valid: expected a rate such as 5/60s, or off"},
+        {"BARO_LIMIT",   "5/0s",
+         "BARO_LIMIT=\"5/0s\" is not valid: expected a rate such as 5/60s, or off"                                                },
+        {"BARO_LIMIT",   "1000000000000000000000000000/1s",
+         "BARO_LIMIT=\"1000000000000000000000000000/1s\" is not valid: expected a rate such as "
+         "5/60s, or off"                                                                                                          },
+        {"BARO_LOG",     "loud",
+         "BARO_LOG=\"loud\" is not valid: expected debug, info, warn, error or off"                                               },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        given_an_environment();
+        setenv(rows[i].name, rows[i].value, 1);
+        struct shop_settings shop = {.workers = 4711};
+        struct status st = settings_load(table, COUNT(table), arena, &shop);
+        cr_assert_eq(st.code, STATUS_INVALID_ARGUMENT, "row %zu", i);
+        cr_assert_str_eq(st.message, rows[i].message);
+        cr_assert_str_eq(st.field, rows[i].name);
+        cr_assert_eq(shop.workers, 4711, "stored although a value is bad");
+        end_arena();
+    }
+    given_an_environment();
+}
+
+Test(settings, ask_for_what_is_required)
+{
+    static const char *const values[] = {NULL, ""};
+    for (size_t i = 0; i < COUNT(values); i++) {
+        unsetenv("BARO_DATABASE_URL");
+        if (values[i])
+            setenv("BARO_DATABASE_URL", values[i], 1);
+        struct shop_settings shop;
+        struct status st = settings_load(table, COUNT(table), arena, &shop);
+        cr_assert_str_eq(st.message, "BARO_DATABASE_URL is not set: it is required (PostgreSQL)");
+    }
+}
+
+// A file that holds `size` bytes and is gone when the test ends.
+static const char *given_file(const char *bytes, size_t size)
+{
+    static char path[] = "/tmp/baro-settings-XXXXXX";
+    int file = mkstemp(path);
+    cr_assert_geq(file, 0);
+    cr_assert_eq(write(file, bytes, size), (ssize_t)size);
+    close(file);
+    setenv("BARO_SECRET_FILE", path, 1);
+    return path;
+}
+
+Test(settings, read_a_secret_from_a_file_without_its_line_end)
+{
+    const char *path = given_file("hush hush\r\n", 11);
+    cr_assert_str_eq(load().secret, "hush hush");
+    unlink(path);
+}
+
+// The message of the load that fails.
+static const char *complaint(void)
+{
+    struct shop_settings shop;
+    struct status st = settings_load(table, COUNT(table), arena, &shop);
+    cr_assert(failed(st));
+    return st.message;
+}
+
+Test(settings, refuse_a_secret_file_that_cannot_be_used)
+{
+    setenv("BARO_SECRET_FILE", "/nowhere/at/all", 1);
+    cr_assert_str_eq(complaint(), "BARO_SECRET_FILE: cannot use \"/nowhere/at/all\": "
+                                  "No such file or directory");
+    setenv("BARO_SECRET_FILE", "/tmp", 1);
+    cr_assert_not_null(strstr(complaint(), "Is a directory"));
+    setenv("BARO_SECRET_FILE", "/dev/zero", 1);
+    cr_assert_not_null(strstr(complaint(), "longer than 64 KiB"));
+
+    const char *path = given_file("a\0b", 3);
+    cr_assert_not_null(strstr(complaint(), "not a text"));
+    unlink(path);
+}
+
+Test(settings, refuse_a_secret_given_twice)
+{
+    setenv("BARO_SECRET", "one", 1);
+    setenv("BARO_SECRET_FILE", "/dev/null", 1);
+    cr_assert_str_eq(complaint(), "BARO_SECRET and BARO_SECRET_FILE are both set: keep one");
+}
+
+static char *printed(FILE *stream)
+{
+    char *text = arena_alloc(arena, 8192);
+    fflush(stdout);
+    fflush(stderr);
+    size_t length = fread(text, 1, 8191, stream);
+    text[length] = '\0';
+    return text;
+}
+
+Test(settings, print_their_table_but_no_secret)
+{
+    cr_redirect_stdout();
+    setenv("BARO_SECRET", "hush", 1);
+    settings_print(table, COUNT(table));
+    char *text = printed(cr_get_redirected_stdout());
+    cr_assert_not_null(strstr(text, "BARO_ADDRESS       127.0.0.1:8080  where to listen\n"), "%s",
+                       text);
+    cr_assert_not_null(strstr(text, "BARO_DATABASE_URL  (required)      PostgreSQL\n"), "%s", text);
+    cr_assert_not_null(strstr(text, "BARO_SECRET        (secret)        seals envelopes\n"), "%s",
+                       text);
+    cr_assert_null(strstr(text, "hush"));
+}
+
+static void load_or_exit(char *argument)
+{
+    char program[] = "/usr/bin/baro-test";
+    char *argv[] = {program, argument, NULL};
+    struct shop_settings shop;
+    settings_load_or_exit(argument ? 2 : 1, argv, table, COUNT(table), arena, &shop);
+}
+
+Test(settings, let_a_process_with_good_values_go_on)
+{
+    load_or_exit(NULL);
+}
+
+Test(settings, end_a_process_with_a_bad_value, .exit_code = 2)
+{
+    setenv("BARO_WORKERS", "many", 1);
+    load_or_exit(NULL);
+}
+
+Test(settings, end_a_process_with_an_argument_nobody_knows, .exit_code = 2)
+{
+    char argument[] = "--workers=4";
+    load_or_exit(argument);
+}
+
+static void expect_help(void)
+{
+    char *text = printed(cr_get_redirected_stdout());
+    if (!strstr(text, "baro-test " BARO_VERSION) || !strstr(text, "BARO_WORKERS"))
+        _exit(1);
+}
+
+Test(settings, end_with_their_table_on_request, .exit_code = 0)
+{
+    char argument[] = "--help";
+    unsetenv("BARO_DATABASE_URL"); // help is for those who do not know yet
+    cr_redirect_stdout();
+    atexit(expect_help);
+    load_or_exit(argument);
+    _exit(1);
+}
+
+static void expect_version(void)
+{
+    if (strcmp(printed(cr_get_redirected_stdout()), "baro-test " BARO_VERSION "\n") != 0)
+        _exit(1);
+}
+
+Test(settings, end_with_the_version_on_request, .exit_code = 0)
+{
+    char argument[] = "--version";
+    cr_redirect_stdout();
+    atexit(expect_version);
+    load_or_exit(argument);
+    _exit(1);
+}
