@@ -1,0 +1,190 @@
+// The connection is suspended before the call starts, because the outcome may come, on another
+// thread, before rpc_call returns: from that line on the request belongs to `call_done`.
+//
+// A client that goes away meanwhile is noticed when the answer is written; nothing is cancelled,
+// because nothing on the wire could cancel it.
+
+#include "gateway/calls.h"
+
+#include "gateway/query.h"
+#include "lib/base/clock.h"
+#include "lib/base/protobuf.h"
+#include "proto/order.pb-c.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    CALL_TIMEOUT_MS = 5000,
+    WAIT_DEFAULT_MS = 2000,
+    WAIT_MARGIN_MS = 3000, // for what is not waiting
+};
+
+// The fields that path and headers set, so that query and body must not.
+struct taken {
+    const ProtobufCFieldDescriptor *fields[PATH_PARAMETERS_MAX + 1];
+    size_t count;
+};
+
+static struct taken taken_fields(const struct endpoint *endpoint)
+{
+    struct taken taken = {0};
+    for (size_t i = 0; i < endpoint->parameter_count; i++)
+        taken.fields[taken.count++] = endpoint->parameters[i];
+    if (endpoint->wait_field)
+        taken.fields[taken.count++] = endpoint->wait_field;
+    return taken;
+}
+
+static void read_path(struct request *request, ProtobufCMessage *message,
+                      struct field_errors *errors)
+{
+    const struct path_match *match = &request->match;
+    for (size_t i = 0; i < match->endpoint->parameter_count; i++) {
+        const char *text =
+            text_copy_n(request->arena, match->parameters[i], match->parameter_lengths[i]);
+        transcode_text(match->endpoint->parameters[i], text, message, errors);
+    }
+}
+
+static void read_query(struct request *request, const struct taken *taken,
+                       ProtobufCMessage *message, struct field_errors *errors)
+{
+    if (request->match.endpoint->route->body == NO_BODY)
+        query_read(request->query, taken->fields, taken->count, message, errors);
+    else // the fields belong to the body: every parameter is one too many
+        query_read(request->query, NULL, 0, message_create(&baro__empty__descriptor, errors->arena),
+                   errors);
+}
+
+static void read_body(struct request *request, const struct taken *taken, ProtobufCMessage *message,
+                      struct field_errors *errors)
+{
+    enum body_rule rule = request->match.endpoint->route->body;
+    if (request->body.length > 0)
+        transcode_body(request->body.data, request->body.length, taken->fields, taken->count,
+                       message, errors);
+    else if (rule == BODY)
+        field_errors_add(errors, "body", "must be a JSON object");
+}
+
+// The request message out of path, query and body; NULL: the answer says what is wrong.
+static ProtobufCMessage *build_message(struct request *request)
+{
+    const struct endpoint *endpoint = request->match.endpoint;
+    struct taken taken = taken_fields(endpoint);
+    struct field_errors errors = {.arena = request->arena};
+    ProtobufCMessage *message = message_create(endpoint->input, request->arena);
+    read_path(request, message, &errors);
+    read_query(request, &taken, message, &errors);
+    read_body(request, &taken, message, &errors);
+    if (errors.count == 0)
+        return message;
+    answer_problem(request, refuse(REASON_VALIDATION_ERROR, NULL), &errors, 0);
+    return NULL;
+}
+
+static bool is_undecided(const ProtobufCMessage *reply)
+{
+    const Baro__Order__OrderView *order = (const Baro__Order__OrderView *)reply;
+    return order->status == BARO__ORDER__ORDER_STATUS__ORDER_STATUS_PAYING ||
+           order->status == BARO__ORDER__ORDER_STATUS__ORDER_STATUS_HELD;
+}
+
+static void add_location(struct request *request, const ProtobufCMessage *reply)
+{
+    const struct endpoint *endpoint = request->match.endpoint;
+    int64_t id = *(const int64_t *)((const char *)reply + endpoint->id_field->offset);
+    answer_add_header(
+        request, MHD_HTTP_HEADER_LOCATION,
+        text_printf(request->arena, "%s%lld", endpoint->route->location, (long long)id));
+}
+
+static void answer_reply(struct request *request, const ProtobufCMessage *reply)
+{
+    const struct route *route = request->match.endpoint->route;
+    unsigned int status = route->waits && is_undecided(reply) ? MHD_HTTP_ACCEPTED : route->success;
+    request->answer.cacheable = route->access == PUBLIC && route->method == HTTP_GET;
+    if (status == MHD_HTTP_NO_CONTENT)
+        answer_with(request, status, NULL);
+    else
+        answer_message(request, status, reply);
+    if (route->location && status != MHD_HTTP_OK)
+        add_location(request, reply);
+}
+
+static void log_fault(const struct request *request, struct status st)
+{
+    static struct log_throttle throttle;
+    if (problem_kind(problem_reason(st))->http_status >= 500 && log_once_per(&throttle, 1000))
+        log_warn("call failed", log_text("method", request->match.endpoint->rpc_method),
+                 log_status(st), log_text("trace_id", request->trace.id));
+}
+
+static void call_done(void *arg, struct status st, const Baro__RpcReply *reply)
+{
+    struct request *request = arg;
+    const ProtobufCMessage *message = NULL;
+    if (!failed(st)) {
+        message = protobuf_unpack(request->match.endpoint->output, reply->payload.len,
+                                  reply->payload.data, request->arena);
+        if (!message)
+            st = refuse(REASON_INTERNAL, "the service's reply is malformed");
+    }
+    if (message) {
+        answer_reply(request, message);
+    } else {
+        log_fault(request, st);
+        answer_problem(request, st, NULL, reply ? reply->pushback_ms : 0);
+    }
+    struct MHD_Connection *connection = request->connection;
+    request->phase = PHASE_ANSWERED;
+    MHD_resume_connection(connection); // from here on the request is the HTTP thread's
+}
+
+static int64_t apply_wait(struct request *request, ProtobufCMessage *message)
+{
+    const ProtobufCFieldDescriptor *field = request->match.endpoint->wait_field;
+    if (!field)
+        return CALL_TIMEOUT_MS;
+    int64_t wait_ms = prefer_wait_ms(request->headers.prefer, WAIT_DEFAULT_MS);
+    *(int32_t *)((char *)message + field->offset) = (int32_t)wait_ms;
+    return wait_ms + WAIT_MARGIN_MS;
+}
+
+static void start_rpc(struct request *request, ProtobufCMessage *message)
+{
+    const struct route *route = request->match.endpoint->route;
+    const char *key = route->key == NO_KEY ? NULL : request->headers.idempotency_key;
+    struct rpc_request call = {
+        .method = request->match.endpoint->rpc_method,
+        .message = message,
+        .caller = request->caller,
+        .timeout_ms = apply_wait(request, message),
+        .idempotency_key = key,
+        .traceparent = request->trace.parent,
+        .idempotent = key || route->method == HTTP_GET,
+    };
+    request->phase = PHASE_CALLING;
+    MHD_suspend_connection(request->connection);
+    rpc_call(request->gateway->services[route->service], &call, call_done, request);
+}
+
+bool call_begin(struct request *request)
+{
+    const struct route *route = request->match.endpoint->route;
+    if (route->service == LOCAL) {
+        route->serve(request);
+        return true;
+    }
+    ProtobufCMessage *message = build_message(request);
+    if (message && atomic_load(&request->gateway->refusing)) {
+        answer_problem(request, refuse(REASON_UNAVAILABLE, "this gateway is shutting down"), NULL,
+                       0);
+        message = NULL;
+    }
+    if (!message)
+        return true;
+    start_rpc(request, message);
+    return false;
+}

@@ -1,0 +1,104 @@
+// Start-up in the order of dependence, shut-down in reverse.
+//
+// The order of the end matters: (1) /readyz says no, (2) the port closes, (3) what runs may end,
+// (4) no new call starts, (5) the clients go: calls that are left fail and their connections are
+// resumed, (6) HTTP stops, with no connection suspended.
+
+#include "gateway/gateway.h"
+
+#include "gateway/housekeeping.h"
+#include "gateway/http.h"
+#include "gateway/request.h"
+#include "lib/base/clock.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+static void connect_services(struct gateway *gateway)
+{
+    static const char *const names[SERVICE_COUNT] = {
+        [USER_RPC] = "user",
+        [PRODUCT_RPC] = "product",
+        [ORDER_RPC] = "order",
+        [COUPON_RPC] = "coupon",
+    };
+    for (size_t i = 0; i < SERVICE_COUNT; i++)
+        gateway->services[i] = rpc_client_create(&(struct rpc_client_options){
+            .service = names[i],
+            .addresses = gateway->settings->rpc[i],
+            .secret = gateway->settings->secret,
+            .max_in_flight = (size_t)gateway->settings->rpc_in_flight,
+        });
+}
+
+struct status gateway_start(const struct gateway_settings *settings, struct gateway **gateway)
+{
+    struct gateway *made = calloc(1, sizeof(*made));
+    assert(made);
+    made->settings = settings;
+    made->arena = arena_create();
+    made->cors_origin_count =
+        text_split(made->arena, settings->cors_origins, ',', &made->cors_origins);
+    struct status st = router_create(made->arena, route_table, route_count, &made->router);
+    if (!failed(st)) {
+        made->auth = auth_create();
+        made->connections = connections_create(settings->request_deadline_ms);
+        made->requests = request_pool_create();
+        connect_services(made);
+        st = http_server_start(made, &made->http);
+    }
+    if (failed(st)) {
+        gateway_stop(made);
+        return st;
+    }
+    made->housekeeping = housekeeping_start(made);
+    *gateway = made;
+    return OK;
+}
+
+int gateway_port(const struct gateway *gateway)
+{
+    return http_server_port(gateway->http);
+}
+
+bool gateway_ready(struct gateway *gateway)
+{
+    bool ready = !atomic_load(&gateway->draining) && auth_has_keys(gateway->auth);
+    for (size_t i = 0; i < SERVICE_COUNT; i++)
+        ready = ready && rpc_client_ready(gateway->services[i]);
+    return ready;
+}
+
+static void pause_ms(int64_t ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+static void drain(struct gateway *gateway)
+{
+    atomic_store(&gateway->draining, true);
+    pause_ms(gateway->settings->drain_notice_ms);
+    http_server_quiesce(gateway->http);
+    int64_t until_us = clock_monotonic_us() + gateway->settings->drain_ms * US_PER_MS;
+    while (request_pool_active(gateway->requests) > 0 && clock_monotonic_us() < until_us)
+        pause_ms(5);
+    atomic_store(&gateway->refusing, true);
+}
+
+void gateway_stop(struct gateway *gateway)
+{
+    if (!gateway)
+        return;
+    if (gateway->http)
+        drain(gateway);
+    housekeeping_stop(gateway->housekeeping);
+    for (size_t i = 0; i < SERVICE_COUNT; i++)
+        rpc_client_destroy(gateway->services[i]);
+    http_server_stop(gateway->http);
+    request_pool_destroy(gateway->requests);
+    connections_destroy(gateway->connections);
+    auth_destroy(gateway->auth);
+    arena_destroy(gateway->arena);
+    free(gateway);
+}

@@ -1,0 +1,57 @@
+#pragma once
+// The gateway: HTTP and JSON outside, RPC inside, no business rule in between.
+
+#include "gateway/auth.h"
+#include "gateway/connections.h"
+#include "gateway/routes.h"
+#include "lib/base/log.h"
+#include "lib/rpc/client.h"
+
+#include <stdatomic.h>
+
+struct gateway_settings {
+    const char *http_address;       // "127.0.0.1:8080"; port 0: any
+    const char *rpc[SERVICE_COUNT]; // addresses of the services
+    const char *secret;             // between processes
+    const char *cors_origins;       // "https://a.example, https://b.example"; "" for none
+    enum log_level log_level;
+    int64_t http_threads;
+    int64_t connections_max;
+    int64_t connections_per_address; // 0: no limit
+    int64_t request_deadline_ms;     // for a request to arrive, for an answer to be taken
+    int64_t rpc_in_flight;           // per service
+    int64_t drain_notice_ms;         // /readyz says 503 for so long before the port closes
+    int64_t drain_ms;                // then what runs has so long to end
+};
+
+struct http_server;
+struct request_pool;
+
+struct gateway {
+    const struct gateway_settings *settings;
+    struct arena *arena;
+    struct router *router;
+    struct rpc_client *services[SERVICE_COUNT];
+    struct auth *auth;
+    struct connections *connections;
+    struct request_pool *requests;
+    struct http_server *http;
+    struct housekeeping *housekeeping;
+    const char **cors_origins;
+    size_t cors_origin_count;
+    atomic_bool draining; // /readyz says so, and connections close after their answer
+    atomic_bool refusing; // no new call starts
+};
+
+// Starts everything; settings must outlive it. UNAVAILABLE when the address cannot be listened on.
+struct status gateway_start(const struct gateway_settings *settings, struct gateway **gateway);
+
+// The TCP port it listens on.
+int gateway_port(const struct gateway *gateway);
+
+// True when calls would succeed: not draining, keys known, every service reachable.
+bool gateway_ready(struct gateway *gateway);
+
+// Announces the end, stops accepting, lets what runs end within the drain time, ends the rest with
+// 503 and frees everything. Accepts NULL.
+void gateway_stop(struct gateway *gateway);

@@ -1,0 +1,42 @@
+#pragma once
+// The request headers that the gateway reads, and the refusal of requests that two HTTP parsers
+// could read differently (request smuggling).
+
+#include "lib/base/status.h"
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Values are borrowed from the connection for the time of the request; NULL: not sent.
+struct headers {
+    const char *host;
+    const char *content_length;
+    const char *transfer_encoding;
+    const char *content_type;
+    const char *authorization;
+    const char *idempotency_key;
+    const char *prefer;
+    const char *traceparent;
+    const char *request_id;
+    const char *origin;
+    const char *requested_method; // Access-Control-Request-Method
+    const char *wrong;            // why the request must be refused, or NULL
+};
+
+// Collects the headers in one pass. VALIDATION_ERROR for a request that must be refused and its
+// connection closed: repeated or malformed framing headers, both kinds of length, control
+// characters, a missing Host, an unknown version.
+struct status headers_read(struct MHD_Connection *connection, const char *version,
+                           struct headers *headers);
+
+// True when the body is JSON by its type, with or without charset=utf-8.
+bool headers_say_json(const struct headers *headers);
+
+// 1 to 255 visible ASCII characters.
+bool idempotency_key_is_valid(const char *key);
+
+// How long the client wants to wait for a result: `Prefer: wait=N` (seconds, at most 30),
+// `respond-async` (0), else the default.
+int64_t prefer_wait_ms(const char *prefer, int64_t default_ms);

@@ -1,0 +1,91 @@
+// Wiring: settings -> log -> gateway -> wait for a signal -> drain.
+
+#include "gateway/gateway.h"
+#include "lib/base/settings.h"
+#include "lib/base/version.h"
+#include "lib/rpc/seal.h"
+
+#include <signal.h>
+#include <sodium.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define AT(field) offsetof(struct gateway_settings, field)
+
+// clang-format off
+static const struct setting table[] = {
+    {"BARO_HTTP_ADDRESS",          SETTING_TEXT,        "127.0.0.1:8080",       AT(http_address),            0, 0,      "where clients connect"},
+    {"BARO_USER_RPC",              SETTING_TEXT,        "tcp://127.0.0.1:7101", AT(rpc[USER_RPC]),           0, 0,      "addresses of the user service"},
+    {"BARO_PRODUCT_RPC",           SETTING_TEXT,        "tcp://127.0.0.1:7102", AT(rpc[PRODUCT_RPC]),        0, 0,      "addresses of the product service"},
+    {"BARO_ORDER_RPC",             SETTING_TEXT,        "tcp://127.0.0.1:7103", AT(rpc[ORDER_RPC]),          0, 0,      "addresses of the order service"},
+    {"BARO_COUPON_RPC",            SETTING_TEXT,        "tcp://127.0.0.1:7104", AT(rpc[COUPON_RPC]),         0, 0,      "addresses of the coupon service"},
+    {"BARO_SECRET",                SETTING_SECRET,      NULL,                   AT(secret),                  0, 0,      "shared by all processes; 16 characters or more"},
+    {"BARO_LOG_LEVEL",             SETTING_LOG_LEVEL,   "info",                 AT(log_level),               0, 0,      "debug, info, warn, error or off"},
+    {"BARO_HTTP_THREADS",          SETTING_INTEGER,     "1",                    AT(http_threads),            1, 64,     "threads that serve HTTP"},
+    {"BARO_HTTP_CONNECTIONS",      SETTING_INTEGER,     "8192",                 AT(connections_max),         1, 100000, "connections at a time"},
+    {"BARO_HTTP_CONNECTIONS_PER_ADDRESS", SETTING_INTEGER, "4096",              AT(connections_per_address), 0, 100000, "of one client address; 0: no limit"},
+    {"BARO_HTTP_DEADLINE",         SETTING_DURATION_MS, "30s",                  AT(request_deadline_ms),     100, 3600000, "for a request to arrive, a connection to be idle, an answer to be read"},
+    {"BARO_RPC_IN_FLIGHT",         SETTING_INTEGER,     "4096",                 AT(rpc_in_flight),           1, 100000, "calls at a time to one service"},
+    {"BARO_CORS_ORIGINS",          SETTING_TEXT,        "",                     AT(cors_origins),            0, 0,      "origins whose scripts may call, comma-separated"},
+    {"BARO_DRAIN_NOTICE",          SETTING_DURATION_MS, "0s",                   AT(drain_notice_ms),         0, 600000, "/readyz says no for so long before the port closes"},
+    {"BARO_DRAIN",                 SETTING_DURATION_MS, "10s",                  AT(drain_ms),                0, 600000, "time for running requests to end"},
+};
+// clang-format on
+
+// As many descriptors as the connections need, and some for the rest.
+static void raise_descriptor_limit(int64_t connections)
+{
+    enum { OTHERS = 1024 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    rlim_t wanted = (rlim_t)connections + OTHERS;
+    if (limit.rlim_cur < wanted)
+        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static struct status start(const struct gateway_settings *settings, struct gateway **gateway)
+{
+    if (sodium_init() < 0)
+        return refuse(REASON_INTERNAL, "libsodium does not work here");
+    struct seal_key key;
+    struct status st = seal_key_init(&key, settings->secret);
+    if (!failed(st))
+        st = nng_prepare();
+    if (!failed(st))
+        st = gateway_start(settings, gateway);
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    struct gateway_settings settings;
+    SCOPED(arena) *arena = arena_create();
+    settings_load_or_exit(argc, argv, table, COUNT(table), arena, &settings);
+    log_init("baro-gateway", settings.log_level);
+    raise_descriptor_limit(settings.connections_max);
+
+    // Blocked here, so in every thread: sigwait below is the only one to see them.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+
+    struct gateway *gateway;
+    struct status st = start(&settings, &gateway);
+    if (failed(st)) {
+        log_error("cannot start", log_status(st));
+        return 2;
+    }
+    log_info("serving", log_text("version", BARO_VERSION), log_int("port", gateway_port(gateway)));
+    int signal_number;
+    sigwait(&signals, &signal_number);
+    log_info("draining", log_int("signal", signal_number));
+    gateway_stop(gateway);
+    log_info("stopped");
+    return 0;
+}

@@ -1,0 +1,60 @@
+// Each answers at once, from memory: a probe must not depend on what it probes.
+
+#include "gateway/ops.h"
+
+#include "gateway/request.h"
+#include "lib/base/metrics.h"
+#include "lib/base/version.h"
+
+static struct text_buffer *begin_body(struct request *request, size_t capacity)
+{
+    text_buffer_init(&request->answer.body, request->arena, capacity);
+    return &request->answer.body;
+}
+
+void ops_livez(struct request *request)
+{
+    text_append(begin_body(request, 32), "{\"status\":\"alive\"}");
+    answer_with(request, MHD_HTTP_OK, "application/json");
+}
+
+void ops_readyz(struct request *request)
+{
+    struct gateway *gateway = request->gateway;
+    static const char *const names[SERVICE_COUNT] = {
+        [USER_RPC] = "user",
+        [PRODUCT_RPC] = "product",
+        [ORDER_RPC] = "order",
+        [COUPON_RPC] = "coupon",
+    };
+    bool ready = gateway_ready(gateway);
+    struct text_buffer *body = begin_body(request, 256);
+    text_appendf(body, "{\"status\":\"%s\",\"draining\":%s,\"keys\":%s",
+                 ready ? "ready" : "not ready", atomic_load(&gateway->draining) ? "true" : "false",
+                 auth_has_keys(gateway->auth) ? "true" : "false");
+    for (size_t i = 0; i < SERVICE_COUNT; i++)
+        text_appendf(body, ",\"%s\":%s", names[i],
+                     rpc_client_ready(gateway->services[i]) ? "true" : "false");
+    text_append_char(body, '}');
+    answer_with(request, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "application/json");
+}
+
+void ops_version(struct request *request)
+{
+    text_append(begin_body(request, 64), "{\"name\":\"baro\",\"version\":\"" BARO_VERSION "\"}");
+    answer_with(request, MHD_HTTP_OK, "application/json");
+}
+
+void ops_metrics(struct request *request)
+{
+    metrics_write(begin_body(request, 64 * 1024));
+    answer_with(request, MHD_HTTP_OK, "text/plain; version=0.0.4");
+}
+
+void ops_jwks(struct request *request)
+{
+    auth_write_keys(request->gateway->auth, begin_body(request, 1024));
+    answer_with(request, MHD_HTTP_OK, "application/jwk-set+json");
+    answer_add_header(request, MHD_HTTP_HEADER_CACHE_CONTROL, "public, max-age=60");
+    request->answer.cacheable = true;
+}

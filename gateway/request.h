@@ -1,0 +1,81 @@
+#pragma once
+// One HTTP request, from its request line until libmicrohttpd says that it is over.
+//
+// The phases, and who owns the request in each: HEAD and BODY belong to the HTTP thread; CALLING
+// belongs to the RPC client's callback, the connection is suspended; ANSWERED belongs to the HTTP
+// thread again. The completed-callback gives the request back to its pool, whatever happened.
+
+#include "gateway/errors.h"
+#include "gateway/gateway.h"
+#include "gateway/headers.h"
+#include "gateway/trace.h"
+
+#include <microhttpd.h>
+
+enum { BODY_MAX = 64 * 1024, ANSWER_HEADERS_MAX = 8 };
+
+enum phase { PHASE_HEAD, PHASE_BODY, PHASE_CALLING, PHASE_ANSWERED };
+
+struct answer_header {
+    const char *name;
+    const char *value;
+};
+
+struct answer {
+    unsigned int status; // 0: none yet
+    const char *content_type;
+    struct text_buffer body;
+    struct answer_header headers[ANSWER_HEADERS_MAX];
+    size_t header_count;
+    bool close;     // the connection is not to be trusted, or we are leaving
+    bool cacheable; // public and a success
+};
+
+struct request {
+    struct gateway *gateway;
+    struct arena *arena;
+    struct MHD_Connection *connection;
+    enum phase phase;
+    int64_t started_us; // monotonic
+    const char *path;   // as sent, without the query
+    size_t path_length;
+    const char *query; // or NULL
+    struct headers headers;
+    struct trace trace;
+    struct path_match match;
+    struct caller caller;
+    struct text_buffer body;
+    size_t discarded; // of the body, after the answer was known
+    struct answer answer;
+    struct request *next; // in the pool
+};
+
+// Requests that wait to be used again, with their arenas.
+struct request_pool *request_pool_create(void);
+
+// All requests must have been released. Accepts NULL.
+void request_pool_destroy(struct request_pool *pool);
+
+// Makes a request for a target ("/path?query") as it stands in the request line.
+struct request *request_acquire(struct gateway *gateway, const char *target,
+                                struct MHD_Connection *connection);
+void request_release(struct request *request);
+
+// Number of requests that are acquired.
+size_t request_pool_active(struct request_pool *pool);
+
+// Sets the answer to a body that is already in answer.body.
+void answer_with(struct request *request, unsigned int status, const char *content_type);
+
+// Sets the answer to a message as JSON.
+void answer_message(struct request *request, unsigned int status, const ProtobufCMessage *message);
+
+// Sets the answer to a problem; errors may be NULL. pushback_ms: what the service asked for, or 0.
+void answer_problem(struct request *request, struct status st, const struct field_errors *errors,
+                    int64_t pushback_ms);
+
+// Adds a header; the value is borrowed until the request ends.
+void answer_add_header(struct request *request, const char *name, const char *value);
+
+// Sends the answer; called on the HTTP thread.
+enum MHD_Result answer_send(struct request *request);

@@ -1,0 +1,82 @@
+// THE table of what the gateway offers, and the check that every row fits the descriptors.
+
+#include "gateway/routes.h"
+
+#include "gateway/ops.h"
+#include "lib/base/macros.h"
+#include "proto/coupon.pb-c.h"
+#include "proto/order.pb-c.h"
+#include "proto/product.pb-c.h"
+#include "proto/user.pb-c.h"
+
+#define V1 "/api/v1"
+#define ORDERS V1 "/orders/"
+
+// clang-format off
+const struct route route_table[] = {
+    // method    path                                        who        service      rpc                 ok   key       the rest
+    {HTTP_POST,   V1 "/auth/signup",                         PUBLIC,    USER_RPC,    "Signup",           201, MAY_KEY,  .body = BODY},
+    {HTTP_POST,   V1 "/auth/login",                          PUBLIC,    USER_RPC,    "Login",            200, NO_KEY,   .body = BODY},
+    {HTTP_POST,   V1 "/auth/refresh",                        PUBLIC,    USER_RPC,    "Refresh",          200, NO_KEY,   .body = BODY},
+    {HTTP_POST,   V1 "/auth/logout",                         SIGNED_IN, USER_RPC,    "Logout",           204, MAY_KEY,  .body = MAY_BODY},
+    {HTTP_GET,    V1 "/me",                                  SIGNED_IN, USER_RPC,    "GetProfile",       200, NO_KEY,   .body = NO_BODY},
+    {HTTP_PATCH,  V1 "/me",                                  SIGNED_IN, USER_RPC,    "UpdateProfile",    200, NO_KEY,   .body = BODY},
+    {HTTP_GET,    V1 "/me/balance",                          SIGNED_IN, USER_RPC,    "GetBalance",       200, NO_KEY,   .body = NO_BODY},
+    {HTTP_POST,   V1 "/me/balance/charges",                  SIGNED_IN, USER_RPC,    "Charge",           201, MUST_KEY, .body = BODY},
+    {HTTP_GET,    V1 "/me/balance/history",                  SIGNED_IN, USER_RPC,    "ListHistory",      200, NO_KEY,   .body = NO_BODY},
+
+    {HTTP_GET,    V1 "/products",                            PUBLIC,    PRODUCT_RPC, "ListProducts",     200, NO_KEY,   .body = NO_BODY},
+    {HTTP_GET,    V1 "/products/{product_id}",               PUBLIC,    PRODUCT_RPC, "GetProduct",       200, NO_KEY,   .body = NO_BODY},
+
+    {HTTP_GET,    V1 "/me/cart",                             SIGNED_IN, ORDER_RPC,   "GetCart",          200, NO_KEY,   .body = NO_BODY},
+    {HTTP_POST,   V1 "/me/cart",                             SIGNED_IN, ORDER_RPC,   "AddCartItem",      200, MAY_KEY,  .body = BODY},
+    {HTTP_PATCH,  V1 "/me/cart/{item_id}",                   SIGNED_IN, ORDER_RPC,   "SetCartItem",      200, NO_KEY,   .body = BODY},
+    {HTTP_DELETE, V1 "/me/cart/{item_id}",                   SIGNED_IN, ORDER_RPC,   "RemoveCartItem",   204, NO_KEY,   .body = NO_BODY},
+
+    {HTTP_POST,   V1 "/orders",                              SIGNED_IN, ORDER_RPC,   "PlaceOrder",       201, MUST_KEY, .body = BODY, .location = ORDERS},
+    {HTTP_POST,   V1 "/orders/{order_id}/payment",           SIGNED_IN, ORDER_RPC,   "PayOrder",         200, MUST_KEY, .body = MAY_BODY, .location = ORDERS, .waits = true},
+    {HTTP_POST,   V1 "/checkout",                            SIGNED_IN, ORDER_RPC,   "Checkout",         200, MUST_KEY, .body = BODY, .location = ORDERS, .waits = true},
+    {HTTP_POST,   V1 "/orders/{order_id}/cancel",            SIGNED_IN, ORDER_RPC,   "CancelOrder",      200, MAY_KEY,  .body = MAY_BODY},
+    {HTTP_GET,    V1 "/orders/{order_id}",                   SIGNED_IN, ORDER_RPC,   "GetOrder",         200, NO_KEY,   .body = NO_BODY},
+    {HTTP_GET,    V1 "/me/orders",                           SIGNED_IN, ORDER_RPC,   "ListOrders",       200, NO_KEY,   .body = NO_BODY},
+    {HTTP_GET,    V1 "/me/payments",                         SIGNED_IN, ORDER_RPC,   "ListPayments",     200, NO_KEY,   .body = NO_BODY},
+    {HTTP_GET,    V1 "/payments/{payment_id}",               SIGNED_IN, ORDER_RPC,   "GetPayment",       200, NO_KEY,   .body = NO_BODY},
+
+    {HTTP_GET,    V1 "/coupons",                             VISITOR,   COUPON_RPC,  "ListCampaigns",    200, NO_KEY,   .body = NO_BODY},
+    {HTTP_GET,    V1 "/coupons/{coupon_id}",                 VISITOR,   COUPON_RPC,  "GetCampaign",      200, NO_KEY,   .body = NO_BODY},
+    {HTTP_POST,   V1 "/coupons/{coupon_id}/claims",          SIGNED_IN, COUPON_RPC,  "Claim",            201, MAY_KEY,  .body = MAY_BODY},
+    {HTTP_GET,    V1 "/me/coupons",                          SIGNED_IN, COUPON_RPC,  "ListUserCoupons",  200, NO_KEY,   .body = NO_BODY},
+
+    {HTTP_POST,   V1 "/admin/products",                      ADMIN,     PRODUCT_RPC, "CreateProduct",    201, MAY_KEY,  .body = BODY, .location = V1 "/products/"},
+    {HTTP_PATCH,  V1 "/admin/products/{product_id}",         ADMIN,     PRODUCT_RPC, "UpdateProduct",    200, NO_KEY,   .body = BODY},
+    {HTTP_DELETE, V1 "/admin/products/{product_id}",         ADMIN,     PRODUCT_RPC, "DeleteProduct",    204, NO_KEY,   .body = NO_BODY},
+    {HTTP_POST,   V1 "/admin/products/{product_id}/options", ADMIN,     PRODUCT_RPC, "AddOption",        201, MAY_KEY,  .body = BODY},
+    {HTTP_PUT,    V1 "/admin/products/{product_id}/images",  ADMIN,     PRODUCT_RPC, "ReplaceImages",    200, NO_KEY,   .body = BODY},
+    {HTTP_PATCH,  V1 "/admin/options/{option_id}",           ADMIN,     PRODUCT_RPC, "UpdateOption",     200, NO_KEY,   .body = BODY},
+    {HTTP_PATCH,  V1 "/admin/options/{option_id}/stock",     ADMIN,     PRODUCT_RPC, "ChangeStock",      200, MAY_KEY,  .body = BODY},
+    {HTTP_POST,   V1 "/admin/coupons",                       ADMIN,     COUPON_RPC,  "CreateCampaign",   201, MAY_KEY,  .body = BODY, .location = V1 "/coupons/"},
+    {HTTP_PATCH,  V1 "/admin/coupons/{coupon_id}",           ADMIN,     COUPON_RPC,  "UpdateCampaign",   200, NO_KEY,   .body = BODY},
+    {HTTP_POST,   V1 "/admin/user-coupons/{user_coupon_id}/cancel",
+                                                             ADMIN,     COUPON_RPC,  "CancelUserCoupon", 200, MAY_KEY,  .body = MAY_BODY},
+    {HTTP_PATCH,  V1 "/admin/orders/{order_id}/status",      ADMIN,     ORDER_RPC,   "SetOrderStatus",   200, NO_KEY,   .body = BODY},
+    {HTTP_POST,   V1 "/admin/users/{user_id}/balance/adjustments",
+                                                             ADMIN,     USER_RPC,    "AdjustBalance",    201, MAY_KEY,  .body = BODY},
+    {HTTP_GET,    V1 "/admin/sagas",                         ADMIN,     ORDER_RPC,   "ListSagas",        200, NO_KEY,   .body = NO_BODY},
+    {HTTP_GET,    V1 "/admin/sagas/{saga_id}",               ADMIN,     ORDER_RPC,   "GetSaga",          200, NO_KEY,   .body = NO_BODY},
+    {HTTP_POST,   V1 "/admin/sagas/{saga_id}/retry",         ADMIN,     ORDER_RPC,   "RetrySaga",        200, MAY_KEY,  .body = MAY_BODY},
+
+    {HTTP_GET,    "/livez",                                  PUBLIC,    LOCAL, .success = 200, .serve = ops_livez},
+    {HTTP_GET,    "/readyz",                                 PUBLIC,    LOCAL, .success = 200, .serve = ops_readyz},
+    {HTTP_GET,    "/version",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_version},
+    {HTTP_GET,    "/metrics",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_metrics},
+    {HTTP_GET,    "/.well-known/jwks.json",                  PUBLIC,    LOCAL, .success = 200, .serve = ops_jwks},
+};
+// clang-format on
+const size_t route_count = COUNT(route_table);
+
+const ProtobufCServiceDescriptor *const service_descriptors[SERVICE_COUNT] = {
+    [USER_RPC] = &baro__user__user__descriptor,
+    [PRODUCT_RPC] = &baro__product__product__descriptor,
+    [ORDER_RPC] = &baro__order__order__descriptor,
+    [COUPON_RPC] = &baro__coupon__coupon__descriptor,
+};

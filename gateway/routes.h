@@ -1,0 +1,89 @@
+#pragma once
+// What the gateway offers: one row a route, matched by a small trie that is made at start-up.
+//
+// A path template names its parameters after the fields of the RPC's request message, so the row
+// needs no mapping: "/api/v1/orders/{order_id}" fills GetOrderRequest.order_id.
+
+#include "lib/base/arena.h"
+#include "lib/base/status.h"
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct request;
+struct metric;
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_METHOD_COUNT };
+
+// Who may call. A visitor is anybody, but a token that comes along must be good and tells who asks.
+enum access { PUBLIC, VISITOR, SIGNED_IN, ADMIN };
+
+enum service { USER_RPC, PRODUCT_RPC, ORDER_RPC, COUPON_RPC, SERVICE_COUNT, LOCAL };
+
+enum key_rule { NO_KEY, MAY_KEY, MUST_KEY }; // Idempotency-Key
+enum body_rule { NO_BODY, MAY_BODY, BODY };  // a JSON object
+
+struct route {
+    enum http_method method;
+    const char *path;
+    enum access access;
+    enum service service;
+    const char *rpc; // a method of the service's descriptor; LOCAL rows have `serve` instead
+    unsigned int success;
+    enum key_rule key;
+    enum body_rule body;
+    const char *location; // the reply's id below this path goes out as Location; or NULL
+    bool waits;           // obeys Prefer; 202 while the order that is replied is not decided
+    void (*serve)(struct request *request);
+};
+
+enum { PATH_PARAMETERS_MAX = 2 };
+
+// A route that has found its RPC. Lives as long as the router.
+struct endpoint {
+    const struct route *route;
+    const char *rpc_method; // "baro.order.Order/PlaceOrder"
+    const ProtobufCMessageDescriptor *input;
+    const ProtobufCMessageDescriptor *output;
+    const ProtobufCFieldDescriptor *parameters[PATH_PARAMETERS_MAX];
+    size_t parameter_count;
+    const ProtobufCFieldDescriptor *wait_field; // of the input of rows that wait
+    const ProtobufCFieldDescriptor *id_field;   // of the output of rows that have a location
+    struct metric *seconds;
+    struct endpoint_counts *counts;
+};
+
+struct path_match {
+    const struct endpoint *endpoint; // NULL: no such path, or not with this method
+    unsigned int allowed;            // bit per http_method that the path has; 0: no such path
+    const char *parameters[PATH_PARAMETERS_MAX]; // into the path
+    size_t parameter_lengths[PATH_PARAMETERS_MAX];
+};
+
+struct router;
+
+// The table of this file's .c, for documents and tests.
+extern const struct route route_table[];
+extern const size_t route_count;
+
+// The protobuf service behind each enum service below SERVICE_COUNT.
+extern const ProtobufCServiceDescriptor *const service_descriptors[SERVICE_COUNT];
+
+// Builds the trie. FAILED_PRECONDITION names a row whose RPC, parameter or message type does not
+// fit the descriptors. The router lives in the arena.
+struct status router_create(struct arena *arena, const struct route *rows, size_t count,
+                            struct router **router);
+
+// Finds the route of a path (as sent, without the query). Constant time in the number of routes.
+void router_match(const struct router *router, enum http_method method, const char *path,
+                  size_t length, struct path_match *match);
+
+// "GET, POST" for the bits of `allowed`; HEAD comes with GET.
+const char *router_allow_header(struct arena *arena, unsigned int allowed);
+
+// HTTP_METHOD_COUNT for a word that no route uses; HEAD counts as GET.
+enum http_method http_method_parse(const char *word);
+
+// Counts an answer of this endpoint (NULL: of no route) and the time it took.
+void endpoint_observe(const struct endpoint *endpoint, unsigned int status, int64_t took_us);
