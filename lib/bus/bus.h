@@ -13,6 +13,8 @@
 struct publisher;
 struct subscriber;
 
+enum { TOPIC_LENGTH_MAX = 255 };
+
 struct status publisher_start(const char *listen, const char *secret, struct publisher **publisher);
 int publisher_port(const struct publisher *publisher);
 void publisher_destroy(struct publisher *publisher);

@@ -6,10 +6,14 @@
 // modulo 16). Replicas lease shares of the partitions in their own database (leases.h) and subscribe to
 // theirs; leases are for efficiency only, the barrier is what makes it correct.
 
+#include "lib/base/arena.h"
 #include "lib/bus/bus.h"
 #include "lib/rpc/dispatcher.h"
 
 enum { SAGA_PARTITIONS = 16 };
+
+// "saga.user.7": where commands of a saga to a participant go.
+char *saga_topic(struct arena *arena, const char *participant, int64_t saga_id);
 
 struct command_receiver;
 

@@ -125,3 +125,6 @@ bool call_idempotency_id(const struct call *call, uint8_t id[16]);
 
 // 16 bytes from the request's content: tells "same key, other body".
 void call_request_hash(const struct call *call, uint8_t hash[16]);
+
+// The type of the replies of the call's method: guards unpack stored replies with it.
+const ProtobufCMessageDescriptor *call_output(const struct call *call);
