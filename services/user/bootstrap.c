@@ -1,0 +1,108 @@
+// What must be in place before the first call: the password pool, the signing key, the first admin.
+//
+// Any number of replicas start at once: the key in the database is the first that anybody offered,
+// and putting the admin in place twice changes nothing.
+
+#include "lib/base/log.h"
+#include "services/user/account.h"
+#include "services/user/service.h"
+#include "services/user/store.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+enum {
+    PASSWORD_THREADS = 2, // each hash takes 19 MiB and one core
+    PASSWORD_QUEUE = 128, // about 0.8 s of work for two cores
+};
+
+static const char ADMIN_NAME[] = "Baro";
+
+void user_service_init(struct user_service *service, const struct user_settings *settings)
+{
+    if (sodium_init() < 0)
+        abort();
+    *service = (struct user_service){
+        .settings = settings,
+        .arena = arena_create(),
+        .passwords =
+            password_pool_create(settings->common.database_url, PASSWORD_THREADS, PASSWORD_QUEUE),
+        .history_ids = ids_create("wallet_history_id"),
+    };
+}
+
+void user_service_fini(struct user_service *service)
+{
+    password_pool_destroy(service->passwords);
+    ids_destroy(service->history_ids);
+    arena_destroy(service->arena);
+    *service = (struct user_service){0};
+}
+
+struct status user_settings_check(const struct user_settings *settings)
+{
+    bool email = settings->admin_email[0], password = settings->admin_password[0];
+    if (!email && !password)
+        return OK;
+    if (!password)
+        return invalid("BARO_ADMIN_PASSWORD", "is needed with BARO_ADMIN_EMAIL");
+    if (!email)
+        return invalid("BARO_ADMIN_EMAIL", "is needed with BARO_ADMIN_PASSWORD");
+    if (failed(account_check_email(settings->admin_email)))
+        return invalid("BARO_ADMIN_EMAIL", "is not an e-mail address");
+    struct status st = account_check_password(settings->admin_password);
+    if (failed(st))
+        return invalid("BARO_ADMIN_PASSWORD", st.message);
+    return OK;
+}
+
+static struct status load_key(struct user_service *service, struct db *db)
+{
+    const char *pem = service->settings->jwt_key;
+    struct signing_key *key;
+    struct status st = OK;
+    if (!pem[0]) {
+        char *offered, *shared;
+        st = signing_key_generate(service->arena, &offered);
+        if (!failed(st))
+            st = store_share_signing_key(db, service->arena, offered, &shared);
+        if (failed(st))
+            return st;
+        pem = shared;
+    }
+    st = signing_key_parse(pem, service->arena, &key);
+    if (failed(st))
+        return st;
+    service->key = key;
+    log_info("access tokens are signed", log_text("kid", key->kid));
+    return OK;
+}
+
+static struct status put_admin(struct user_service *service, struct db *db)
+{
+    const char *email = service->settings->admin_email;
+    const char *password = service->settings->admin_password;
+    struct credentials *found;
+    char hash[PASSWORD_HASH_SIZE];
+    if (!email[0])
+        return OK;
+    struct status st = store_find_credentials(db, service->arena,
+                                              account_email_key(service->arena, email), &found);
+    if (failed(st))
+        return st;
+    if (found && found->account.role == ROLE_ADMIN &&
+        password_verify(found->password_hash, password))
+        return OK;
+    st = password_hash(password, hash);
+    if (!failed(st))
+        st = store_put_admin(db, email, ADMIN_NAME, hash);
+    if (!failed(st))
+        log_info("the first admin is in place", log_text("email", email));
+    return st;
+}
+
+struct status user_service_bootstrap(struct user_service *service, struct db *db)
+{
+    struct status st = load_key(service, db);
+    return failed(st) ? st : put_admin(service, db);
+}

@@ -1,0 +1,65 @@
+// baro-user: accounts, tokens and wallets.
+
+#include "lib/base/macros.h"
+#include "services/user/service.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+enum { EXIT_BAD_SETTING = 2 };
+
+extern const struct migration user_migrations[];
+extern const size_t user_migration_count;
+
+#define AT(field) offsetof(struct user_settings, field)
+
+static const struct setting SETTINGS[] = {
+    {"BARO_RPC_LISTEN",     SETTING_TEXT,   "tcp://127.0.0.1:7101", AT(common.rpc_listen), 0, 0,
+     "where calls come in"                                                                                                     },
+    {"BARO_BUS_LISTEN",     SETTING_TEXT,   "tcp://127.0.0.1:7201", AT(common.bus_listen), 0, 0,
+     "where others subscribe"                                                                                                  },
+    {"BARO_OPS_LISTEN",     SETTING_TEXT,   "127.0.0.1:7301",       AT(common.ops_listen), 0, 0,
+     "HTTP for /livez /readyz /metrics, or off"                                                                                },
+    {"BARO_ORDER_BUS",      SETTING_TEXT,   "tcp://127.0.0.1:7203", AT(order_bus),         0, 0,
+     "where the order service publishes saga commands"                                                                         },
+    {"BARO_ADMIN_EMAIL",    SETTING_TEXT,   "",                     AT(admin_email),       0, 0, "the first admin; empty: none"},
+    {"BARO_ADMIN_PASSWORD", SETTING_SECRET, "",                     AT(admin_password),    0, 0, "and its password"            },
+    {"BARO_JWT_KEY",        SETTING_SECRET, "",                     AT(jwt_key),           0, 0,
+     "PEM private key on P-256 that signs tokens; empty: one is made and kept in the database"                                 },
+};
+
+static struct status started(void *service, struct service_runtime *runtime)
+{
+    struct user_service *user = service;
+    (void)runtime;
+    SCOPED(db) *db = db_create(user->settings->common.database_url, "baro-user-start");
+    return user_service_bootstrap(user, db);
+}
+
+int main(int argc, char **argv)
+{
+    SCOPED(arena) *arena = arena_create();
+    struct user_settings settings;
+    struct user_service service;
+
+    service_settings_load_or_exit(argc, argv, SETTINGS, COUNT(SETTINGS), arena, &settings);
+    struct status st = user_settings_check(&settings);
+    if (failed(st)) {
+        fprintf(stderr, "%s: %s\n", st.field, st.message);
+        return EXIT_BAD_SETTING;
+    }
+    user_service_init(&service, &settings);
+    int exit_status = service_run(&settings.common, &(struct service_definition){
+                                                        .name = "user",
+                                                        .methods = &user_methods,
+                                                        .migrations = user_migrations,
+                                                        .migration_count = &user_migration_count,
+                                                        .jobs = user_jobs,
+                                                        .job_count = user_job_count,
+                                                        .command_source = settings.order_bus,
+                                                        .service = &service,
+                                                        .started = started,
+                                                    });
+    user_service_fini(&service);
+    return exit_status;
+}

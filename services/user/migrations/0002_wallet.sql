@@ -1,0 +1,87 @@
+-- Wallets and what ever changed them.
+
+-- `version` counts the changes: it is the `number` of the newest history row, and the optimistic
+-- guard of the balance.
+CREATE TABLE wallet (
+    user_id    bigint PRIMARY KEY REFERENCES account,
+    balance    bigint NOT NULL DEFAULT 0 CHECK (balance >= 0),
+    version    bigint NOT NULL DEFAULT 0 CHECK (version >= 0),
+    updated_at timestamptz NOT NULL
+) WITH (fillfactor = 80);
+
+CREATE SEQUENCE wallet_history_id INCREMENT BY 1000;
+
+-- Append-only, partitioned by month through the id (which carries its second).
+CREATE TABLE wallet_history (
+    id         bigint NOT NULL PRIMARY KEY,
+    user_id    bigint NOT NULL,
+    number     bigint NOT NULL CHECK (number > 0),
+    type       text NOT NULL CHECK (type IN ('CHARGE', 'USE', 'REFUND', 'ADJUST')),
+    amount     bigint NOT NULL CHECK (amount <> 0),
+    before     bigint NOT NULL CHECK (before >= 0),
+    after      bigint NOT NULL CHECK (after >= 0),
+    ref_id     bigint,
+    note       text NOT NULL,
+    created_at timestamptz NOT NULL,
+    CHECK (before + amount = after),
+    CHECK ((type IN ('USE', 'REFUND')) = (ref_id IS NOT NULL)),
+    CHECK (type <> 'CHARGE' OR (amount BETWEEN 1000 AND 100000 AND amount % 10 = 0
+                                AND after <= 10000000)),
+    CHECK (type <> 'USE' OR amount < 0),
+    CHECK (type <> 'REFUND' OR amount > 0)
+) PARTITION BY RANGE (id);
+CREATE INDEX wallet_history_user ON wallet_history (user_id, number);
+
+-- At most one USE and one REFUND for an order: a unique constraint on the partitioned history would
+-- have to contain its id, so the promise has a table of its own.
+CREATE TABLE wallet_order_entry (
+    order_id bigint NOT NULL,
+    type     text NOT NULL CHECK (type IN ('USE', 'REFUND')),
+    user_id  bigint NOT NULL,
+    amount   bigint NOT NULL CHECK ((amount < 0) = (type = 'USE') AND amount <> 0),
+    PRIMARY KEY (order_id, type)
+);
+
+-- Makes the partitions of this month and of `ahead` more; those that exist stay. Safe on any number
+-- of replicas at once.
+CREATE FUNCTION baro_make_partitions(parent text, ahead integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    month timestamp := date_trunc('month', baro_now() AT TIME ZONE 'UTC');
+    lowest bigint;
+    above bigint;
+    partition text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('baro partitions'));
+    FOR i IN 0..ahead LOOP
+        lowest := (extract(epoch FROM month)::bigint - 1735689600) << 20;
+        above := (extract(epoch FROM month + interval '1 month')::bigint - 1735689600) << 20;
+        partition := parent || '_' || to_char(month, 'YYYY_MM');
+        IF to_regclass(partition) IS NULL THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)',
+                           partition, parent, lowest, above);
+        END IF;
+        month := month + interval '1 month';
+    END LOOP;
+END $$;
+
+CREATE TABLE wallet_history_default PARTITION OF wallet_history DEFAULT;
+SELECT baro_make_partitions('wallet_history', 2);
+
+-- Nobody changes history: the role that the service connects as has no right to, and the trigger
+-- also stops those who have every right.
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON wallet_history
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON wallet_history
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON wallet_order_entry
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON wallet_order_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+REVOKE UPDATE, DELETE, TRUNCATE ON wallet_history, wallet_order_entry FROM CURRENT_USER;

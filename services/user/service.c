@@ -1,0 +1,118 @@
+// What the user service offers, and to whom.
+//
+// The two tables are the service: the methods as the dispatcher sees them, and for each who may call
+// it and what runs it. Every call comes through run_allowed(): a method without a row of the second
+// table is nobody's.
+
+#include "services/user/service.h"
+
+#include "lib/base/macros.h"
+#include "lib/bus/inbox.h"
+#include "lib/saga/barrier.h"
+#include "proto/user.pb-c.h"
+
+#include <string.h>
+
+static struct status run_allowed(struct batch *batch);
+
+// Signup, Login and Refresh keep nothing under an idempotency key: it would be tokens in the clear
+// and a fast hash of a password. Signup answers a repeated key in its own way (accounts.c).
+static const struct method METHODS[] = {
+    {.name = "Signup", .kind = METHOD_WRITE, .prepare = prepare_signup, .handle = run_allowed},
+    {.name = "Login", .kind = METHOD_WRITE, .prepare = prepare_login, .handle = run_allowed},
+    {.name = "Refresh", .kind = METHOD_WRITE, .handle = run_allowed},
+    {.name = "Logout", .kind = METHOD_WRITE, .handle = run_allowed},
+    {.name = "GetKeys", .kind = METHOD_READ, .handle = run_allowed},
+    {.name = "GetProfile", .kind = METHOD_READ, .handle = run_allowed},
+    {.name = "UpdateProfile", .kind = METHOD_WRITE, .batch_max = 1, .handle = run_allowed},
+    {.name = "GetBalance", .kind = METHOD_READ, .handle = run_allowed},
+    {.name = "Charge", .kind = METHOD_WRITE, .guard = &idempotency_guard, .handle = run_allowed},
+    {.name = "ListHistory", .kind = METHOD_READ, .batch_max = 32, .handle = run_allowed},
+    {.name = "AdjustBalance",
+     .kind = METHOD_WRITE,
+     .guard = &idempotency_guard,
+     .handle = run_allowed},
+    {.name = "DebitWallet", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
+    {.name = "RefundWallet", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
+};
+
+enum access {
+    ACCESS_NOBODY,
+    ACCESS_PUBLIC,
+    ACCESS_USER, // signed in; sees only what is theirs
+    ACCESS_ADMIN,
+    ACCESS_SERVICE, // another service, or a saga
+};
+
+static const struct offer {
+    const char *method;
+    enum access access;
+    struct status (*handle)(struct batch *batch);
+} OFFERS[] = {
+    {"Signup",        ACCESS_PUBLIC,  handle_signup        },
+    {"Login",         ACCESS_PUBLIC,  handle_login         },
+    {"Refresh",       ACCESS_PUBLIC,  handle_refresh       },
+    {"Logout",        ACCESS_USER,    handle_logout        },
+    {"GetKeys",       ACCESS_PUBLIC,  handle_get_keys      },
+    {"GetProfile",    ACCESS_USER,    handle_get_profile   },
+    {"UpdateProfile", ACCESS_USER,    handle_update_profile},
+    {"GetBalance",    ACCESS_USER,    handle_get_balance   },
+    {"Charge",        ACCESS_USER,    handle_charge        },
+    {"ListHistory",   ACCESS_USER,    handle_list_history  },
+    {"AdjustBalance", ACCESS_ADMIN,   handle_adjust_balance},
+    {"DebitWallet",   ACCESS_SERVICE, handle_debit_wallet  },
+    {"RefundWallet",  ACCESS_SERVICE, handle_refund_wallet },
+};
+
+const struct method_table user_methods = {&baro__user__user__descriptor, METHODS, COUNT(METHODS)};
+
+static const struct offer *find_offer(const char *method)
+{
+    static const struct offer none = {NULL, ACCESS_NOBODY, NULL};
+    for (size_t i = 0; i < COUNT(OFFERS); i++)
+        if (strcmp(OFFERS[i].method, method) == 0)
+            return &OFFERS[i];
+    return &none;
+}
+
+static bool is_allowed(enum access access, const struct call *call)
+{
+    const struct caller *caller = &call->caller;
+    switch (access) {
+    case ACCESS_NOBODY:
+        return false;
+    case ACCESS_PUBLIC:
+        return true;
+    case ACCESS_USER:
+        return caller->user_id != 0 &&
+               (caller->role == CALLER_USER || caller->role == CALLER_ADMIN);
+    case ACCESS_ADMIN:
+        return caller->user_id != 0 && caller->role == CALLER_ADMIN;
+    case ACCESS_SERVICE:
+        return caller->role == CALLER_SERVICE || call->saga;
+    }
+    return false;
+}
+
+static struct status denial(const struct call *call)
+{
+    if (call->caller.role == CALLER_NOBODY)
+        return refuse(REASON_UNAUTHENTICATED, "sign in first");
+    return refuse(REASON_FORBIDDEN, "this is not yours to call");
+}
+
+static struct status run_allowed(struct batch *batch)
+{
+    const struct offer *offer = find_offer(batch->method->name);
+    bool any = false;
+    struct call *call;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        if (is_allowed(offer->access, call))
+            any = true;
+        else
+            call_refuse(call, denial(call));
+    }
+    if (!any)
+        return OK;
+    return offer->handle(batch);
+}

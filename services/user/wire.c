@@ -1,0 +1,210 @@
+// Domain <-> protobuf, both directions. The numbers of roles and entry types are the same on both
+// sides, which is asserted here and nowhere relied on.
+
+#include "services/user/wire.h"
+
+#include "lib/base/text.h"
+#include "lib/db/db.h"
+#include "services/user/token.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { PAGE_DEFAULT = 20, PAGE_MAX = 100 };
+
+// The end of the year 9999, the last that RFC 3339 can write.
+static const int64_t LATEST_US = INT64_C(253402300799999999);
+
+static_assert((int)ENTRY_CHARGE == BARO__USER__ENTRY_TYPE__ENTRY_TYPE_CHARGE, "numbered alike");
+static_assert((int)ENTRY_USE == BARO__USER__ENTRY_TYPE__ENTRY_TYPE_USE, "numbered alike");
+static_assert((int)ENTRY_REFUND == BARO__USER__ENTRY_TYPE__ENTRY_TYPE_REFUND, "numbered alike");
+static_assert((int)ENTRY_ADJUST == BARO__USER__ENTRY_TYPE__ENTRY_TYPE_ADJUST, "numbered alike");
+static_assert((int)ROLE_USER == BARO__USER__ROLE__ROLE_USER, "numbered alike");
+static_assert((int)ROLE_ADMIN == BARO__USER__ROLE__ROLE_ADMIN, "numbered alike");
+
+// protobuf-c's fields are `char *` although nothing writes to them.
+static char *borrow(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static Baro__Timestamp *timestamp(int64_t us, struct arena *arena)
+{
+    Baro__Timestamp *message = arena_alloc(arena, sizeof(*message));
+    baro__timestamp__init(message);
+    message->us = us;
+    return message;
+}
+
+static Baro__User__Profile *profile(const struct account *account, struct arena *arena)
+{
+    Baro__User__Profile *message = arena_alloc(arena, sizeof(*message));
+    baro__user__profile__init(message);
+    message->id = account->id;
+    message->email = borrow(account->email);
+    message->name = borrow(account->name);
+    message->role = (Baro__User__Role)account->role;
+    message->created_at = timestamp(account->created_at_us, arena);
+    return message;
+}
+
+const ProtobufCMessage *wire_profile(const struct account *account, struct arena *arena)
+{
+    return &profile(account, arena)->base;
+}
+
+const ProtobufCMessage *wire_session(const struct account *account, const char *access_token,
+                                     const char *refresh_token, struct arena *arena)
+{
+    Baro__User__Session *message = arena_alloc(arena, sizeof(*message));
+    baro__user__session__init(message);
+    message->access_token = borrow(access_token);
+    message->refresh_token = borrow(refresh_token);
+    message->token_type = borrow("Bearer");
+    message->expires_in = ACCESS_TOKEN_S;
+    message->user = profile(account, arena);
+    return &message->base;
+}
+
+const ProtobufCMessage *wire_key_set(const struct signing_key *key, struct arena *arena)
+{
+    Baro__User__Key *only = arena_alloc(arena, sizeof(*only));
+    baro__user__key__init(only);
+    only->kty = borrow("EC");
+    only->crv = borrow("P-256");
+    only->use = borrow("sig");
+    only->alg = borrow("ES256");
+    only->kid = borrow(key->kid);
+    only->x = borrow(key->x);
+    only->y = borrow(key->y);
+
+    Baro__User__KeySet *message = arena_alloc(arena, sizeof(*message));
+    baro__user__key_set__init(message);
+    message->n_keys = 1;
+    message->keys = arena_copy(arena, &only, sizeof(only));
+    return &message->base;
+}
+
+const ProtobufCMessage *wire_balance(const struct wallet *wallet, struct arena *arena)
+{
+    Baro__User__Balance *message = arena_alloc(arena, sizeof(*message));
+    baro__user__balance__init(message);
+    message->balance = wallet->balance_won;
+    message->updated_at = timestamp(wallet->updated_at_us, arena);
+    return &message->base;
+}
+
+static Baro__User__HistoryEntry *history_entry(const struct entry *entry, struct arena *arena)
+{
+    Baro__User__HistoryEntry *message = arena_alloc(arena, sizeof(*message));
+    baro__user__history_entry__init(message);
+    message->id = entry->id;
+    message->type = (Baro__User__EntryType)entry->type;
+    message->amount = entry->amount_won;
+    message->before = entry->before_won;
+    message->after = entry->after_won;
+    message->note = borrow(entry->note);
+    message->created_at = timestamp(entry->created_at_us, arena);
+    if (entry->ref_id != 0) {
+        message->ref_id = arena_alloc(arena, sizeof(*message->ref_id));
+        baro__int64__init(message->ref_id);
+        message->ref_id->value = entry->ref_id;
+    }
+    return message;
+}
+
+const ProtobufCMessage *wire_wallet_change(const struct entry *entry, struct arena *arena)
+{
+    Baro__User__WalletChange *message = arena_alloc(arena, sizeof(*message));
+    baro__user__wallet_change__init(message);
+    message->balance = entry->after_won;
+    message->entry = history_entry(entry, arena);
+    return &message->base;
+}
+
+const ProtobufCMessage *wire_wallet_moved(int64_t balance_won, int64_t amount_won,
+                                          struct arena *arena)
+{
+    Baro__User__WalletMoved *message = arena_alloc(arena, sizeof(*message));
+    baro__user__wallet_moved__init(message);
+    message->balance = balance_won;
+    message->amount = amount_won;
+    return &message->base;
+}
+
+// A page goes on below the number of its last entry.
+static char *page_token(int64_t number, struct arena *arena)
+{
+    char *text = text_printf(arena, "%lld", (long long)number);
+    return text_base64url(arena, text, strlen(text));
+}
+
+static bool parse_page_token(const char *token, struct arena *arena, int64_t *number)
+{
+    uint8_t *raw;
+    size_t size;
+    return text_parse_base64url(arena, token, &raw, &size) &&
+           text_parse_int64(text_copy_n(arena, (const char *)raw, size), 1, INT64_MAX, number);
+}
+
+const ProtobufCMessage *wire_history_page(const struct history *history, size_t size,
+                                          struct arena *arena)
+{
+    size_t count = history->count < size ? history->count : size;
+    Baro__User__HistoryPage *message = arena_alloc(arena, sizeof(*message));
+    baro__user__history_page__init(message);
+    message->n_items = count;
+    message->items = arena_array(arena, count, sizeof(*message->items));
+    for (size_t i = 0; i < count; i++)
+        message->items[i] = history_entry(&history->entries[i], arena);
+    if (history->count > size)
+        message->next_page_token = page_token(history->entries[count - 1].number, arena);
+    return &message->base;
+}
+
+static struct status read_time(const Baro__Timestamp *time, const char *field, int64_t *us)
+{
+    *us = time ? time->us : DB_NULL_INT64;
+    if (time && (time->us < 0 || time->us > LATEST_US))
+        return invalid(field, "a time between 1970 and 9999");
+    return OK;
+}
+
+static struct status read_filters(const Baro__User__ListHistoryRequest *request,
+                                  struct history_query *query)
+{
+    struct status st = read_time(request->from, "from", &query->from_us);
+    if (!failed(st))
+        st = read_time(request->to, "to", &query->to_us);
+    if (failed(st))
+        return st;
+    if ((int)request->type < 0 || (int)request->type >= ENTRY_TYPES)
+        return invalid("type", "CHARGE, USE, REFUND or ADJUST");
+    query->type = (enum entry_type)request->type;
+    query->ref_id = request->ref_id ? request->ref_id->value : DB_NULL_INT64;
+    return OK;
+}
+
+struct status wire_history_query(const Baro__User__ListHistoryRequest *request, int64_t user_id,
+                                 struct arena *arena, struct history_query *query)
+{
+    struct status st = read_filters(request, query);
+    if (failed(st))
+        return st;
+    if (request->page_size < 0 || request->page_size > PAGE_MAX)
+        return invalid("page_size", "a page has 1 to 100 items");
+    query->user_id = user_id;
+    query->limit = (request->page_size ? request->page_size : PAGE_DEFAULT) + 1;
+    query->below_number = INT64_MAX;
+    if (request->page_token[0] &&
+        !parse_page_token(request->page_token, arena, &query->below_number))
+        return invalid("page_token", "this is not a token that a page gave");
+    return OK;
+}
+
+const ProtobufCMessage *wire_empty(struct arena *arena)
+{
+    Baro__Empty *message = arena_alloc(arena, sizeof(*message));
+    baro__empty__init(message);
+    return &message->base;
+}
