@@ -130,6 +130,15 @@ tsan: ## The same under ThreadSanitizer
 check: $(UNIT) $(INTEGRATION)
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION)
 
+# The load generator signs tokens with the user service's own code.
+$(BUILD)/tests/bench-load: $(BUILD)/tests/bench/load.o $(call area_objects,user) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: bench
+bench: build $(BUILD)/tests/bench-load ## Measure paid orders per second on private servers
+	@tests/bench/run .local/bench
+
 C_FILES = $(shell find lib services gateway deploy tests -name '*.c')
 lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, layers, sizes
 	tests/lint/layers
