@@ -172,10 +172,10 @@ static struct status bind_rpc(struct arena *arena, struct endpoint *endpoint)
     endpoint->rpc_method = text_printf(arena, "%s/%s", service->name, row->rpc);
     endpoint->input = method->input;
     endpoint->output = method->output;
-    struct status st = transcode_supports(method->input);
-    if (!failed(st))
-        st = transcode_supports(method->output);
-    if (!failed(st) && row->waits)
+    if (failed(transcode_supports(method->input)) || failed(transcode_supports(method->output)))
+        return unfit(row, "has a message with a field that has no JSON");
+    struct status st = OK;
+    if (row->waits)
         st = bind_waiting(endpoint);
     if (!failed(st) && row->location)
         st = bind_location(endpoint);
