@@ -8,10 +8,12 @@
 // decision to compensate. Commands go out by publish; an answer that does not come within
 // retry_first_ms is asked for over RPC, with exponential backoff and jitter. A saga that is silent for
 // held_after_ms is recorded as held; one without an end at decide_after_ms that may still be given back
-// is compensated with SYSTEM_FAILURE; after park_after_attempts fruitless tries its step is parked:
-// visible, still retried slowly.
+// is compensated with SYSTEM_FAILURE; a step that no such decision will end is parked after
+// park_after_attempts fruitless tries: visible, still retried slowly. A no counts as a refusal while
+// the saga may be given back; after that, and in sagas that cannot be, it is asked again, as silence is.
 //
-// Thread-safe. Ports are called without the runner's lock held, and may call back at once.
+// Thread-safe. publish, ask, record and ended are called without the runner's lock held, and may
+// call back at once; the clocks and random may be called with it.
 
 #include "lib/saga/saga.h"
 #include "proto/common.pb-c.h"
@@ -76,14 +78,17 @@ struct saga_start {
     enum saga_state state;
     struct status failure;
     int64_t created_at_us;
+    bool held; // its row says so already
 };
 
 // Starts or takes over; commands of all of them that share a topic go out together. One that is here
 // already is ignored.
 void saga_runner_start(struct saga_runner *runner, const struct saga_start *starts, size_t count);
 
-// Replies from participants, of one message or of an ask. UNAVAILABLE, UNKNOWN, RESOURCE_EXHAUSTED,
-// DEADLINE_EXCEEDED, ABORTED and INTERNAL mean that the outcome is unknown: asked again.
+// Replies from participants, of one message or of an ask; each names its step in `saga`. A definite
+// failure (status_is_definite) or INVALID_ARGUMENT is a refusal. UNAVAILABLE, UNKNOWN,
+// RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, ABORTED, INTERNAL and the like mean that the outcome is
+// unknown: asked again.
 void saga_runner_reply(struct saga_runner *runner, const Baro__RpcReply *const *replies, size_t count);
 
 // The outcome of a record: OK, CONFLICT (another orchestrator owns the saga: forget it), or any

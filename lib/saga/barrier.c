@@ -1,0 +1,296 @@
+// The participants' guard: one look at all barrier rows of a batch's sagas, one verdict per command.
+//
+// The rows that a verdict itself needs (a compensation that has nothing to undo, and its tombstone)
+// are queued at admission; the outcomes of commands that ran are queued at recording. All of them are
+// plain INSERTs in key order: when another transaction was faster, its row's primary key undoes ours
+// and the batch runs again, with the row in sight.
+//
+// Only definite outcomes are kept, and of compensations only success: a compensation has no business
+// refusing, so if one does, the next try shall find the participant mended, not the old refusal.
+
+#include "lib/saga/barrier.h"
+
+#include "lib/base/macros.h"
+#include "lib/bus/outcome.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct statement FIND = {
+    "barrier_find",
+    "SELECT saga_id, step, op, code, reason, field, message, reply"
+    " FROM barrier WHERE saga_id = ANY($1::bigint[])",
+};
+
+static const struct statement INSERT = {
+    "barrier_insert",
+    "INSERT INTO barrier (saga_id, step, op, code, reason, field, message, reply)"
+    " SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[],"
+    "                      $6::text[], $7::text[], $8::bytea[]) AS u(saga_id, step, op)"
+    " ORDER BY u.saga_id, u.step, u.op",
+};
+
+static const struct statement PRUNE = {
+    "barrier_prune",
+    "DELETE FROM barrier WHERE ctid = ANY(ARRAY("
+    " SELECT ctid FROM barrier"
+    " WHERE created_at < baro_now() - $1::bigint * interval '1 millisecond' LIMIT $2::bigint))",
+};
+
+enum { OP_ACTION = 0, OP_COMPENSATION = 1 };
+
+// A saga command of the batch, and what the table knows about its step.
+struct command {
+    struct call *call;
+    int64_t saga_id;
+    const char *step;
+    int64_t op;
+    size_t position;          // arrival order
+    enum barrier_row rows[2]; // of OP_ACTION, OP_COMPENSATION
+    size_t own_row;           // row of this op, when there is one
+};
+
+enum barrier_verdict barrier_decide(bool compensation, enum barrier_row action,
+                                    enum barrier_row compensation_row)
+{
+    if (compensation) {
+        static const enum barrier_verdict verdicts[] = {
+            [BARRIER_ABSENT] = BARRIER_LEAVE_TOMBSTONE,
+            [BARRIER_DONE] = BARRIER_RUN,
+            [BARRIER_REFUSED] = BARRIER_DO_NOTHING,
+            [BARRIER_TOMBSTONE] = BARRIER_DO_NOTHING,
+        };
+        return compensation_row != BARRIER_ABSENT ? BARRIER_REPEAT : verdicts[action];
+    }
+    static const enum barrier_verdict verdicts[] = {
+        [BARRIER_ABSENT] = BARRIER_RUN,
+        [BARRIER_DONE] = BARRIER_REPEAT,
+        [BARRIER_REFUSED] = BARRIER_REPEAT,
+        [BARRIER_TOMBSTONE] = BARRIER_REFUSE,
+    };
+    // What was done and undone again must not look done to whoever repeats it late.
+    bool undone = compensation_row != BARRIER_ABSENT && action != BARRIER_REFUSED;
+    return undone ? BARRIER_REFUSE : verdicts[action];
+}
+
+static int compare_ids(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_commands(const void *a, const void *b)
+{
+    const struct command *left = a, *right = b;
+    int order = compare_ids(left->saga_id, right->saga_id);
+    if (order == 0)
+        order = strcmp(left->step, right->step);
+    if (order == 0)
+        order = compare_ids(left->op, right->op);
+    return order ? order : (left->position > right->position) - (left->position < right->position);
+}
+
+static bool is_copy(const struct command *a, const struct command *b)
+{
+    return a->saga_id == b->saga_id && a->op == b->op && strcmp(a->step, b->step) == 0;
+}
+
+// The saga commands of the batch, sorted by key, copies in arrival order.
+static size_t saga_commands(struct batch *batch, struct command **out)
+{
+    struct command *commands = arena_array(batch->arena, batch->count, sizeof(*commands));
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct call *call = batch->calls[i];
+        if (!call->saga)
+            continue;
+        commands[count++] = (struct command){
+            .call = call,
+            .saga_id = call->saga->saga_id,
+            .step = call->saga->step,
+            .op = call->saga->compensation ? OP_COMPENSATION : OP_ACTION,
+            .position = i,
+        };
+    }
+    qsort(commands, count, sizeof(*commands), compare_commands);
+    *out = commands;
+    return count;
+}
+
+static enum barrier_row state_of_row(const struct rows *rows, size_t row)
+{
+    if (rows_int64(rows, row, 3) == STATUS_OK)
+        return BARRIER_DONE;
+    bool tombstone = reason_parse(rows_text(rows, row, 4)) == REASON_STEP_COMPENSATED;
+    return tombstone ? BARRIER_TOMBSTONE : BARRIER_REFUSED;
+}
+
+// The first command of the sorted array whose saga is not below saga_id.
+static size_t lower_bound(const struct command *commands, size_t count, int64_t saga_id)
+{
+    size_t low = 0;
+    while (low < count) {
+        size_t middle = (low + count) / 2;
+        if (commands[middle].saga_id < saga_id)
+            low = middle + 1;
+        else
+            count = middle;
+    }
+    return low;
+}
+
+static void note_row(struct command *commands, size_t count, const struct rows *rows, size_t row)
+{
+    int64_t saga_id = rows_int64(rows, row, 0), op = rows_int64(rows, row, 2);
+    const char *step = rows_text(rows, row, 1);
+    size_t i = lower_bound(commands, count, saga_id);
+    for (; i < count && commands[i].saga_id == saga_id; i++) {
+        if (strcmp(commands[i].step, step) != 0)
+            continue;
+        commands[i].rows[op] = state_of_row(rows, row);
+        if (commands[i].op == op)
+            commands[i].own_row = row;
+    }
+}
+
+static struct status load(struct batch *batch, struct command *commands, size_t count,
+                          struct rows *rows)
+{
+    int64_t *ids = arena_array(batch->arena, count, sizeof(*ids));
+    for (size_t i = 0; i < count; i++)
+        ids[i] = commands[i].saga_id;
+    struct status st = db_query(batch->tx, &FIND, PARAMS(p_int64s(ids, count)), rows);
+    if (failed(st))
+        return st;
+    for (size_t row = 0; row < rows->count; row++)
+        note_row(commands, count, rows, row);
+    return OK;
+}
+
+// Rows on their way into the table.
+struct inserts {
+    int64_t *saga_ids, *ops;
+    const char **steps;
+    struct outcome_columns outcomes;
+};
+
+static void inserts_init(struct inserts *inserts, struct arena *arena, size_t capacity)
+{
+    inserts->saga_ids = arena_array(arena, capacity, sizeof(*inserts->saga_ids));
+    inserts->ops = arena_array(arena, capacity, sizeof(*inserts->ops));
+    inserts->steps = arena_array(arena, capacity, sizeof(*inserts->steps));
+    outcome_columns_init(&inserts->outcomes, arena, capacity);
+}
+
+static void inserts_add(struct inserts *inserts, const struct command *command, int64_t op,
+                        struct status st, const ProtobufCMessage *reply)
+{
+    size_t i = inserts->outcomes.count;
+    inserts->saga_ids[i] = command->saga_id;
+    inserts->steps[i] = command->step;
+    inserts->ops[i] = op;
+    outcome_add(&inserts->outcomes, st, reply);
+}
+
+static struct status inserts_queue(const struct inserts *inserts, struct db *db)
+{
+    const struct outcome_columns *outcomes = &inserts->outcomes;
+    size_t count = outcomes->count;
+    if (count == 0)
+        return OK;
+    return db_queue(db, &INSERT,
+                    PARAMS(p_int64s(inserts->saga_ids, count), p_texts(inserts->steps, count),
+                           p_int64s(inserts->ops, count), p_int64s(outcomes->codes, count),
+                           p_texts(outcomes->reasons, count), p_texts(outcomes->fields, count),
+                           p_texts(outcomes->messages, count), p_byteas(outcomes->replies, count)));
+}
+
+static struct status step_compensated(void)
+{
+    return refuse(REASON_STEP_COMPENSATED, "The step was compensated before.");
+}
+
+static void apply(const struct command *command, const struct rows *rows, struct inserts *inserts)
+{
+    struct call *call = command->call;
+    switch (barrier_decide(command->op == OP_COMPENSATION, command->rows[OP_ACTION],
+                           command->rows[OP_COMPENSATION])) {
+    case BARRIER_RUN:
+        return;
+    case BARRIER_REPEAT:
+        outcome_replay(call, rows, command->own_row, 3);
+        return;
+    case BARRIER_REFUSE:
+        call_refuse(call, step_compensated());
+        call->replayed = true;
+        return;
+    case BARRIER_LEAVE_TOMBSTONE:
+        inserts_add(inserts, command, OP_ACTION, step_compensated(), NULL);
+        inserts_add(inserts, command, OP_COMPENSATION, OK, NULL);
+        outcome_succeed(call);
+        return;
+    case BARRIER_DO_NOTHING:
+        inserts_add(inserts, command, OP_COMPENSATION, OK, NULL);
+        outcome_succeed(call);
+        return;
+    }
+}
+
+static struct status admit(struct batch *batch)
+{
+    struct command *commands;
+    struct rows rows;
+    struct inserts inserts;
+    size_t count = saga_commands(batch, &commands);
+    if (count == 0)
+        return OK;
+    struct status st = load(batch, commands, count, &rows);
+    if (failed(st))
+        return st;
+    inserts_init(&inserts, batch->arena, 2 * count);
+    for (size_t i = 0; i < count; i++)
+        if (i > 0 && is_copy(&commands[i - 1], &commands[i]))
+            outcome_wait_for_first(commands[i].call);
+        else
+            apply(&commands[i], &rows, &inserts);
+    return inserts_queue(&inserts, batch->tx);
+}
+
+static bool is_to_be_kept(const struct command *command)
+{
+    const struct call *call = command->call;
+    if (!call->settled || call->deferred || call->replayed)
+        return false;
+    return command->op == OP_COMPENSATION ? !failed(call->status)
+                                          : status_is_definite(call->status);
+}
+
+static struct status record(struct batch *batch)
+{
+    struct command *commands;
+    struct inserts inserts;
+    size_t count = saga_commands(batch, &commands);
+    const struct command *first = commands;
+    inserts_init(&inserts, batch->arena, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct command *command = &commands[i];
+        if (!is_copy(first, command))
+            first = command;
+        if (is_to_be_kept(command))
+            inserts_add(&inserts, command, command->op, command->call->status,
+                        command->call->reply);
+        else if (outcome_waits_for_first(command->call) && first->call->settled)
+            outcome_share(command->call, first->call);
+    }
+    return inserts_queue(&inserts, batch->tx);
+}
+
+const struct guard barrier_guard = {
+    .name = "barrier",
+    .admit = admit,
+    .record = record,
+};
+
+struct status barrier_prune(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted)
+{
+    return db_execute(db, &PRUNE, PARAMS(p_int64(keep_ms), p_int64(limit)), deleted);
+}

@@ -1,0 +1,23 @@
+// The words for states and outcomes: they stand in rows, in the API and in metrics.
+
+#include "lib/saga/saga.h"
+
+const char *saga_state_name(enum saga_state state)
+{
+    static const char *const names[] = {
+        [SAGA_RUNNING] = "RUNNING",
+        [SAGA_COMPENSATING] = "COMPENSATING",
+        [SAGA_COMPLETED] = "COMPLETED",
+        [SAGA_COMPENSATED] = "COMPENSATED",
+    };
+    return names[state];
+}
+
+const char *saga_outcome_name(enum saga_outcome outcome)
+{
+    static const char *const names[] = {
+        [SAGA_PENDING] = "PENDING", [SAGA_DONE] = "DONE",       [SAGA_REFUSED] = "REFUSED",
+        [SAGA_UNKNOWN] = "UNKNOWN", [SAGA_SKIPPED] = "SKIPPED",
+    };
+    return names[outcome];
+}
