@@ -134,6 +134,22 @@ struct status db_queue(struct db *db, const struct statement *statement, struct 
     return failed(st) ? st : keep_failure(db, db_send(db, statement, params, NULL));
 }
 
+struct status db_queue_query(struct db *db, const struct statement *statement, struct params params,
+                             struct rows *rows)
+{
+    assert(db->transaction == TRANSACTION_OPEN);
+    *rows = (struct rows){NULL, 0, 0};
+    struct status st = ready(db);
+    return failed(st) ? st : keep_failure(db, db_send(db, statement, params, rows));
+}
+
+struct status db_flush(struct db *db)
+{
+    assert(db->transaction == TRANSACTION_OPEN);
+    struct status st = ready(db);
+    return failed(st) ? st : keep_failure(db, db_sync(db));
+}
+
 // Outside a transaction a statement is its own COMMIT: when its answer is lost, whether it was done
 // is unknown, unless it only reads.
 static bool commits_itself(const struct db *db, const struct statement *statement)
@@ -229,6 +245,9 @@ void db_rollback(struct db *db)
     db->transaction = TRANSACTION_OPEN;
     char message[sizeof(db->message)];
     memcpy(message, db->message, sizeof(message));
+    // Whoever queued a query has left, and so may have the place for its rows.
+    for (size_t i = 0; i < db->pending_count; i++)
+        db->pending[i].rows = NULL;
     if (db->connection && db->pending_count > 0)
         (void)db_sync(db);
     if (db->connection && PQtransactionStatus(db->connection) != PQTRANS_IDLE) {
