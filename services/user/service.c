@@ -9,9 +9,8 @@
 #include "lib/base/macros.h"
 #include "lib/bus/inbox.h"
 #include "lib/saga/barrier.h"
+#include "lib/service/access.h"
 #include "proto/user.pb-c.h"
-
-#include <string.h>
 
 static struct status run_allowed(struct batch *batch);
 
@@ -36,24 +35,12 @@ static const struct method METHODS[] = {
     {.name = "RefundWallet", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
 };
 
-enum access {
-    ACCESS_NOBODY,
-    ACCESS_PUBLIC,
-    ACCESS_USER, // signed in; sees only what is theirs
-    ACCESS_ADMIN,
-    ACCESS_SERVICE, // another service, or a saga
-};
-
-static const struct offer {
-    const char *method;
-    enum access access;
-    struct status (*handle)(struct batch *batch);
-} OFFERS[] = {
-    {"Signup",        ACCESS_PUBLIC,  handle_signup        },
-    {"Login",         ACCESS_PUBLIC,  handle_login         },
-    {"Refresh",       ACCESS_PUBLIC,  handle_refresh       },
+static const struct access_rule RULES[] = {
+    {"Signup",        ACCESS_ANYBODY, handle_signup        },
+    {"Login",         ACCESS_ANYBODY, handle_login         },
+    {"Refresh",       ACCESS_ANYBODY, handle_refresh       },
     {"Logout",        ACCESS_USER,    handle_logout        },
-    {"GetKeys",       ACCESS_PUBLIC,  handle_get_keys      },
+    {"GetKeys",       ACCESS_ANYBODY, handle_get_keys      },
     {"GetProfile",    ACCESS_USER,    handle_get_profile   },
     {"UpdateProfile", ACCESS_USER,    handle_update_profile},
     {"GetBalance",    ACCESS_USER,    handle_get_balance   },
@@ -66,53 +53,7 @@ static const struct offer {
 
 const struct method_table user_methods = {&baro__user__user__descriptor, METHODS, COUNT(METHODS)};
 
-static const struct offer *find_offer(const char *method)
-{
-    static const struct offer none = {NULL, ACCESS_NOBODY, NULL};
-    for (size_t i = 0; i < COUNT(OFFERS); i++)
-        if (strcmp(OFFERS[i].method, method) == 0)
-            return &OFFERS[i];
-    return &none;
-}
-
-static bool is_allowed(enum access access, const struct call *call)
-{
-    const struct caller *caller = &call->caller;
-    switch (access) {
-    case ACCESS_NOBODY:
-        return false;
-    case ACCESS_PUBLIC:
-        return true;
-    case ACCESS_USER:
-        return caller->user_id != 0 &&
-               (caller->role == CALLER_USER || caller->role == CALLER_ADMIN);
-    case ACCESS_ADMIN:
-        return caller->user_id != 0 && caller->role == CALLER_ADMIN;
-    case ACCESS_SERVICE:
-        return caller->role == CALLER_SERVICE || call->saga;
-    }
-    return false;
-}
-
-static struct status denial(const struct call *call)
-{
-    if (call->caller.role == CALLER_NOBODY)
-        return refuse(REASON_UNAUTHENTICATED, "sign in first");
-    return refuse(REASON_FORBIDDEN, "this is not yours to call");
-}
-
 static struct status run_allowed(struct batch *batch)
 {
-    const struct offer *offer = find_offer(batch->method->name);
-    bool any = false;
-    struct call *call;
-    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
-        if (is_allowed(offer->access, call))
-            any = true;
-        else
-            call_refuse(call, denial(call));
-    }
-    if (!any)
-        return OK;
-    return offer->handle(batch);
+    return access_handle(batch, RULES, COUNT(RULES));
 }

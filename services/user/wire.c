@@ -3,14 +3,14 @@
 
 #include "services/user/wire.h"
 
-#include "lib/base/text.h"
 #include "lib/db/db.h"
+#include "lib/service/page.h"
 #include "services/user/token.h"
 
 #include <assert.h>
-#include <string.h>
 
-enum { PAGE_DEFAULT = 20, PAGE_MAX = 100 };
+// A page goes on below the number of its last entry.
+static const char PAGE_ORDER[] = "newest";
 
 // The end of the year 9999, the last that RFC 3339 can write.
 static const int64_t LATEST_US = INT64_C(253402300799999999);
@@ -132,21 +132,6 @@ const ProtobufCMessage *wire_wallet_moved(int64_t balance_won, int64_t amount_wo
     return &message->base;
 }
 
-// A page goes on below the number of its last entry.
-static char *page_token(int64_t number, struct arena *arena)
-{
-    char *text = text_printf(arena, "%lld", (long long)number);
-    return text_base64url(arena, text, strlen(text));
-}
-
-static bool parse_page_token(const char *token, struct arena *arena, int64_t *number)
-{
-    uint8_t *raw;
-    size_t size;
-    return text_parse_base64url(arena, token, &raw, &size) &&
-           text_parse_int64(text_copy_n(arena, (const char *)raw, size), 1, INT64_MAX, number);
-}
-
 const ProtobufCMessage *wire_history_page(const struct history *history, size_t size,
                                           struct arena *arena)
 {
@@ -158,7 +143,8 @@ const ProtobufCMessage *wire_history_page(const struct history *history, size_t 
     for (size_t i = 0; i < count; i++)
         message->items[i] = history_entry(&history->entries[i], arena);
     if (history->count > size)
-        message->next_page_token = page_token(history->entries[count - 1].number, arena);
+        message->next_page_token =
+            page_token(arena, PAGE_ORDER, &history->entries[count - 1].number, 1);
     return &message->base;
 }
 
@@ -191,15 +177,16 @@ struct status wire_history_query(const Baro__User__ListHistoryRequest *request, 
     struct status st = read_filters(request, query);
     if (failed(st))
         return st;
-    if (request->page_size < 0 || request->page_size > PAGE_MAX)
-        return invalid("page_size", "a page has 1 to 100 items");
+    int64_t size;
+    st = page_size(request->page_size, &size);
+    if (failed(st))
+        return st;
     query->user_id = user_id;
-    query->limit = (request->page_size ? request->page_size : PAGE_DEFAULT) + 1;
+    query->limit = size + 1;
     query->below_number = INT64_MAX;
-    if (request->page_token[0] &&
-        !parse_page_token(request->page_token, arena, &query->below_number))
-        return invalid("page_token", "this is not a token that a page gave");
-    return OK;
+    if (!request->page_token[0])
+        return OK;
+    return page_token_parse(arena, request->page_token, PAGE_ORDER, &query->below_number, 1);
 }
 
 const ProtobufCMessage *wire_empty(struct arena *arena)
