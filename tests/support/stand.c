@@ -5,7 +5,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 
+#include "lib/base/protobuf.h"
+#include "lib/rpc/envelope.h"
+
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static const ProtobufCMethodDescriptor methods[] = {
@@ -85,7 +90,7 @@ const struct transaction_ops stand_transaction = {
 struct status stand_echo(struct batch *batch)
 {
     struct call *call;
-    for (size_t i = 0; (call = batch_next(batch, &i));)
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         call_reply(call, call->request);
     return OK;
 }
@@ -126,4 +131,90 @@ bool stand_wait(bool (*holds)(void *arg), void *arg, int64_t timeout_ms)
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
     }
     return true;
+}
+
+static void respond(struct responder *responder, struct call *call, const Baro__RpcReply *reply)
+{
+    struct stand_desk *desk = (struct stand_desk *)responder;
+    struct stand_answer *place = call_token(call);
+    struct status st = envelope_status(reply);
+    SCOPED(arena) *arena = arena_create();
+    const ProtobufCMessage *text =
+        protobuf_unpack(&baro__text__descriptor, reply->payload.len, reply->payload.data, arena);
+    place->code = st.code;
+    place->reason = st.reason;
+    const char *said = failed(st) ? reply->message : ((const Baro__Text *)text)->value;
+    snprintf(place->text, sizeof(place->text), "%s", said);
+    atomic_fetch_add(&place->times, 1);
+    atomic_fetch_add(&desk->answers, 1);
+}
+
+static void flush(struct responder *responder)
+{
+    struct stand_desk *desk = (struct stand_desk *)responder;
+    atomic_fetch_add(&desk->flushes, 1);
+}
+
+struct stand_desk *stand_desk_create(void)
+{
+    struct stand_desk *desk = calloc(1, sizeof(*desk));
+    assert(desk);
+    desk->responder = (struct responder){.respond = respond, .flush = flush};
+    return desk;
+}
+
+void stand_submit(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
+                  const char *text, const char *key, uint32_t timeout_ms)
+{
+    SCOPED(arena) *arena = arena_create();
+    Baro__RpcRequest envelope;
+    baro__rpc_request__init(&envelope);
+    envelope.method = envelope_text(STAND_METHOD);
+    envelope.user_id = 7;
+    envelope.timeout_ms = timeout_ms;
+    envelope.idempotency_key = envelope_text(key);
+    envelope.payload.data =
+        protobuf_pack(&stand_text(arena, text)->base, arena, &envelope.payload.len);
+    dispatcher_submit(dispatcher, &envelope, &desk->responder, &desk->places[place]);
+}
+
+struct awaited {
+    struct stand_desk *desk;
+    int answers;
+};
+
+static bool has_answers(void *arg)
+{
+    struct awaited *awaited = arg;
+    return atomic_load(&awaited->desk->answers) >= awaited->answers;
+}
+
+bool stand_answered(struct stand_desk *desk, int answers)
+{
+    struct awaited awaited = {desk, answers};
+    return stand_wait(has_answers, &awaited, 5000);
+}
+
+static bool is_open(void *arg)
+{
+    struct stand_gate *gate = arg;
+    return atomic_load(&gate->open);
+}
+
+static bool is_held(void *arg)
+{
+    struct stand_gate *gate = arg;
+    return atomic_load(&gate->waiting) > 0;
+}
+
+void stand_pass(struct stand_gate *gate)
+{
+    atomic_fetch_add(&gate->waiting, 1);
+    stand_wait(is_open, gate, 10 * 1000);
+    atomic_fetch_sub(&gate->waiting, 1);
+}
+
+bool stand_held(struct stand_gate *gate)
+{
+    return stand_wait(is_held, gate, 5000);
 }

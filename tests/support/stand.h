@@ -32,5 +32,38 @@ const char *stand_value(const struct call *call);
 struct dispatcher *stand_dispatcher(const struct method *echo, struct stand_store *store,
                                     struct dispatcher_options options);
 
+enum { STAND_DESK_SIZE = 1024 };
+
+// A responder that keeps the answers to the calls of up to STAND_DESK_SIZE places.
+struct stand_answer {
+    enum status_code code;
+    enum reason reason;
+    char text[128]; // the reply's, or the refusal's message
+    atomic_int times;
+};
+
+struct stand_desk {
+    struct responder responder;
+    atomic_int answers, flushes;
+    struct stand_answer places[STAND_DESK_SIZE];
+};
+
+struct stand_desk *stand_desk_create(void);
+
+// Submits a call of Echo whose answer goes to the place; key NULL for none.
+void stand_submit(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
+                  const char *text, const char *key, uint32_t timeout_ms);
+
+// Waits until the desk has that many answers; false after 5 s.
+bool stand_answered(struct stand_desk *desk, int answers);
+
+// A gate that handlers can be held at, so that calls pile up behind them.
+struct stand_gate {
+    atomic_bool open;
+    atomic_int waiting;
+};
+void stand_pass(struct stand_gate *gate);
+bool stand_held(struct stand_gate *gate); // waits until somebody is held; false after 5 s
+
 // Waits until the condition holds, at most timeout_ms.
 bool stand_wait(bool (*holds)(void *arg), void *arg, int64_t timeout_ms);

@@ -1,0 +1,320 @@
+// The dispatcher's batches: what shares a transaction, and what happens when one fails.
+
+#include "lib/base/clock.h"
+#include "tests/support/stand.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct stand_store store;
+static struct stand_gate gate;
+static atomic_int largest_batch, batches, handled, poisoned_runs;
+
+static struct status count_and_echo(struct batch *batch)
+{
+    atomic_fetch_add(&batches, 1);
+    atomic_fetch_add(&handled, (int)batch->count);
+    if ((int)batch->count > atomic_load(&largest_batch))
+        atomic_store(&largest_batch, (int)batch->count);
+    return stand_echo(batch);
+}
+
+// "hold" waits at the gate, so that what comes behind it piles up.
+static struct status hold_or_echo(struct batch *batch)
+{
+    if (strcmp(stand_value(batch->calls[0]), "hold") == 0) {
+        stand_pass(&gate);
+        return stand_echo(batch);
+    }
+    return count_and_echo(batch);
+}
+
+static struct status spoil_batch(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (strcmp(stand_value(batch->calls[i]), "poison") == 0) {
+            atomic_fetch_add(&poisoned_runs, 1);
+            return refuse(REASON_INTERNAL, "spoiled");
+        }
+    return hold_or_echo(batch);
+}
+
+// Submits "hold" to place 0 and waits until the one write worker is held by it.
+static void hold_the_worker(struct dispatcher *dispatcher, struct stand_desk *desk)
+{
+    stand_submit(dispatcher, desk, 0, "hold", NULL, 5000);
+    cr_assert(stand_held(&gate));
+}
+
+static void submit_numbers(struct dispatcher *dispatcher, struct stand_desk *desk, int from, int to)
+{
+    for (int i = from; i <= to; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "%d", i);
+        stand_submit(dispatcher, desk, (size_t)i, text, NULL, 5000);
+    }
+}
+
+Test(dispatcher, runs_all_that_waits_in_one_transaction)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    hold_the_worker(dispatcher, desk);
+    submit_numbers(dispatcher, desk, 1, 200);
+    atomic_store(&gate.open, true);
+    cr_assert(stand_answered(desk, 201));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(atomic_load(&largest_batch), 200);
+    cr_expect_eq(atomic_load(&store.commits), 2);
+    cr_expect_eq(atomic_load(&desk->flushes), 2);
+    cr_expect_str_eq(desk->places[137].text, "137");
+}
+
+Test(dispatcher, takes_no_more_than_the_batch_size_at_once)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .batch_max = 16, .handle = hold_or_echo};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    hold_the_worker(dispatcher, desk);
+    submit_numbers(dispatcher, desk, 1, 40);
+    atomic_store(&gate.open, true);
+    cr_assert(stand_answered(desk, 41));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(atomic_load(&largest_batch), 16);
+    cr_expect_eq(atomic_load(&batches), 3);
+}
+
+Test(dispatcher, lets_a_poisoned_call_fail_alone_among_255_good_ones)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = spoil_batch};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    hold_the_worker(dispatcher, desk);
+    submit_numbers(dispatcher, desk, 1, 100);
+    stand_submit(dispatcher, desk, 101, "poison", NULL, 5000);
+    submit_numbers(dispatcher, desk, 102, 256);
+    atomic_store(&gate.open, true);
+    cr_assert(stand_answered(desk, 257));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(desk->places[101].code, STATUS_INTERNAL);
+    cr_expect_str_eq(desk->places[101].text, "spoiled");
+    for (int i = 0; i <= 256; i++) {
+        cr_expect_eq(atomic_load(&desk->places[i].times), 1);
+        cr_expect(i == 101 || desk->places[i].code == STATUS_OK);
+    }
+    cr_expect_eq(atomic_load(&poisoned_runs), 9); // 256, 128 .. 1
+    cr_expect_eq(atomic_load(&store.rollbacks), 9);
+}
+
+static struct status abort_twice(struct stand_store *self)
+{
+    return atomic_load(&self->rollbacks) < 2 ? refuse(REASON_CONFLICT, "lost a race") : OK;
+}
+
+Test(dispatcher, runs_a_batch_again_that_lost_a_race)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = count_and_echo};
+    struct stand_desk *desk = stand_desk_create();
+    store.commit = abort_twice;
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    stand_submit(dispatcher, desk, 0, "again", NULL, 5000);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(desk->places[0].code, STATUS_OK);
+    cr_expect_str_eq(desk->places[0].text, "again");
+    cr_expect_eq(atomic_load(&batches), 3);
+    cr_expect_eq(atomic_load(&store.commits), 1);
+}
+
+static struct status always_abort(struct stand_store *self)
+{
+    (void)self;
+    return refuse(REASON_CONFLICT, "lost a race");
+}
+
+Test(dispatcher, gives_a_race_up_after_five_more_runs)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = count_and_echo};
+    struct stand_desk *desk = stand_desk_create();
+    store.commit = always_abort;
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    stand_submit(dispatcher, desk, 0, "again", NULL, 5000);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(desk->places[0].code, STATUS_ABORTED);
+    cr_expect_eq(desk->places[0].reason, REASON_CONFLICT);
+    cr_expect_eq(atomic_load(&batches), 6);
+}
+
+static struct status lose_connection(struct stand_store *self)
+{
+    (void)self;
+    return refuse(REASON_UNAVAILABLE, "the server closed the connection");
+}
+
+static struct status lose_answer_of_commit(struct stand_store *self)
+{
+    (void)self;
+    return refuse(REASON_OUTCOME_UNKNOWN, "the connection was lost in COMMIT");
+}
+
+static const struct {
+    struct status (*commit)(struct stand_store *);
+    enum reason reason;
+} lost_commits[] = {
+    {lose_connection,       REASON_UNAVAILABLE    },
+    {lose_answer_of_commit, REASON_OUTCOME_UNKNOWN},
+};
+
+Test(dispatcher, answers_unavailable_to_the_whole_batch_when_the_store_is_lost)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    for (size_t row = 0; row < COUNT(lost_commits); row++) {
+        struct stand_desk *desk = stand_desk_create();
+        atomic_store(&gate.open, false);
+        atomic_store(&batches, 0);
+        store.commit = NULL;
+        struct dispatcher *dispatcher =
+            stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+        hold_the_worker(dispatcher, desk);
+        submit_numbers(dispatcher, desk, 1, 10);
+        store.commit = lost_commits[row].commit;
+        atomic_store(&gate.open, true);
+        cr_assert(stand_answered(desk, 11));
+        dispatcher_destroy(dispatcher);
+        cr_expect_eq(atomic_load(&batches), 1, "it is not run again");
+        for (int i = 1; i <= 10; i++) {
+            cr_expect_eq(desk->places[i].code, STATUS_UNAVAILABLE);
+            cr_expect_eq(desk->places[i].reason, lost_commits[row].reason);
+        }
+    }
+}
+
+Test(dispatcher, refuses_at_once_when_the_queue_is_full)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher =
+        stand_dispatcher(&echo, &store, (struct dispatcher_options){.queue_max = 8});
+    hold_the_worker(dispatcher, desk);
+    submit_numbers(dispatcher, desk, 1, 8);
+    cr_expect_eq(atomic_load(&desk->answers), 0);
+    submit_numbers(dispatcher, desk, 9, 9);
+    cr_expect_eq(atomic_load(&desk->places[9].times), 1, "answered while the worker is held");
+    cr_expect_eq(desk->places[9].code, STATUS_RESOURCE_EXHAUSTED);
+    cr_expect_eq(desk->places[9].reason, REASON_OVERLOADED);
+    atomic_store(&gate.open, true);
+    cr_assert(stand_answered(desk, 10));
+    submit_numbers(dispatcher, desk, 10, 10);
+    cr_assert(stand_answered(desk, 11));
+    cr_expect_eq(desk->places[10].code, STATUS_OK, "there is room again");
+    dispatcher_destroy(dispatcher);
+}
+
+static bool millisecond_has_passed(void *until_us)
+{
+    return clock_monotonic_us() > *(int64_t *)until_us;
+}
+
+Test(dispatcher, drops_a_call_whose_time_is_over_before_it_costs_a_query)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    hold_the_worker(dispatcher, desk);
+    stand_submit(dispatcher, desk, 1, "late", NULL, 1);
+    int64_t until_us = clock_monotonic_us() + 2 * US_PER_MS;
+    cr_assert(stand_wait(millisecond_has_passed, &until_us, 1000));
+    atomic_store(&gate.open, true);
+    cr_assert(stand_answered(desk, 2));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(desk->places[1].code, STATUS_DEADLINE_EXCEEDED);
+    cr_expect_eq(atomic_load(&store.begins), 1);
+}
+
+static struct status forget(struct batch *batch)
+{
+    (void)batch;
+    return OK;
+}
+
+Test(dispatcher, answers_internal_for_a_call_that_the_handler_forgot)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = forget};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    stand_submit(dispatcher, desk, 0, "x", NULL, 0);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(desk->places[0].code, STATUS_INTERNAL);
+}
+
+Test(dispatcher, refuses_unknown_methods_and_malformed_payloads_at_once)
+{
+    const struct method echo = {"Echo", METHOD_READ, .handle = stand_echo};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    static char unknown[] = "test.Stand/Nothing", known[] = STAND_METHOD;
+    static uint8_t bytes[] = {0x0a, 0x05, 'x'};
+    Baro__RpcRequest envelope;
+    baro__rpc_request__init(&envelope);
+    envelope.method = unknown;
+    dispatcher_submit(dispatcher, &envelope, &desk->responder, &desk->places[0]);
+    envelope.method = known;
+    envelope.payload = (ProtobufCBinaryData){sizeof(bytes), bytes};
+    dispatcher_submit(dispatcher, &envelope, &desk->responder, &desk->places[1]);
+    cr_expect_eq(atomic_load(&desk->answers), 2);
+    cr_expect_eq(desk->places[0].code, STATUS_UNIMPLEMENTED);
+    cr_expect_eq(desk->places[1].reason, REASON_VALIDATION_ERROR);
+    dispatcher_destroy(dispatcher);
+}
+
+Test(dispatcher, names_the_row_that_does_not_fit_the_descriptor)
+{
+    const struct dispatcher_options options = {.transaction = &stand_transaction};
+    const struct method wrong = {"Ekko", METHOD_READ, .handle = stand_echo};
+    const struct method_table tables[] = {
+        {&stand_service, &wrong, 1},
+        {&stand_service, NULL,   0}
+    };
+    static const char *const names[] = {"test.Stand/Ekko", "test.Stand/Echo"};
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        struct dispatcher *dispatcher = dispatcher_create(&options);
+        struct status st = dispatcher_add(dispatcher, &tables[i]);
+        cr_expect_eq(st.code, STATUS_FAILED_PRECONDITION);
+        cr_expect(strstr(st.message, names[i]) != NULL, "%s", st.message);
+        dispatcher_destroy(dispatcher);
+    }
+}
+
+static void *open_gate_when_draining(void *arg)
+{
+    struct dispatcher *dispatcher = arg;
+    struct stand_desk *desk = stand_desk_create();
+    do
+        stand_submit(dispatcher, desk, 0, "refused?", NULL, 5000);
+    while (desk->places[0].code != STATUS_UNAVAILABLE);
+    atomic_store(&gate.open, true);
+    return NULL;
+}
+
+Test(dispatcher, drains_refusing_new_calls_and_finishing_the_old)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher =
+        stand_dispatcher(&echo, &store, (struct dispatcher_options){.queue_max = 4});
+    hold_the_worker(dispatcher, desk);
+    submit_numbers(dispatcher, desk, 1, 3);
+    pthread_t other;
+    pthread_create(&other, NULL, open_gate_when_draining, dispatcher);
+    dispatcher_drain(dispatcher, 5000);
+    cr_expect_eq(atomic_load(&desk->answers), 4);
+    cr_expect_eq(desk->places[3].code, STATUS_OK);
+    pthread_join(other, NULL);
+    dispatcher_destroy(dispatcher);
+}

@@ -1,0 +1,340 @@
+// The ways of a call that is more than one batch: guards and keys, `prepare`, deferred answers, and
+// calls of our own.
+
+#include "lib/base/text.h"
+#include "tests/support/stand.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct stand_store store;
+
+// What ran, in order, one letter each.
+static char journal[256];
+static pthread_mutex_t journal_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void note(char letter)
+{
+    pthread_mutex_lock(&journal_lock);
+    size_t length = strlen(journal);
+    if (length + 1 < sizeof(journal))
+        journal[length] = letter;
+    pthread_mutex_unlock(&journal_lock);
+}
+
+// A guard with one place: the key "old" is known already, what it records is kept in `kept`.
+static struct {
+    char key[32];
+    enum reason reason;
+} kept;
+
+static struct status admit(struct batch *batch)
+{
+    note('a');
+    struct call *call;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        if (strcmp(call->idempotency_key, "old") != 0)
+            continue;
+        call_reply(call, &stand_text(call->arena, "stored")->base);
+        call->replayed = true;
+    }
+    return OK;
+}
+
+static struct status record(struct batch *batch)
+{
+    note('r');
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct call *call = batch->calls[i];
+        if (call->replayed || call->deferred)
+            continue;
+        snprintf(kept.key, sizeof(kept.key), "%s", call->idempotency_key);
+        kept.reason = call->status.reason;
+    }
+    return OK;
+}
+
+static const struct guard guard = {"test", admit, record};
+
+static struct status handle(struct batch *batch)
+{
+    note('h');
+    return stand_echo(batch);
+}
+
+static void committed(struct batch *batch)
+{
+    (void)batch;
+    note('C');
+}
+
+static struct status commit(struct stand_store *self)
+{
+    (void)self;
+    note('c');
+    return OK;
+}
+
+static struct dispatcher *start(const struct method *method)
+{
+    store.commit = commit;
+    return stand_dispatcher(method, &store, (struct dispatcher_options){0});
+}
+
+Test(guard, admits_before_and_records_after_the_handler_in_one_transaction)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .handle = handle,
+                                .committed = committed};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    stand_submit(dispatcher, desk, 0, "x", "key", 0);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_str_eq(journal, "ahrcC");
+    cr_expect_str_eq(kept.key, "key");
+    cr_expect_eq(atomic_load(&store.begins), 1);
+}
+
+Test(guard, answers_a_repeated_key_without_the_handler)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .handle = handle};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    stand_submit(dispatcher, desk, 0, "x", "old", 0);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_str_eq(desk->places[0].text, "stored");
+    cr_expect_str_eq(journal, "arc");
+}
+
+static void prepare_ready(struct call *call)
+{
+    note('p');
+    call->prepared = text_copy(call->arena, "prepared");
+    call_ready(call);
+}
+
+static struct status handle_prepared(struct batch *batch)
+{
+    note('h');
+    for (size_t i = 0; i < batch->count; i++)
+        if (!batch->calls[i]->settled)
+            call_reply(batch->calls[i], &stand_text(batch->arena, batch->calls[i]->prepared)->base);
+    return OK;
+}
+
+Test(prepare, comes_after_the_guard_and_before_the_transaction)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_ready,
+                                .handle = handle_prepared};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    stand_submit(dispatcher, desk, 0, "x", "new", 0);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_str_eq(journal, "acpahrc");
+    cr_expect_str_eq(desk->places[0].text, "prepared");
+}
+
+Test(prepare, does_not_run_for_a_key_that_was_answered_before)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_ready,
+                                .handle = handle_prepared};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    stand_submit(dispatcher, desk, 0, "x", "old", 0);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_str_eq(journal, "ac");
+    cr_expect_str_eq(desk->places[0].text, "stored");
+}
+
+Test(prepare, keeps_what_it_prepared_when_the_batch_runs_again)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .prepare = prepare_ready,
+                                .handle = handle_prepared};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    stand_submit(dispatcher, desk, 0, "x", NULL, 0);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_str_eq(journal, "phc", "without a key there is nothing to look up");
+    cr_expect_str_eq(desk->places[0].text, "prepared");
+}
+
+static void prepare_refuse_for_good(struct call *call)
+{
+    note('p');
+    call_refuse(call, refuse(REASON_INSUFFICIENT_STOCK, "nothing left"));
+    call_record(call);
+}
+
+Test(prepare, may_refuse_so_that_the_guard_keeps_it)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard,
+                                .prepare = prepare_refuse_for_good, .handle = handle};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    stand_submit(dispatcher, desk, 0, "x", "new", 0);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_str_eq(journal, "acparc", "the handler is passed by");
+    cr_expect_eq(desk->places[0].reason, REASON_INSUFFICIENT_STOCK);
+    cr_expect_eq(kept.reason, REASON_INSUFFICIENT_STOCK);
+    cr_expect_str_eq(kept.key, "new");
+}
+
+static void prepare_refuse_for_now(struct call *call)
+{
+    call_refuse(call, refuse(REASON_UNAVAILABLE, "the product service is away"));
+    call_finish(call);
+}
+
+Test(prepare, may_answer_without_a_transaction)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .prepare = prepare_refuse_for_now,
+                                .handle = handle};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    stand_submit(dispatcher, desk, 0, "x", NULL, 0);
+    cr_expect_eq(atomic_load(&desk->answers), 1);
+    cr_expect_eq(desk->places[0].code, STATUS_UNAVAILABLE);
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(atomic_load(&store.begins), 0);
+}
+
+static struct call *_Atomic parked;
+
+static void park(struct call *call)
+{
+    atomic_store(&parked, call);
+}
+
+static bool is_parked(void *arg)
+{
+    (void)arg;
+    return atomic_load(&parked) != NULL;
+}
+
+Test(keys, of_a_call_in_prepare_are_in_progress_for_the_next)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .prepare = park, .handle = stand_echo};
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    stand_submit(dispatcher, desk, 0, "x", "key", 0);
+    cr_assert(stand_wait(is_parked, NULL, 5000));
+    stand_submit(dispatcher, desk, 1, "x", "key", 0);
+    cr_expect_eq(desk->places[1].reason, REASON_REQUEST_IN_PROGRESS);
+    call_ready(atomic_exchange(&parked, NULL));
+    cr_assert(stand_answered(desk, 2));
+    stand_submit(dispatcher, desk, 2, "x", "key", 0);
+    cr_assert(stand_wait(is_parked, NULL, 5000), "the key is free again");
+    call_ready(atomic_exchange(&parked, NULL));
+    cr_assert(stand_answered(desk, 3));
+    dispatcher_destroy(dispatcher);
+}
+
+static struct status handle_defer(struct batch *batch)
+{
+    struct call *call;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        call_defer(call);
+    return OK;
+}
+
+static void hand_over(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->calls[i]->deferred)
+            atomic_store(&parked, batch->calls[i]);
+}
+
+static const struct method deferring = {"Echo", METHOD_WRITE, .guard = &guard,
+                                        .handle = handle_defer, .committed = hand_over};
+
+Test(deferred, calls_are_answered_later_and_keep_their_keys_until_then)
+{
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&deferring);
+    stand_submit(dispatcher, desk, 0, "x", "key", 0);
+    cr_assert(stand_wait(is_parked, NULL, 5000));
+    stand_submit(dispatcher, desk, 1, "x", "key", 0);
+    cr_assert(stand_answered(desk, 1));
+    cr_expect_eq(desk->places[1].reason, REASON_REQUEST_IN_PROGRESS);
+    cr_expect_eq(atomic_load(&desk->places[0].times), 0);
+    struct call *call = atomic_load(&parked);
+    call_reply(call, &stand_text(call->arena, "at last")->base);
+    call_finish(call);
+    cr_assert(stand_answered(desk, 2));
+    cr_expect_str_eq(desk->places[0].text, "at last");
+    dispatcher_destroy(dispatcher);
+}
+
+static void *finish_parked(void *arg)
+{
+    (void)arg;
+    struct call *call = atomic_load(&parked);
+    call_refuse(call, refuse(REASON_INSUFFICIENT_BALANCE, "no money"));
+    call_finish(call);
+    return NULL;
+}
+
+Test(deferred, calls_are_waited_for_when_draining)
+{
+    struct stand_desk *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&deferring);
+    stand_submit(dispatcher, desk, 0, "x", "key", 0);
+    cr_assert(stand_wait(is_parked, NULL, 5000));
+    dispatcher_drain(dispatcher, 10);
+    cr_expect_eq(atomic_load(&desk->answers), 0, "the drain gave up");
+    pthread_t other;
+    pthread_create(&other, NULL, finish_parked, NULL);
+    dispatcher_drain(dispatcher, 5000);
+    cr_expect_eq(desk->places[0].reason, REASON_INSUFFICIENT_BALANCE);
+    pthread_join(other, NULL);
+    dispatcher_destroy(dispatcher);
+}
+
+struct outcome {
+    char text[32];
+    enum caller_role role;
+    int64_t saga_id;
+    atomic_bool done;
+};
+
+static void keep_outcome(void *arg, const struct call *call)
+{
+    struct outcome *outcome = arg;
+    snprintf(outcome->text, sizeof(outcome->text), "%s", ((const Baro__Text *)call->reply)->value);
+    outcome->role = call->caller.role;
+    outcome->saga_id = call->saga->saga_id;
+    atomic_store(&outcome->done, true);
+}
+
+static bool is_done(void *arg)
+{
+    struct outcome *outcome = arg;
+    return atomic_load(&outcome->done);
+}
+
+Test(dispatcher, runs_calls_of_its_own_service_even_while_it_drains)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = stand_echo};
+    struct dispatcher *dispatcher = start(&echo);
+    struct outcome outcome = {.done = false};
+    Baro__SagaStep step;
+    baro__saga_step__init(&step);
+    step.saga_id = 42;
+    dispatcher_drain(dispatcher, 0);
+    struct arena *arena = arena_create();
+    dispatcher_run(dispatcher, STAND_METHOD, &stand_text(arena, "own")->base, &step, 1000,
+                   keep_outcome, &outcome);
+    arena_destroy(arena); // the request was copied
+    cr_assert(stand_wait(is_done, &outcome, 5000));
+    dispatcher_destroy(dispatcher);
+    cr_expect_str_eq(outcome.text, "own");
+    cr_expect_eq(outcome.role, CALLER_SERVICE);
+    cr_expect_eq(outcome.saga_id, 42);
+}
