@@ -1,0 +1,73 @@
+// baro-product: catalogue, stock and holds.
+
+#include "lib/base/macros.h"
+#include "services/product/service.h"
+
+#include <stddef.h>
+
+extern const struct migration product_migrations[];
+extern const size_t product_migration_count;
+
+#define AT(field) offsetof(struct product_settings, field)
+
+static const struct setting SETTINGS[] = {
+    {"BARO_RPC_LISTEN", SETTING_TEXT, "tcp://127.0.0.1:7102", AT(common.rpc_listen), 0, 0,
+     "where calls come in"                            },
+    {"BARO_BUS_LISTEN", SETTING_TEXT, "tcp://127.0.0.1:7202", AT(common.bus_listen), 0, 0,
+     "where others subscribe"                         },
+    {"BARO_OPS_LISTEN", SETTING_TEXT, "127.0.0.1:7302",       AT(common.ops_listen), 0, 0,
+     "HTTP for /livez /readyz /metrics, or off"       },
+    {"BARO_ORDER_RPC",  SETTING_TEXT, "tcp://127.0.0.1:7103", AT(order_rpc),         0, 0,
+     "where the order service says which orders live" },
+    {"BARO_ORDER_BUS",  SETTING_TEXT, "tcp://127.0.0.1:7203", AT(order_bus),         0, 0,
+     "where the order service publishes saga commands"},
+};
+
+// What main makes and service_run's hooks need.
+struct process {
+    struct product_service service; // first: handlers and jobs see it
+    const struct product_settings *settings;
+    struct rpc_client *orders;
+};
+
+static struct status started(void *service, struct service_runtime *runtime)
+{
+    struct process *process = service;
+    (void)runtime;
+    process->orders = rpc_client_create(&(struct rpc_client_options){
+        .service = "order",
+        .addresses = process->settings->order_rpc,
+        .secret = process->settings->common.secret,
+    });
+    process->service.find_live_orders = ask_live_orders;
+    process->service.find_context = process->orders;
+    return OK;
+}
+
+static void stopping(void *service)
+{
+    struct process *process = service;
+    rpc_client_destroy(process->orders);
+    process->orders = NULL;
+}
+
+int main(int argc, char **argv)
+{
+    SCOPED(arena) *arena = arena_create();
+    struct product_settings settings;
+    struct process process = {.settings = &settings};
+
+    service_settings_load_or_exit(argc, argv, SETTINGS, COUNT(SETTINGS), arena, &settings);
+    return service_run(&settings.common, &(struct service_definition){
+                                             .name = "product",
+                                             .methods = &product_methods,
+                                             .migrations = product_migrations,
+                                             .migration_count = &product_migration_count,
+                                             .jobs = product_jobs,
+                                             .job_count = product_job_count,
+                                             .command_source = settings.order_bus,
+                                             .service = &process.service,
+                                             .started = started,
+                                             .stopping = stopping,
+                                         });
+}

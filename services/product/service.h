@@ -1,0 +1,48 @@
+#pragma once
+// What the files of the product service share: its context, its tables, and its handlers by noun.
+
+#include "lib/rpc/client.h"
+#include "lib/service/service.h"
+
+struct product_settings {
+    struct service_settings common; // first: lib/service fills it in
+    const char *order_rpc;          // BARO_ORDER_RPC
+    const char *order_bus;          // BARO_ORDER_BUS
+};
+
+struct product_service {
+    // Asks the order service which orders live. A function, so that the sweep can be tested without it.
+    struct status (*find_live_orders)(void *context, struct arena *arena, const int64_t *order_ids,
+                                      size_t count, int64_t **live, size_t *live_count);
+    void *find_context;
+};
+
+extern const struct method_table product_methods;
+extern const struct job product_jobs[];
+extern const size_t product_job_count;
+
+// find_live_orders over an rpc_client (the context).
+struct status ask_live_orders(void *client, struct arena *arena, const int64_t *order_ids,
+                              size_t count, int64_t **live, size_t *live_count);
+
+// jobs.c: releases the expired holds of orders that do not live.
+struct status sweep_holds(void *service, struct db *db);
+
+// products.c
+struct status handle_list_products(struct batch *batch);
+struct status handle_get_product(struct batch *batch);
+struct status handle_create_product(struct batch *batch);
+struct status handle_update_product(struct batch *batch);
+struct status handle_delete_product(struct batch *batch);
+struct status handle_add_option(struct batch *batch);
+struct status handle_update_option(struct batch *batch);
+struct status handle_replace_images(struct batch *batch);
+
+// stocks.c
+struct status handle_change_stock(struct batch *batch);
+struct status handle_describe_options(struct batch *batch);
+struct status handle_hold_stock(struct batch *batch);
+struct status handle_confirm_stock(struct batch *batch);
+struct status handle_release_stock(struct batch *batch);
+struct status handle_return_stock(struct batch *batch);
+void count_holds(struct batch *batch);

@@ -1,0 +1,213 @@
+// The calls that change stock and holds. HoldStock and the saga steps are the hot path: a batch costs
+// one lock statement for all its options, and as many statements for a thousand orders as for one
+// (DESIGN 4).
+
+#include "lib/base/macros.h"
+#include "lib/base/metrics.h"
+#include "lib/base/text.h"
+#include "proto/product.pb-c.h"
+#include "services/product/service.h"
+#include "services/product/store.h"
+#include "services/product/wire.h"
+
+enum { NOTE_MAX_LENGTH = 200, DESCRIBED_MAX = 1000 };
+
+static struct status check_stock_request(const Baro__Product__ChangeStockRequest *request,
+                                         enum stock_operation *operation)
+{
+    if (!stock_operation_parse(request->operation, operation))
+        return invalid("operation", "must be increase, decrease or set");
+    if (text_length_utf8(request->note) > NOTE_MAX_LENGTH)
+        return invalid("note", "must be at most 200 characters");
+    return OK;
+}
+
+static struct status change_stock(struct batch *batch, struct call *call)
+{
+    const Baro__Product__ChangeStockRequest *request = (const void *)call->request;
+    enum stock_operation operation = STOCK_SET;
+    struct movement movement;
+    struct stock *stock;
+    struct status st = store_lock_stock(batch->tx, batch->arena, request->option_id, &stock);
+    if (failed(st))
+        return st;
+    struct status refusal = check_stock_request(request, &operation);
+    if (!failed(refusal))
+        refusal = stock ? stock_change(stock, operation, request->quantity, &movement)
+                        : refuse(REASON_OPTION_NOT_FOUND, "there is no such option");
+    if (failed(refusal)) {
+        call_refuse(call, refusal);
+        return OK;
+    }
+    movement.note = request->note;
+    call_reply(call, wire_stock_level(stock, batch->arena));
+    return stock->changed ? store_save_stock(batch->tx, batch->arena, stock, &movement) : OK;
+}
+
+struct status handle_change_stock(struct batch *batch)
+{
+    struct call *call;
+    struct status st = OK;
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
+        st = change_stock(batch, call);
+    return st;
+}
+
+// Ids that a batch has collected, with what grows.
+struct id_list {
+    int64_t *ids;
+    size_t count;
+};
+
+static const Baro__Product__DescribeOptionsRequest *described(const struct call *call)
+{
+    return (const void *)call->request;
+}
+
+static struct id_list collect_described(struct batch *batch)
+{
+    struct call *call;
+    size_t room = 1;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        if (described(call)->n_option_ids > DESCRIBED_MAX)
+            call_refuse(call, invalid("option_ids", "at most 1,000"));
+        else
+            room += described(call)->n_option_ids;
+    struct id_list list = {arena_array(batch->arena, room, sizeof(int64_t)), 0};
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        for (size_t o = 0; o < described(call)->n_option_ids; o++)
+            list.ids[list.count++] = described(call)->option_ids[o];
+    return list;
+}
+
+struct status handle_describe_options(struct batch *batch)
+{
+    struct id_list list = collect_described(batch);
+    struct book book = {.stocks = NULL};
+    struct call *call;
+    struct status st = store_find_stocks(batch->tx, batch->arena, list.ids, list.count,
+                                         &book.stocks, &book.stock_count);
+    if (failed(st))
+        return st;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        call_reply(call, wire_options_described(&book, described(call)->option_ids,
+                                                described(call)->n_option_ids, batch->arena));
+    return OK;
+}
+
+// What a batch of HoldStock wants: the wish of each open call, all their options and orders.
+struct wishes {
+    struct hold_wish *wishes; // by the index of the call in the batch
+    struct id_list options;   // one for each line
+    struct id_list orders;
+};
+
+static size_t read_wishes(struct batch *batch, struct wishes *wishes)
+{
+    struct call *call;
+    size_t lines = 0;
+    wishes->wishes = arena_array(batch->arena, batch->count, sizeof *wishes->wishes);
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        wishes->wishes[i] = wire_hold_wish((const void *)call->request, batch->arena);
+        struct status st = hold_check(&wishes->wishes[i]);
+        if (failed(st))
+            call_refuse(call, st);
+        else
+            lines += wishes->wishes[i].line_count;
+    }
+    return lines;
+}
+
+static void collect_ids(struct batch *batch, struct wishes *wishes, size_t lines)
+{
+    wishes->options.ids = arena_array(batch->arena, lines + 1, sizeof(int64_t));
+    wishes->orders.ids = arena_array(batch->arena, batch->count, sizeof(int64_t));
+    for (size_t i = 0; batch_next(batch, &i); i++) {
+        const struct hold_wish *wish = &wishes->wishes[i];
+        wishes->orders.ids[wishes->orders.count++] = wish->order_id;
+        for (size_t l = 0; l < wish->line_count; l++)
+            wishes->options.ids[wishes->options.count++] = wish->lines[l].option_id;
+    }
+}
+
+struct status handle_hold_stock(struct batch *batch)
+{
+    struct wishes wishes = {.wishes = NULL};
+    struct book book;
+    struct call *call;
+
+    collect_ids(batch, &wishes, read_wishes(batch, &wishes));
+    if (wishes.orders.count == 0)
+        return OK;
+    struct status st =
+        store_load_book_to_hold(batch->tx, batch->arena, wishes.options.ids, wishes.options.count,
+                                wishes.orders.ids, wishes.orders.count, &book);
+    if (failed(st))
+        return st;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        struct status refusal = book_hold(&book, batch->arena, &wishes.wishes[i], batch->now_us);
+        if (failed(refusal))
+            call_refuse(call, refusal);
+        else
+            call_reply(call, wire_held(&book, &wishes.wishes[i], batch->arena));
+    }
+    return store_save_book(batch->tx, batch->arena, &book);
+}
+
+// The stock conflict rate is conflicts by all answers.
+void count_holds(struct batch *batch)
+{
+    struct metric *answers =
+        metrics_counter("baro_product_holds_total", "Answers to HoldStock", NULL);
+    struct metric *conflicts = metrics_counter("baro_product_stock_conflicts_total",
+                                               "Holds refused for want of stock", NULL);
+    int64_t refused = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        refused += batch->calls[i]->status.reason == REASON_INSUFFICIENT_STOCK;
+    metric_add(answers, (int64_t)batch->count);
+    metric_add(conflicts, refused);
+}
+
+static int64_t order_of(const struct call *call)
+{
+    return ((const Baro__Product__StockStepRequest *)(const void *)call->request)->order_id;
+}
+
+static struct status change_holds(struct batch *batch, enum hold_event event)
+{
+    int64_t *orders = arena_array(batch->arena, batch->count, sizeof *orders);
+    size_t count = 0;
+    struct book book;
+    struct call *call;
+
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        orders[count++] = order_of(call);
+    struct status st = store_load_book(batch->tx, batch->arena, orders, count, &book);
+    if (failed(st))
+        return st;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        struct status outcome = book_change(&book, order_of(call), event);
+        if (outcome.code == STATUS_ABORTED)
+            return outcome;
+        if (failed(outcome))
+            call_refuse(call, outcome);
+        else
+            call_reply(call, wire_empty);
+    }
+    return store_save_book(batch->tx, batch->arena, &book);
+}
+
+struct status handle_confirm_stock(struct batch *batch)
+{
+    return change_holds(batch, HOLD_CONFIRM);
+}
+
+struct status handle_release_stock(struct batch *batch)
+{
+    return change_holds(batch, HOLD_RELEASE);
+}
+
+struct status handle_return_stock(struct batch *batch)
+{
+    return change_holds(batch, HOLD_RETURN);
+}

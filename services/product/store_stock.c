@@ -1,0 +1,277 @@
+// SQL of stock and holds.
+//
+// Invariant: whoever changes an option's stock or a hold has locked the row of its option, and rows
+// are locked in id order, so orders over the same options in any order never deadlock. Holds are read
+// by the statement after the lock, in the same round trip: READ COMMITTED gives it a snapshot of its
+// own, which has all that former owners of the lock wrote.
+
+#include "services/product/store.h"
+
+#include "lib/base/text.h"
+
+#define STOCK_COLUMNS                                                                              \
+    "SELECT o.id, o.product_id, o.price, o.total, o.held,"                                         \
+    " p.is_active AND p.deleted_at IS NULL, p.name, o.name"                                        \
+    " FROM product_option o JOIN product p ON p.id = o.product_id"
+
+static const struct statement FIND_STOCKS = {"stock_find", STOCK_COLUMNS
+                                             " WHERE o.id = ANY($1::bigint[]) ORDER BY o.id"};
+
+static const struct statement LOCK_STOCK = {
+    "stock_lock_one",
+    STOCK_COLUMNS " WHERE o.id = $1::bigint AND p.deleted_at IS NULL FOR UPDATE OF o"};
+
+static const struct statement LOCK_STOCKS = {
+    "stock_lock", STOCK_COLUMNS " WHERE o.id = ANY($1::bigint[]) ORDER BY o.id FOR UPDATE OF o"};
+
+static const struct statement LOCK_STOCKS_OF_ORDERS = {
+    "stock_lock_of_orders",
+    STOCK_COLUMNS " WHERE o.id IN (SELECT option_id FROM hold WHERE order_id = ANY($1::bigint[]))"
+                  " ORDER BY o.id FOR UPDATE OF o"};
+
+static const struct statement FIND_HOLDS = {
+    "stock_find_holds", "SELECT order_id, option_id, quantity, expires_at, status FROM hold"
+                        " WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, option_id"};
+
+static struct stock *read_stocks(const struct rows *rows, struct arena *arena)
+{
+    struct stock *stocks = arena_array(arena, rows->count + 1, sizeof *stocks);
+    for (size_t i = 0; i < rows->count; i++)
+        stocks[i] = (struct stock){
+            .option_id = rows_int64(rows, i, 0),
+            .product_id = rows_int64(rows, i, 1),
+            .price_won = rows_int64(rows, i, 2),
+            .total = rows_int64(rows, i, 3),
+            .held = rows_int64(rows, i, 4),
+            .orderable = rows_bool(rows, i, 5),
+            .product_name = text_copy(arena, rows_text(rows, i, 6)),
+            .option_name = text_copy(arena, rows_text(rows, i, 7)),
+        };
+    return stocks;
+}
+
+static struct hold *read_holds(const struct rows *rows, struct arena *arena)
+{
+    struct hold *holds = arena_array(arena, rows->count + 1, sizeof *holds);
+    for (size_t i = 0; i < rows->count; i++)
+        holds[i] = (struct hold){
+            .order_id = rows_int64(rows, i, 0),
+            .option_id = rows_int64(rows, i, 1),
+            .quantity = rows_int64(rows, i, 2),
+            .expires_at_us = rows_int64(rows, i, 3),
+            .status = hold_status_parse(rows_text(rows, i, 4)),
+            .stored = true,
+        };
+    return holds;
+}
+
+struct status store_find_stocks(struct db *db, struct arena *arena, const int64_t *option_ids,
+                                size_t id_count, struct stock **stocks, size_t *count)
+{
+    struct rows rows;
+    struct status st = db_query(db, &FIND_STOCKS, PARAMS(p_int64s(option_ids, id_count)), &rows);
+    if (failed(st))
+        return st;
+    *stocks = read_stocks(&rows, arena);
+    *count = rows.count;
+    return OK;
+}
+
+struct status store_lock_stock(struct db *db, struct arena *arena, int64_t option_id,
+                               struct stock **stock)
+{
+    struct rows rows;
+    struct status st = db_query(db, &LOCK_STOCK, PARAMS(p_int64(option_id)), &rows);
+    if (!failed(st))
+        *stock = rows.count ? read_stocks(&rows, arena) : NULL;
+    return st;
+}
+
+// Locks with the statement, then reads the holds of the orders: one round trip.
+static struct status load_book(struct db *db, struct arena *arena, const struct statement *lock,
+                               struct params params, const int64_t *order_ids, size_t order_count,
+                               size_t new_lines, struct book *book)
+{
+    struct rows stocks, holds;
+    struct status st = db_queue_query(db, lock, params, &stocks);
+    if (!failed(st))
+        st = db_query(db, &FIND_HOLDS, PARAMS(p_int64s(order_ids, order_count)), &holds);
+    if (failed(st))
+        return st;
+    book_init(book, arena, order_ids, order_count, read_stocks(&stocks, arena), stocks.count,
+              read_holds(&holds, arena), holds.count, new_lines);
+    return OK;
+}
+
+struct status store_load_book_to_hold(struct db *db, struct arena *arena, const int64_t *option_ids,
+                                      size_t option_count, const int64_t *order_ids,
+                                      size_t order_count, struct book *book)
+{
+    return load_book(db, arena, &LOCK_STOCKS, PARAMS(p_int64s(option_ids, option_count)), order_ids,
+                     order_count, option_count, book);
+}
+
+struct status store_load_book(struct db *db, struct arena *arena, const int64_t *order_ids,
+                              size_t order_count, struct book *book)
+{
+    return load_book(db, arena, &LOCK_STOCKS_OF_ORDERS, PARAMS(p_int64s(order_ids, order_count)),
+                     order_ids, order_count, 0, book);
+}
+
+static const struct statement SAVE_STOCKS = {
+    "stock_save", "UPDATE product_option o SET total = v.total, held = v.held"
+                  " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS v (id, total, held)"
+                  " WHERE o.id = v.id"};
+
+static struct status save_stocks(struct db *db, struct arena *arena, const struct book *book)
+{
+    int64_t *ids = arena_array(arena, book->stock_count + 1, sizeof *ids);
+    int64_t *totals = arena_array(arena, book->stock_count + 1, sizeof *totals);
+    int64_t *helds = arena_array(arena, book->stock_count + 1, sizeof *helds);
+    size_t count = 0;
+    for (size_t i = 0; i < book->stock_count; i++)
+        if (book->stocks[i].changed) {
+            ids[count] = book->stocks[i].option_id;
+            totals[count] = book->stocks[i].total;
+            helds[count++] = book->stocks[i].held;
+        }
+    if (count == 0)
+        return OK;
+    return db_queue(db, &SAVE_STOCKS,
+                    PARAMS(p_int64s(ids, count), p_int64s(totals, count), p_int64s(helds, count)));
+}
+
+static const struct statement INSERT_HOLDS = {
+    "stock_insert_holds",
+    "INSERT INTO hold (order_id, option_id, quantity, status, expires_at)"
+    " SELECT v.order_id, v.option_id, v.quantity, 'HELD', baro_time(v.expires_at)"
+    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])"
+    "      AS v (order_id, option_id, quantity, expires_at)"};
+
+static struct status insert_holds(struct db *db, struct arena *arena, const struct book *book)
+{
+    int64_t *columns[4];
+    size_t count = 0;
+    for (size_t c = 0; c < 4; c++)
+        columns[c] = arena_array(arena, book->hold_count + 1, sizeof *columns[c]);
+    for (size_t i = 0; i < book->hold_count; i++) {
+        const struct hold *hold = &book->holds[i];
+        if (hold->stored)
+            continue;
+        columns[0][count] = hold->order_id;
+        columns[1][count] = hold->option_id;
+        columns[2][count] = hold->quantity;
+        columns[3][count++] = hold->expires_at_us;
+    }
+    if (count == 0)
+        return OK;
+    return db_queue(db, &INSERT_HOLDS,
+                    PARAMS(p_int64s(columns[0], count), p_int64s(columns[1], count),
+                           p_int64s(columns[2], count), p_int64s(columns[3], count)));
+}
+
+static const struct statement SAVE_HOLDS = {
+    "stock_save_holds",
+    "UPDATE hold h SET status = v.status"
+    " FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS v (order_id, option_id, status)"
+    " WHERE h.order_id = v.order_id AND h.option_id = v.option_id"};
+
+static struct status save_holds(struct db *db, struct arena *arena, const struct book *book)
+{
+    int64_t *orders = arena_array(arena, book->hold_count + 1, sizeof *orders);
+    int64_t *options = arena_array(arena, book->hold_count + 1, sizeof *options);
+    const char **statuses = arena_array(arena, book->hold_count + 1, sizeof *statuses);
+    size_t count = 0;
+    for (size_t i = 0; i < book->hold_count; i++) {
+        const struct hold *hold = &book->holds[i];
+        if (!hold->stored || !hold->changed)
+            continue;
+        orders[count] = hold->order_id;
+        options[count] = hold->option_id;
+        statuses[count++] = hold_status_name(hold->status);
+    }
+    if (count == 0)
+        return OK;
+    return db_queue(
+        db, &SAVE_HOLDS,
+        PARAMS(p_int64s(orders, count), p_int64s(options, count), p_texts(statuses, count)));
+}
+
+static const struct statement INSERT_MOVEMENTS = {
+    "stock_insert_movements",
+    "INSERT INTO stock_movement (option_id, delta, kind, order_id, note)"
+    " SELECT v.option_id, v.delta, v.kind, v.order_id, v.note"
+    " FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[])"
+    "      AS v (option_id, delta, kind, order_id, note)"};
+
+static struct status insert_movements(struct db *db, struct arena *arena,
+                                      const struct movement *movements, size_t count)
+{
+    int64_t *options = arena_array(arena, count + 1, sizeof *options);
+    int64_t *deltas = arena_array(arena, count + 1, sizeof *deltas);
+    const char **kinds = arena_array(arena, count + 1, sizeof *kinds);
+    int64_t *orders = arena_array(arena, count + 1, sizeof *orders);
+    const char **notes = arena_array(arena, count + 1, sizeof *notes);
+
+    if (count == 0)
+        return OK;
+    for (size_t i = 0; i < count; i++) {
+        options[i] = movements[i].option_id;
+        deltas[i] = movements[i].delta;
+        kinds[i] = movement_kind_name(movements[i].kind);
+        orders[i] = movements[i].order_id ? movements[i].order_id : DB_NULL_INT64;
+        notes[i] = movements[i].note;
+    }
+    return db_queue(db, &INSERT_MOVEMENTS,
+                    PARAMS(p_int64s(options, count), p_int64s(deltas, count), p_texts(kinds, count),
+                           p_int64s(orders, count), p_texts(notes, count)));
+}
+
+struct status store_save_book(struct db *db, struct arena *arena, const struct book *book)
+{
+    struct status st = save_stocks(db, arena, book);
+    if (!failed(st))
+        st = insert_holds(db, arena, book);
+    if (!failed(st))
+        st = save_holds(db, arena, book);
+    if (!failed(st))
+        st = insert_movements(db, arena, book->movements, book->movement_count);
+    return st;
+}
+
+struct status store_save_stock(struct db *db, struct arena *arena, const struct stock *stock,
+                               const struct movement *movement)
+{
+    int64_t id = stock->option_id, total = stock->total, held = stock->held;
+    struct status st = db_queue(db, &SAVE_STOCKS,
+                                PARAMS(p_int64s(&id, 1), p_int64s(&total, 1), p_int64s(&held, 1)));
+    return failed(st) ? st : insert_movements(db, arena, movement, 1);
+}
+
+// A claim is a lease: the expiry moves on, so no other sweeper looks at the hold before it ends, and
+// the hold of an order that lives has its extension already. Claimed rows are skipped, not waited
+// for: the statement takes no lock of anybody's order.
+static const struct statement CLAIM_EXPIRED = {
+    "stock_claim_expired",
+    "WITH due AS (SELECT order_id, option_id FROM hold"
+    "             WHERE status = 'HELD' AND expires_at <= baro_now()"
+    "             ORDER BY expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED),"
+    "     claimed AS (UPDATE hold h SET expires_at = baro_now() + $2::bigint * interval '1 ms'"
+    "                 FROM due WHERE h.order_id = due.order_id AND h.option_id = due.option_id"
+    "                 RETURNING h.order_id)"
+    " SELECT DISTINCT order_id FROM claimed"};
+
+struct status store_claim_expired(struct db *db, struct arena *arena, int64_t limit,
+                                  int64_t lease_ms, int64_t **order_ids, size_t *count)
+{
+    struct rows rows;
+    struct status st =
+        db_query(db, &CLAIM_EXPIRED, PARAMS(p_int64(limit), p_int64(lease_ms)), &rows);
+    if (failed(st))
+        return st;
+    *order_ids = arena_array(arena, rows.count + 1, sizeof **order_ids);
+    for (size_t i = 0; i < rows.count; i++)
+        (*order_ids)[i] = rows_int64(&rows, i, 0);
+    *count = rows.count;
+    return OK;
+}
