@@ -56,6 +56,6 @@ bool log_once_per(struct log_throttle *throttle, int64_t period_ms);
 #define LOG_EVENT(level, ...) LOG_EVENT_(level, __VA_ARGS__, (log_field){.kind = LOG_FIELD_END})
 #define LOG_EVENT_(level, event, ...) log_write(level, event, (const log_field[]){__VA_ARGS__})
 #define log_debug(...) LOG_EVENT(LOG_LEVEL_DEBUG, __VA_ARGS__)
-#define log_info(...)  LOG_EVENT(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_warn(...)  LOG_EVENT(LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(...) LOG_EVENT(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_warn(...) LOG_EVENT(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_error(...) LOG_EVENT(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -10,5 +10,8 @@
 //     SCOPED(arena) *scratch = arena_create();
 // calls arena_destroy(scratch). Each type that takes part defines its cleanup with DEFINE_SCOPED.
 #define SCOPED(type) __attribute__((cleanup(type##_scoped))) struct type
-#define DEFINE_SCOPED(type, release) \
-    static inline void type##_scoped(struct type **object) { release(*object); }
+#define DEFINE_SCOPED(type, release)                                                               \
+    static inline void type##_scoped(struct type **object)                                         \
+    {                                                                                              \
+        release(*object);                                                                          \
+    }

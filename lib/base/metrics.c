@@ -261,14 +261,13 @@ static void write_family(struct text_buffer *out, const struct family *family)
 
 static int64_t resident_bytes(void)
 {
-    long long pages = 0;
+    char line[128] = ""; // pages: "whole resident shared .."
     FILE *statm = fopen("/proc/self/statm", "re");
     if (!statm)
         return 0;
-    if (fscanf(statm, "%*s %lld", &pages) != 1)
-        pages = 0;
+    const char *resident = fgets(line, sizeof(line), statm) ? strchr(line, ' ') : NULL;
     fclose(statm);
-    return pages * sysconf(_SC_PAGESIZE);
+    return resident ? strtoll(resident, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
 }
 
 static int64_t open_files(void)
@@ -296,9 +295,9 @@ static void write_process(struct text_buffer *out)
         const char *name, *help, *type;
         int64_t value, scale;
     } rows[] = {
-        {"process_resident_memory_bytes", "Resident memory.",           "gauge",   resident_bytes(), 1       },
-        {"process_cpu_seconds_total",     "CPU time, user and system.", "counter", cpu_us(),         US_PER_S},
-        {"process_open_fds",              "Open file descriptors.",     "gauge",   open_files(),     1       },
+        {"process_resident_memory_bytes", "Memory in RAM.", "gauge",   resident_bytes(), 1       },
+        {"process_cpu_seconds_total",     "CPU time.",      "counter", cpu_us(),         US_PER_S},
+        {"process_open_fds",              "Open files.",    "gauge",   open_files(),     1       },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         write_head(out, rows[i].name, rows[i].help, rows[i].type);

@@ -1,8 +1,8 @@
 // protobuf-c takes any bytes as a string and forgets the length, so after unpacking a NUL inside
 // one can no longer be seen: two services could disagree about a key. The wire is therefore walked
 // beside the descriptors before it is unpacked. The walk reads tags and lengths exactly as
-// protobuf-c does (five bytes at most); what it does not judge, unpacking does. Both recurse as deep
-// as the type does, which is little: no message of proto/ contains itself.
+// protobuf-c does (five bytes at most); what it does not judge, unpacking does. Both recurse as
+// deep as the type does, which is little: no message of proto/ contains itself.
 
 #include "lib/base/protobuf.h"
 

@@ -98,51 +98,63 @@ static const struct {
     size_t size; // in the structure
     const char *expected;
 } types[] = {
-    [SETTING_TEXT] = {read_text,      sizeof(const char *),        "a text"                      },
-    [SETTING_SECRET] = {read_text,      sizeof(const char *),        "a text"                      },
-    [SETTING_INTEGER] = {read_integer,   sizeof(int64_t),             "a whole number"              },
-    [SETTING_BOOLEAN] = {read_boolean,   sizeof(bool),                "on or off"                   },
-    [SETTING_DURATION_MS] = {read_duration,  sizeof(int64_t),
-                      "a duration such as 500ms, 10s, 5m, 2h or 1d"                              },
-    [SETTING_RATE] = {read_rate,      sizeof(struct setting_rate), "a rate such as 5/60s, or off"},
-    [SETTING_LOG_LEVEL] = {read_log_level, sizeof(enum log_level),
-                      "debug, info, warn, error or off"                                          },
+    // clang-format off: the rows are named
+    [SETTING_TEXT] = {read_text, sizeof(const char *), "a text"},
+    [SETTING_SECRET] = {read_text, sizeof(const char *), "a text"},
+    [SETTING_INTEGER] = {read_integer, sizeof(int64_t), "a whole number"},
+    [SETTING_BOOLEAN] = {read_boolean, sizeof(bool), "on or off"},
+    [SETTING_DURATION_MS] = {read_duration, sizeof(int64_t), "a duration such as 500ms, 10s or 5m"},
+    [SETTING_RATE] = {read_rate, sizeof(struct setting_rate), "a rate such as 5/60s, or off"},
+    [SETTING_LOG_LEVEL] = {read_log_level, sizeof(enum log_level), "debug, info, warn, error, off"},
+    // clang-format on
 };
 
 static struct status bad_value(const struct setting *setting, const char *text, struct arena *arena)
 {
-    const char *range = "";
-    if (setting->min != 0 || setting->max != 0)
-        range =
-            text_printf(arena, " from %lld to %lld%s", (long long)setting->min,
-                        (long long)setting->max, setting->type == SETTING_DURATION_MS ? " ms" : "");
     struct text_buffer message;
     text_buffer_init(&message, arena, 128);
     text_append(&message, setting->name);
     text_append_char(&message, '=');
     text_append_json(&message, text, strlen(text));
-    text_appendf(&message, " is not valid: expected %s%s", types[setting->type].expected, range);
+    text_appendf(&message, " is not valid: expected %s", types[setting->type].expected);
+    if (setting->min != 0 || setting->max != 0)
+        text_appendf(&message, " from %lld to %lld", (long long)setting->min,
+                     (long long)setting->max);
+    if (setting->type == SETTING_DURATION_MS && setting->max != 0)
+        text_append(&message, " ms");
     return invalid(setting->name, message.data);
 }
 
-// Reads a file that holds a secret, without the line end that editors add.
+// Reads a file of SECRET_LIMIT bytes at most, NUL-terminated. NULL, or what is wrong with it.
+static const char *read_file(const char *path, char *bytes, size_t *length)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return strerror(errno);
+    *length = fread(bytes, 1, SECRET_LIMIT + 1, file);
+    const char *problem = ferror(file) ? strerror(errno) : NULL;
+    fclose(file);
+    if (!problem && *length > SECRET_LIMIT)
+        return "longer than 64 KiB";
+    return problem;
+}
+
+// The secret that a file holds, without the line end that editors add.
 static struct status read_secret(const struct setting *setting, const char *path,
                                  struct arena *arena, const char **text)
 {
-    FILE *file = fopen(path, "re");
-    char *secret = arena_alloc(arena, SECRET_LIMIT + 1);
-    size_t length = file ? fread(secret, 1, SECRET_LIMIT + 1, file) : 0;
-    const char *problem = !file || ferror(file)     ? strerror(errno)
-                          : length > SECRET_LIMIT   ? "longer than 64 KiB"
-                          : strlen(secret) < length ? "not a text"
-                                                    : NULL;
-    if (file)
-        fclose(file);
+    char *secret = arena_alloc(arena, SECRET_LIMIT + 2);
+    size_t length = 0;
+    const char *problem = read_file(path, secret, &length);
+    while (!problem && length > 0 && (secret[length - 1] == '\n' || secret[length - 1] == '\r'))
+        secret[--length] = '\0';
+    if (!problem && length == 0)
+        problem = "it is empty";
+    if (!problem && strlen(secret) < length)
+        problem = "not a text";
     if (problem)
         return invalid(setting->name, text_printf(arena, "%s_FILE: cannot use \"%s\": %s",
                                                   setting->name, path, problem));
-    while (length > 0 && strchr("\r\n", secret[length - 1]))
-        secret[--length] = '\0';
     *text = secret;
     return OK;
 }
@@ -178,7 +190,7 @@ struct status settings_load(const struct setting *table, size_t count, struct ar
 {
     struct value *values = arena_array(arena, count, sizeof(*values));
     for (size_t i = 0; i < count; i++) {
-        const char *text = NULL;
+        const char *text = "";
         struct status st = find_text(&table[i], arena, &text);
         if (failed(st))
             return st;

@@ -27,7 +27,7 @@ struct setting_rate {
 };
 
 struct setting {
-    const char *name;          // "BARO_HTTP_ADDRESS"
+    const char *name; // "BARO_HTTP_ADDRESS"
     enum setting_type type;
     const char *default_value; // as text; NULL: the setting is required
     size_t offset;             // where in the settings structure the value goes
@@ -37,7 +37,8 @@ struct setting {
 
 // Reads the table from the environment into the structure at `into`; text is copied into arena.
 // INVALID_ARGUMENT with a message that names variable, value and remedy.
-struct status settings_load(const struct setting *table, size_t count, struct arena *arena, void *into);
+struct status settings_load(const struct setting *table, size_t count, struct arena *arena,
+                            void *into);
 
 // Prints the table: name, default, help.
 void settings_print(const struct setting *table, size_t count);

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 // printf into the arena. Never NULL.
-char *text_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *text_printf(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 char *text_vprintf(struct arena *arena, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 

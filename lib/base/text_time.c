@@ -63,7 +63,7 @@ static int64_t days_in_month(int64_t year, int64_t month)
 char *text_from_time(struct arena *arena, int64_t time_us)
 {
     int64_t seconds = floor_divide(time_us, US_PER_S);
-    int64_t micros = time_us - seconds * US_PER_S;
+    int64_t micros = (time_us % US_PER_S + US_PER_S) % US_PER_S;
     int64_t days = floor_divide(seconds, SECONDS_PER_DAY);
     int64_t second_of_day = seconds - days * SECONDS_PER_DAY;
     struct civil date = civil_from_days(days);

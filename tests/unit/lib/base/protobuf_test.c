@@ -132,8 +132,8 @@ Test(protobuf, refuses_malformed_bytes)
         {"\x80\x80\x80\x80\x80\x80",                             6 }, // a tag without an end
         {"\x0D\x01\x02",                                         3 }, // 32 bits cut off
         {"\xF8\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 13},
-        {"\x08\x01",                                             2 }, // a varint where a string belongs
-        {"\x1A\x02\x0A\x05",                                     4 }, // a nested length beyond its message
+        {"\x08\x01",                                             2 }, // a varint, no string
+        {"\x1A\x02\x0A\x05",                                     4 }, // nested, too long
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         cr_assert_null(unpack_bus_message(rows[i].size, (const uint8_t *)rows[i].bytes), "row %zu",
