@@ -1,0 +1,211 @@
+// The calls that show and edit campaigns, and the first-come claims.
+//
+// A claim batch locks its campaigns in id order; ranks are counted in memory in the order in which the
+// calls came, so they have no gaps, and the table's unique constraints stand behind.
+
+#include "proto/coupon.pb-c.h"
+#include "services/coupon/service.h"
+#include "services/coupon/store.h"
+#include "services/coupon/wire.h"
+
+#include <stdlib.h>
+
+static const struct status NO_CAMPAIGN = {STATUS_NOT_FOUND, REASON_COUPON_NOT_FOUND, NULL,
+                                          "there is no such coupon"};
+
+// Rows come by id, ascending.
+static int compare_id(const void *id, const void *row)
+{
+    int64_t left = *(const int64_t *)id, right = ((const struct campaign *)row)->id;
+    return (left > right) - (left < right);
+}
+
+static struct campaign *find_campaign(struct campaign *campaigns, size_t count, int64_t id)
+{
+    return bsearch(&id, campaigns, count, sizeof(*campaigns), compare_id);
+}
+
+struct status handle_list_campaigns(struct batch *batch)
+{
+    size_t first = 0;
+    struct call *call = batch_next(batch, &first);
+    const Baro__Coupon__ListCampaignsRequest *request = (const void *)call->request;
+    struct page_query query;
+    struct campaign *campaigns;
+    size_t count;
+
+    struct status st =
+        wire_page_query(request->page_size, request->page_token, batch->arena, &query);
+    if (failed(st)) {
+        call_refuse(call, st);
+        return OK;
+    }
+    st = store_list_campaigns(batch->tx, batch->arena, call->caller.user_id, query.below_id,
+                              query.limit, &campaigns, &count);
+    if (!failed(st))
+        call_reply(call,
+                   wire_campaign_page(campaigns, count, (size_t)query.limit - 1, batch->arena));
+    return st;
+}
+
+// The campaigns that a batch names, and for each call whether its caller has claimed. `lock` says
+// whether they are to change.
+struct claims {
+    struct campaign *campaigns;
+    size_t campaign_count;
+    bool *claimed; // by place among the batch's open calls
+    int64_t *campaign_ids, *user_ids;
+    size_t count;
+};
+
+static struct status load_claims(struct batch *batch,
+                                 int64_t (*campaign_of)(const struct call *call), bool lock,
+                                 struct claims *claims)
+{
+    struct call *call;
+
+    *claims = (struct claims){
+        .campaign_ids = arena_array(batch->arena, batch->count, sizeof(int64_t)),
+        .user_ids = arena_array(batch->arena, batch->count, sizeof(int64_t)),
+    };
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        claims->campaign_ids[claims->count] = campaign_of(call);
+        claims->user_ids[claims->count++] = call->caller.user_id;
+    }
+    struct status st =
+        store_load_campaigns(batch->tx, batch->arena, claims->campaign_ids, claims->count, lock,
+                             &claims->campaigns, &claims->campaign_count);
+    return failed(st) ? st
+                      : store_find_claims(batch->tx, batch->arena, claims->campaign_ids,
+                                          claims->user_ids, claims->count, &claims->claimed);
+}
+
+static int64_t shown_campaign(const struct call *call)
+{
+    return ((const Baro__Coupon__GetCampaignRequest *)(const void *)call->request)->coupon_id;
+}
+
+struct status handle_get_campaign(struct batch *batch)
+{
+    struct claims claims;
+    struct call *call;
+    size_t place = 0;
+
+    struct status st = load_claims(batch, shown_campaign, false, &claims);
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++, place++) {
+        const struct campaign *campaign =
+            find_campaign(claims.campaigns, claims.campaign_count, claims.campaign_ids[place]);
+        if (!campaign) {
+            call_refuse(call, NO_CAMPAIGN);
+            continue;
+        }
+        struct campaign shown = *campaign;
+        shown.claimed_by_caller = claims.claimed[place];
+        call_reply(call, wire_campaign(&shown, batch->arena));
+    }
+    return st;
+}
+
+struct status handle_create_campaign(struct batch *batch)
+{
+    size_t first = 0;
+    struct call *call = batch_next(batch, &first);
+    struct campaign campaign = wire_new_campaign((const void *)call->request, batch->arena);
+
+    struct status st = campaign_check(&campaign);
+    if (!failed(st))
+        st = store_insert_campaign(batch->tx, &campaign, batch->now_us);
+    if (!failed(st))
+        call_reply(call, wire_campaign(&campaign, batch->arena));
+    else if (st.reason == REASON_VALIDATION_ERROR || st.reason == REASON_CODE_TAKEN)
+        call_refuse(call, st);
+    else
+        return st;
+    return OK;
+}
+
+struct status handle_update_campaign(struct batch *batch)
+{
+    size_t first = 0;
+    struct call *call = batch_next(batch, &first);
+    const Baro__Coupon__UpdateCampaignRequest *request = (const void *)call->request;
+    struct campaign *campaign;
+    size_t found;
+
+    struct status st = store_load_campaigns(batch->tx, batch->arena, &request->coupon_id, 1, true,
+                                            &campaign, &found);
+    if (failed(st))
+        return st;
+    if (found == 0) {
+        call_refuse(call, NO_CAMPAIGN);
+        return OK;
+    }
+    wire_change_campaign(request, batch->arena, campaign);
+    st = campaign_check(campaign);
+    if (failed(st)) {
+        call_refuse(call, st);
+        return OK;
+    }
+    call_reply(call, wire_campaign(campaign, batch->arena));
+    return store_update_campaign(batch->tx, campaign);
+}
+
+static int64_t claimed_campaign(const struct call *call)
+{
+    return ((const Baro__Coupon__ClaimRequest *)(const void *)call->request)->coupon_id;
+}
+
+// Whether an earlier call of this batch has got one: the database does not know yet.
+static bool claimed_in_batch(const struct user_coupon *coupons, size_t count,
+                             const struct campaign *campaign, int64_t user_id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (coupons[i].user_id == user_id && coupons[i].campaign == campaign)
+            return true;
+    return false;
+}
+
+static void claim_all(struct batch *batch, const struct claims *claims, const int64_t *ids,
+                      struct user_coupon *coupons, size_t *made)
+{
+    struct call *call;
+    size_t place = 0;
+
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++, place++) {
+        int64_t user_id = claims->user_ids[place];
+        struct user_coupon *coupon = &coupons[*made];
+        struct campaign *campaign =
+            find_campaign(claims->campaigns, claims->campaign_count, claims->campaign_ids[place]);
+        struct status st = NO_CAMPAIGN;
+        if (campaign)
+            st = campaign_claim(campaign, user_id,
+                                claims->claimed[place] ||
+                                    claimed_in_batch(coupons, *made, campaign, user_id),
+                                batch->now_us, coupon);
+        if (failed(st)) {
+            call_refuse(call, st);
+            continue;
+        }
+        coupon->id = ids[(*made)++];
+        call_reply(call, wire_user_coupon(coupon, batch->arena));
+    }
+}
+
+struct status handle_claim(struct batch *batch)
+{
+    const struct coupon_service *service = batch->service;
+    struct claims claims;
+    size_t made = 0;
+
+    struct status st = load_claims(batch, claimed_campaign, true, &claims);
+    if (failed(st))
+        return st;
+    int64_t *ids = arena_array(batch->arena, claims.count, sizeof(*ids));
+    struct user_coupon *coupons = arena_array(batch->arena, claims.count, sizeof(*coupons));
+    st = ids_take(service->coupon_ids, batch->tx, claims.count, ids);
+    if (failed(st))
+        return st;
+    claim_all(batch, &claims, ids, coupons, &made);
+    return store_save_claims(batch->tx, batch->arena, coupons, made, claims.campaigns,
+                             claims.campaign_count, batch->now_us);
+}

@@ -1,0 +1,99 @@
+#pragma once
+// The rules of coupons (SPEC 5), pure: who may claim, what a coupon is worth, what may become of it.
+
+#include "lib/base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum coupon_type { COUPON_FIXED = 1, COUPON_PERCENT = 2 };
+
+enum coupon_status {
+    COUPON_AVAILABLE = 1,
+    COUPON_HELD = 2,
+    COUPON_USED = 3,
+    COUPON_EXPIRED = 4,
+    COUPON_CANCELLED = 5,
+};
+
+enum coupon_event { COUPON_HOLD, COUPON_REDEEM, COUPON_RESTORE, COUPON_EXPIRE, COUPON_CANCEL };
+
+// A campaign. `value` is in hundredths: of a won (whole won only) or of a percent.
+struct campaign {
+    int64_t id;
+    const char *name;
+    const char *code;
+    enum coupon_type type;
+    int64_t value;
+    int64_t max_discount_won; // 0: none
+    int64_t min_order_won;
+    int64_t total_quantity;
+    int64_t claimed;
+    int64_t starts_at_us, ends_at_us; // claims in [starts, ends]
+    int64_t valid_days;               // from the claim; 0: until last_day
+    int64_t last_day_us;              // the last day of validity, inclusive; 0: none
+    bool claimed_by_caller;
+    bool changed;
+};
+
+// One user's coupon of a campaign.
+struct user_coupon {
+    int64_t id;
+    int64_t user_id;
+    int64_t rank; // 1 for the first claim
+    enum coupon_status status;
+    int64_t order_id; // of HELD and USED; 0: none
+    int64_t discount_won;
+    int64_t issued_at_us, expires_at_us;
+    int64_t held_until_us; // of HELD; 0: none
+    int64_t used_at_us;    // 0: not used
+    struct campaign *campaign;
+    bool changed;
+};
+
+// What an order wants of a coupon.
+struct coupon_wish {
+    int64_t user_id;
+    int64_t order_id;
+    int64_t amount_won;
+};
+
+// Checks what an admin entered. VALIDATION_ERROR names the field.
+struct status campaign_check(const struct campaign *campaign);
+
+// Takes the next rank for a user who has (not) claimed before and fills in the coupon but its id.
+// Refusals: COUPON_WINDOW_CLOSED, COUPON_ALREADY_CLAIMED, COUPON_SOLD_OUT.
+struct status campaign_claim(struct campaign *campaign, int64_t user_id, bool claimed_before,
+                             int64_t now_us, struct user_coupon *coupon);
+
+// floor(amount * percent) or the fixed value, at most the maximum discount, at most the amount.
+int64_t campaign_discount(const struct campaign *campaign, int64_t amount_won);
+
+// Where an event leads; false for an edge that is not drawn.
+bool coupon_next(enum coupon_status from, enum coupon_event event, enum coupon_status *to);
+
+// Reserves the coupon for an order until held_until_us; again for the same order: nothing changes.
+// Refusal: COUPON_NOT_USABLE (another user's, used, expired, reserved elsewhere, below the minimum).
+struct status coupon_hold(struct user_coupon *coupon, const struct coupon_wish *wish,
+                          int64_t now_us, int64_t held_until_us);
+
+// Uses the coupon for an order. A refusal gives a coupon that the order had reserved back.
+struct status coupon_redeem(struct user_coupon *coupon, const struct coupon_wish *wish,
+                            int64_t now_us);
+
+// Gives a coupon that the order has reserved or used back; any other stays as it is.
+void coupon_restore(struct user_coupon *coupon, int64_t order_id);
+
+// ILLEGAL_TRANSITION for one that is cancelled already.
+struct status coupon_cancel(struct user_coupon *coupon);
+
+// "AVAILABLE" for COUPON_AVAILABLE; the status with that name, or 0.
+const char *coupon_status_name(enum coupon_status status);
+enum coupon_status coupon_status_parse(const char *name);
+
+// "PERCENT" for COUPON_PERCENT; the type with that name, or 0.
+const char *coupon_type_name(enum coupon_type type);
+enum coupon_type coupon_type_parse(const char *name);
+
+// What history calls the way into a status: ISSUED, HELD, USED, RESTORED, EXPIRED, CANCELLED.
+const char *coupon_history_word(enum coupon_status to, bool issued);

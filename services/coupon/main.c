@@ -1,0 +1,74 @@
+// baro-coupon: campaigns and the coupons of users.
+
+#include "lib/base/macros.h"
+#include "services/coupon/service.h"
+
+#include <stddef.h>
+
+extern const struct migration coupon_migrations[];
+extern const size_t coupon_migration_count;
+
+#define AT(field) offsetof(struct coupon_settings, field)
+
+static const struct setting SETTINGS[] = {
+    {"BARO_RPC_LISTEN",   SETTING_TEXT,        "tcp://127.0.0.1:7104", AT(common.rpc_listen), 0,   0,
+     "where calls come in"                                        },
+    {"BARO_BUS_LISTEN",   SETTING_TEXT,        "tcp://127.0.0.1:7204", AT(common.bus_listen), 0,   0,
+     "where others subscribe"                                     },
+    {"BARO_OPS_LISTEN",   SETTING_TEXT,        "127.0.0.1:7304",       AT(common.ops_listen), 0,   0,
+     "HTTP for /livez /readyz /metrics, or off"                   },
+    {"BARO_ORDER_RPC",    SETTING_TEXT,        "tcp://127.0.0.1:7103", AT(order_rpc),         0,   0,
+     "the order service, asked before a reservation is given back"},
+    {"BARO_ORDER_BUS",    SETTING_TEXT,        "tcp://127.0.0.1:7203", AT(order_bus),         0,   0,
+     "where the order service publishes saga commands"            },
+    {"BARO_SWEEP_PERIOD", SETTING_DURATION_MS, "30s",                  AT(sweep_period_ms),   100, 3600000,
+     "how often expired coupons and reservations are looked for"  },
+};
+
+// Threads start here, after the signals are blocked and nng is set up.
+static struct status started(void *context, struct service_runtime *runtime)
+{
+    struct coupon_service *service = context;
+    (void)runtime;
+    service->orders = rpc_client_create(&(struct rpc_client_options){
+        .service = "order",
+        .addresses = service->settings->order_rpc,
+        .secret = service->settings->common.secret,
+    });
+    return OK;
+}
+
+static void stopping(void *context)
+{
+    struct coupon_service *service = context;
+    rpc_client_destroy(service->orders);
+    service->orders = NULL;
+}
+
+int main(int argc, char **argv)
+{
+    SCOPED(arena) *arena = arena_create();
+    struct coupon_settings settings;
+    struct job jobs[COUPON_JOB_COUNT];
+
+    service_settings_load_or_exit(argc, argv, SETTINGS, COUNT(SETTINGS), arena, &settings);
+    struct coupon_service service = {
+        .settings = &settings,
+        .coupon_ids = ids_create("user_coupon_id"),
+    };
+    coupon_jobs_init(&settings, jobs);
+    int exit_status = service_run(&settings.common, &(struct service_definition){
+                                                        .name = "coupon",
+                                                        .methods = &coupon_methods,
+                                                        .migrations = coupon_migrations,
+                                                        .migration_count = &coupon_migration_count,
+                                                        .jobs = jobs,
+                                                        .job_count = COUNT(jobs),
+                                                        .command_source = settings.order_bus,
+                                                        .service = &service,
+                                                        .started = started,
+                                                        .stopping = stopping,
+                                                    });
+    ids_destroy(service.coupon_ids);
+    return exit_status;
+}

@@ -1,0 +1,71 @@
+-- Campaigns, the coupons that users hold, and what became of each.
+
+CREATE TABLE campaign (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name           text NOT NULL CHECK (name <> ''),
+    code           text NOT NULL UNIQUE,
+    type           text NOT NULL CHECK (type IN ('FIXED', 'PERCENT')),
+    value          bigint NOT NULL CHECK (value > 0), -- hundredths of a won or of a percent
+    max_discount   bigint CHECK (max_discount > 0),
+    min_order      bigint NOT NULL CHECK (min_order >= 0),
+    total_quantity bigint NOT NULL CHECK (total_quantity > 0),
+    claimed        bigint NOT NULL DEFAULT 0,
+    starts_at      timestamptz NOT NULL,
+    ends_at        timestamptz NOT NULL,
+    valid_days     integer NOT NULL CHECK (valid_days >= 0),
+    last_day       timestamptz,
+    created_at     timestamptz NOT NULL,
+    CHECK (claimed BETWEEN 0 AND total_quantity),
+    CHECK (ends_at > starts_at),
+    CHECK (CASE type WHEN 'PERCENT' THEN value <= 10000 ELSE value % 100 = 0 END),
+    CHECK (valid_days > 0 OR last_day IS NOT NULL)
+) WITH (fillfactor = 70);
+
+CREATE SEQUENCE user_coupon_id INCREMENT BY 1000;
+
+CREATE TABLE user_coupon (
+    id          bigint PRIMARY KEY,
+    campaign_id bigint NOT NULL REFERENCES campaign,
+    user_id     bigint NOT NULL,
+    rank        bigint NOT NULL CHECK (rank > 0),
+    order_id    bigint,
+    discount    bigint NOT NULL DEFAULT 0 CHECK (discount >= 0),
+    issued_at   timestamptz NOT NULL,
+    expires_at  timestamptz NOT NULL,
+    held_until  timestamptz,
+    used_at     timestamptz,
+    status      text NOT NULL
+                CHECK (status IN ('AVAILABLE', 'HELD', 'USED', 'EXPIRED', 'CANCELLED')),
+    UNIQUE (campaign_id, rank),
+    UNIQUE (user_id, campaign_id),
+    CHECK ((status = 'HELD') = (held_until IS NOT NULL)),
+    CHECK (status NOT IN ('HELD', 'USED') OR order_id IS NOT NULL),
+    CHECK (status NOT IN ('AVAILABLE', 'EXPIRED') OR order_id IS NULL),
+    CHECK (status <> 'USED' OR used_at IS NOT NULL)
+) WITH (fillfactor = 80);
+
+-- An order has at most one coupon; what the sweepers look for.
+CREATE UNIQUE INDEX user_coupon_order ON user_coupon (order_id) WHERE status IN ('HELD', 'USED');
+CREATE INDEX user_coupon_held ON user_coupon (held_until) WHERE status = 'HELD';
+CREATE INDEX user_coupon_expiry ON user_coupon (expires_at) WHERE status = 'AVAILABLE';
+
+CREATE TABLE user_coupon_history (
+    user_coupon_id bigint NOT NULL,
+    change         text NOT NULL
+                   CHECK (change IN ('ISSUED', 'HELD', 'USED', 'RESTORED', 'EXPIRED', 'CANCELLED')),
+    order_id       bigint,
+    at             timestamptz NOT NULL
+);
+CREATE INDEX user_coupon_history_of ON user_coupon_history (user_coupon_id);
+
+-- Nobody changes history.
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON user_coupon_history
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON user_coupon_history
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

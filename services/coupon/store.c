@@ -1,0 +1,419 @@
+// Rows are locked in id order everywhere, campaigns before coupons.
+
+#include "services/coupon/store.h"
+
+#include "lib/base/text.h"
+
+#include <string.h>
+
+#define CAMPAIGN_COLUMNS                                                                           \
+    "c.id, c.name, c.code, c.type, c.value, c.max_discount, c.min_order, c.total_quantity, "       \
+    "c.claimed,"                                                                                   \
+    " c.starts_at, c.ends_at, c.valid_days, c.last_day"
+enum { CAMPAIGN_COLUMN_COUNT = 13 };
+
+static void read_campaign(const struct rows *rows, size_t row, int column, struct arena *arena,
+                          struct campaign *campaign)
+{
+    *campaign = (struct campaign){
+        .id = rows_int64(rows, row, column),
+        .name = text_copy(arena, rows_text(rows, row, column + 1)),
+        .code = text_copy(arena, rows_text(rows, row, column + 2)),
+        .type = coupon_type_parse(rows_text(rows, row, column + 3)),
+        .value = rows_int64(rows, row, column + 4),
+        .max_discount_won = rows_int64(rows, row, column + 5),
+        .min_order_won = rows_int64(rows, row, column + 6),
+        .total_quantity = rows_int64(rows, row, column + 7),
+        .claimed = rows_int64(rows, row, column + 8),
+        .starts_at_us = rows_int64(rows, row, column + 9),
+        .ends_at_us = rows_int64(rows, row, column + 10),
+        .valid_days = rows_int64(rows, row, column + 11),
+        .last_day_us = rows_int64(rows, row, column + 12),
+    };
+}
+
+static const struct statement LOAD_CAMPAIGNS = {
+    "coupon_load_campaigns",
+    "SELECT " CAMPAIGN_COLUMNS " FROM campaign c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id"};
+
+static const struct statement LOCK_CAMPAIGNS = {
+    "coupon_lock_campaigns",
+    "SELECT " CAMPAIGN_COLUMNS
+    " FROM campaign c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR UPDATE"};
+
+struct status store_load_campaigns(struct db *db, struct arena *arena, const int64_t *ids,
+                                   size_t count, bool lock, struct campaign **campaigns,
+                                   size_t *found)
+{
+    struct rows rows;
+    struct status st =
+        db_query(db, lock ? &LOCK_CAMPAIGNS : &LOAD_CAMPAIGNS, PARAMS(p_int64s(ids, count)), &rows);
+    if (failed(st))
+        return st;
+    *campaigns = arena_array(arena, rows.count, sizeof(**campaigns));
+    *found = rows.count;
+    for (size_t i = 0; i < rows.count; i++)
+        read_campaign(&rows, i, 0, arena, &(*campaigns)[i]);
+    return OK;
+}
+
+static const struct statement FIND_CLAIMS = {
+    "coupon_find_claims",
+    "SELECT EXISTS (SELECT FROM user_coupon u"
+    "               WHERE u.campaign_id = p.campaign_id AND u.user_id = p.user_id)"
+    " FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS p (campaign_id, user_id, place)"
+    " ORDER BY p.place"};
+
+struct status store_find_claims(struct db *db, struct arena *arena, const int64_t *campaign_ids,
+                                const int64_t *user_ids, size_t count, bool **claimed)
+{
+    struct rows rows;
+    struct status st = db_query(
+        db, &FIND_CLAIMS, PARAMS(p_int64s(campaign_ids, count), p_int64s(user_ids, count)), &rows);
+    if (failed(st))
+        return st;
+    *claimed = arena_array(arena, count, sizeof(**claimed));
+    for (size_t i = 0; i < rows.count; i++)
+        (*claimed)[i] = rows_bool(&rows, i, 0);
+    return OK;
+}
+
+static const struct statement LIST_CAMPAIGNS = {
+    "coupon_list_campaigns",
+    "SELECT " CAMPAIGN_COLUMNS ","
+    "       EXISTS (SELECT FROM user_coupon u WHERE u.campaign_id = c.id AND u.user_id = "
+    "$1::bigint)"
+    " FROM campaign c"
+    " WHERE c.id < $2::bigint AND baro_now() BETWEEN c.starts_at AND c.ends_at"
+    "   AND c.claimed < c.total_quantity"
+    " ORDER BY c.id DESC LIMIT $3::bigint"};
+
+struct status store_list_campaigns(struct db *db, struct arena *arena, int64_t user_id,
+                                   int64_t below_id, int64_t limit, struct campaign **campaigns,
+                                   size_t *found)
+{
+    struct rows rows;
+    struct status st = db_query(db, &LIST_CAMPAIGNS,
+                                PARAMS(p_int64(user_id), p_int64(below_id), p_int64(limit)), &rows);
+    if (failed(st))
+        return st;
+    *campaigns = arena_array(arena, rows.count, sizeof(**campaigns));
+    *found = rows.count;
+    for (size_t i = 0; i < rows.count; i++) {
+        read_campaign(&rows, i, 0, arena, &(*campaigns)[i]);
+        (*campaigns)[i].claimed_by_caller = rows_bool(&rows, i, CAMPAIGN_COLUMN_COUNT);
+    }
+    return OK;
+}
+
+static int64_t or_null(int64_t value)
+{
+    return value ? value : DB_NULL_INT64;
+}
+
+static const struct statement INSERT_CAMPAIGN = {
+    "coupon_insert_campaign",
+    "INSERT INTO campaign (name, code, type, value, max_discount, min_order, total_quantity, "
+    "starts_at,"
+    "                      ends_at, valid_days, last_day, created_at)"
+    " VALUES ($1::text, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint,"
+    "         baro_time($8::bigint), baro_time($9::bigint), $10::bigint, baro_time($11::bigint),"
+    "         baro_time($12::bigint))"
+    " ON CONFLICT (code) DO NOTHING RETURNING id"};
+
+struct status store_insert_campaign(struct db *db, struct campaign *campaign, int64_t now_us)
+{
+    struct rows rows;
+    struct status st = db_query(
+        db, &INSERT_CAMPAIGN,
+        PARAMS(p_text(campaign->name), p_text(campaign->code),
+               p_text(coupon_type_name(campaign->type)), p_int64(campaign->value),
+               p_int64(or_null(campaign->max_discount_won)), p_int64(campaign->min_order_won),
+               p_int64(campaign->total_quantity), p_int64(campaign->starts_at_us),
+               p_int64(campaign->ends_at_us), p_int64(campaign->valid_days),
+               p_int64(or_null(campaign->last_day_us)), p_int64(now_us)),
+        &rows);
+    if (failed(st))
+        return st;
+    if (rows.count == 0)
+        return refuse(REASON_CODE_TAKEN, "another campaign has this code");
+    campaign->id = rows_int64(&rows, 0, 0);
+    return OK;
+}
+
+static const struct statement UPDATE_CAMPAIGN = {
+    "coupon_update_campaign", "UPDATE campaign SET name = $2::text, total_quantity = $3::bigint, "
+                              "starts_at = baro_time($4::bigint),"
+                              "                    ends_at = baro_time($5::bigint)"
+                              " WHERE id = $1::bigint"};
+
+struct status store_update_campaign(struct db *db, const struct campaign *campaign)
+{
+    return db_queue(db, &UPDATE_CAMPAIGN,
+                    PARAMS(p_int64(campaign->id), p_text(campaign->name),
+                           p_int64(campaign->total_quantity), p_int64(campaign->starts_at_us),
+                           p_int64(campaign->ends_at_us)));
+}
+
+static const struct statement INSERT_COUPONS = {
+    "coupon_insert_coupons",
+    "INSERT INTO user_coupon (id, campaign_id, user_id, rank, issued_at, expires_at, status)"
+    " SELECT n.id, n.campaign_id, n.user_id, n.rank, baro_time($6::bigint), "
+    "baro_time(n.expires_at),"
+    "        'AVAILABLE'"
+    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])"
+    "      AS n (id, campaign_id, user_id, rank, expires_at)"
+    " ORDER BY n.campaign_id, n.rank"};
+
+static const struct statement APPEND_HISTORY = {
+    "coupon_append_history",
+    "INSERT INTO user_coupon_history (user_coupon_id, change, order_id, at)"
+    " SELECT n.id, n.change, n.order_id, baro_time($4::bigint)"
+    " FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS n (id, change, order_id)"};
+
+static const struct statement COUNT_CLAIMS = {
+    "coupon_count_claims",
+    "UPDATE campaign c SET claimed = n.claimed"
+    " FROM unnest($1::bigint[], $2::bigint[]) AS n (id, claimed) WHERE c.id = n.id"};
+
+static struct status insert_coupons(struct db *db, struct arena *arena,
+                                    const struct user_coupon *coupons, size_t count, int64_t now_us)
+{
+    int64_t *ids = arena_array(arena, 5 * count, sizeof(*ids));
+    int64_t *campaigns = ids + count, *users = campaigns + count, *ranks = users + count;
+    int64_t *expiries = ranks + count;
+
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = coupons[i].id;
+        campaigns[i] = coupons[i].campaign->id;
+        users[i] = coupons[i].user_id;
+        ranks[i] = coupons[i].rank;
+        expiries[i] = coupons[i].expires_at_us;
+    }
+    return db_queue(db, &INSERT_COUPONS,
+                    PARAMS(p_int64s(ids, count), p_int64s(campaigns, count), p_int64s(users, count),
+                           p_int64s(ranks, count), p_int64s(expiries, count), p_int64(now_us)));
+}
+
+static struct status append_history(struct db *db, struct arena *arena,
+                                    const struct user_coupon *const *of, size_t count, bool issued,
+                                    int64_t now_us)
+{
+    int64_t *ids = arena_array(arena, count, sizeof(*ids));
+    int64_t *orders = arena_array(arena, count, sizeof(*orders));
+    const char **changes = arena_array(arena, count, sizeof(*changes));
+
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = of[i]->id;
+        orders[i] = or_null(of[i]->order_id);
+        changes[i] = coupon_history_word(of[i]->status, issued);
+    }
+    return db_queue(db, &APPEND_HISTORY,
+                    PARAMS(p_int64s(ids, count), p_texts(changes, count), p_int64s(orders, count),
+                           p_int64(now_us)));
+}
+
+static struct status count_claims(struct db *db, struct arena *arena,
+                                  const struct campaign *campaigns, size_t count)
+{
+    int64_t *ids = arena_array(arena, count, sizeof(*ids));
+    int64_t *claimed = arena_array(arena, count, sizeof(*claimed));
+    size_t changed = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!campaigns[i].changed)
+            continue;
+        ids[changed] = campaigns[i].id;
+        claimed[changed++] = campaigns[i].claimed;
+    }
+    return db_queue(db, &COUNT_CLAIMS, PARAMS(p_int64s(ids, changed), p_int64s(claimed, changed)));
+}
+
+struct status store_save_claims(struct db *db, struct arena *arena,
+                                const struct user_coupon *coupons, size_t count,
+                                const struct campaign *campaigns, size_t campaign_count,
+                                int64_t now_us)
+{
+    if (count == 0)
+        return OK;
+    const struct user_coupon **of = arena_array(arena, count, sizeof(*of));
+    for (size_t i = 0; i < count; i++)
+        of[i] = &coupons[i];
+    struct status st = insert_coupons(db, arena, coupons, count, now_us);
+    if (!failed(st))
+        st = append_history(db, arena, of, count, true, now_us);
+    return failed(st) ? st : count_claims(db, arena, campaigns, campaign_count);
+}
+
+#define COUPON_COLUMNS                                                                             \
+    "u.id, u.user_id, u.rank, u.status, u.order_id, u.discount, u.issued_at, u.expires_at,"        \
+    " u.held_until, u.used_at, " CAMPAIGN_COLUMNS
+enum { COUPON_COLUMN_COUNT = 10 };
+
+static struct status read_coupons(const struct rows *rows, struct arena *arena,
+                                  struct user_coupon **coupons, size_t *found)
+{
+    struct campaign *campaigns = arena_array(arena, rows->count, sizeof(*campaigns));
+    *coupons = arena_array(arena, rows->count, sizeof(**coupons));
+    *found = rows->count;
+    for (size_t i = 0; i < rows->count; i++) {
+        read_campaign(rows, i, COUPON_COLUMN_COUNT, arena, &campaigns[i]);
+        (*coupons)[i] = (struct user_coupon){
+            .id = rows_int64(rows, i, 0),
+            .user_id = rows_int64(rows, i, 1),
+            .rank = rows_int64(rows, i, 2),
+            .status = coupon_status_parse(rows_text(rows, i, 3)),
+            .order_id = rows_int64(rows, i, 4),
+            .discount_won = rows_int64(rows, i, 5),
+            .issued_at_us = rows_int64(rows, i, 6),
+            .expires_at_us = rows_int64(rows, i, 7),
+            .held_until_us = rows_int64(rows, i, 8),
+            .used_at_us = rows_int64(rows, i, 9),
+            .campaign = &campaigns[i],
+        };
+    }
+    return OK;
+}
+
+static const struct statement LOCK_COUPONS = {
+    "coupon_lock_coupons",
+    "SELECT " COUPON_COLUMNS " FROM user_coupon u JOIN campaign c ON c.id = u.campaign_id"
+    " WHERE u.id = ANY ($1::bigint[]) ORDER BY u.id FOR UPDATE OF u"};
+
+struct status store_lock_coupons(struct db *db, struct arena *arena, const int64_t *ids,
+                                 size_t count, struct user_coupon **coupons, size_t *found)
+{
+    struct rows rows;
+    struct status st = db_query(db, &LOCK_COUPONS, PARAMS(p_int64s(ids, count)), &rows);
+    return failed(st) ? st : read_coupons(&rows, arena, coupons, found);
+}
+
+static const struct statement UPDATE_COUPONS = {
+    "coupon_update_coupons",
+    "UPDATE user_coupon u SET status = n.status, order_id = n.order_id, discount = n.discount,"
+    "       held_until = baro_time(n.held_until), used_at = baro_time(n.used_at)"
+    " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])"
+    "      AS n (id, status, order_id, discount, held_until, used_at)"
+    " WHERE u.id = n.id"};
+
+static struct status update_coupons(struct db *db, struct arena *arena,
+                                    const struct user_coupon *const *of, size_t count)
+{
+    int64_t *ids = arena_array(arena, 5 * count, sizeof(*ids));
+    int64_t *orders = ids + count, *discounts = orders + count, *helds = discounts + count;
+    int64_t *useds = helds + count;
+    const char **statuses = arena_array(arena, count, sizeof(*statuses));
+
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = of[i]->id;
+        statuses[i] = coupon_status_name(of[i]->status);
+        orders[i] = or_null(of[i]->order_id);
+        discounts[i] = of[i]->discount_won;
+        helds[i] = or_null(of[i]->held_until_us);
+        useds[i] = or_null(of[i]->used_at_us);
+    }
+    return db_queue(db, &UPDATE_COUPONS,
+                    PARAMS(p_int64s(ids, count), p_texts(statuses, count), p_int64s(orders, count),
+                           p_int64s(discounts, count), p_int64s(helds, count),
+                           p_int64s(useds, count)));
+}
+
+struct status store_save_coupons(struct db *db, struct arena *arena,
+                                 const struct user_coupon *coupons, size_t count, int64_t now_us)
+{
+    const struct user_coupon **changed = arena_array(arena, count, sizeof(*changed));
+    size_t changes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (coupons[i].changed)
+            changed[changes++] = &coupons[i];
+    if (changes == 0)
+        return OK;
+    struct status st = update_coupons(db, arena, changed, changes);
+    return failed(st) ? st : append_history(db, arena, changed, changes, false, now_us);
+}
+
+static const struct statement LIST_COUPONS = {
+    "coupon_list_coupons",
+    "SELECT " COUPON_COLUMNS " FROM user_coupon u JOIN campaign c ON c.id = u.campaign_id"
+    " WHERE u.user_id = $1::bigint AND u.id < $2::bigint AND ($3::text IS NULL OR u.status = "
+    "$3::text)"
+    " ORDER BY u.id DESC LIMIT $4::bigint"};
+
+struct status store_list_coupons(struct db *db, struct arena *arena, int64_t user_id,
+                                 enum coupon_status status, int64_t below_id, int64_t limit,
+                                 struct user_coupon **coupons, size_t *found)
+{
+    struct rows rows;
+    struct status st =
+        db_query(db, &LIST_COUPONS,
+                 PARAMS(p_int64(user_id), p_int64(below_id),
+                        p_text(status ? coupon_status_name(status) : NULL), p_int64(limit)),
+                 &rows);
+    return failed(st) ? st : read_coupons(&rows, arena, coupons, found);
+}
+
+static const struct statement EXPIRE_COUPONS = {
+    "coupon_expire_coupons",
+    "WITH due AS ("
+    "  SELECT id FROM user_coupon WHERE status = 'AVAILABLE' AND expires_at <= baro_now()"
+    "  ORDER BY id LIMIT $1::bigint FOR UPDATE SKIP LOCKED),"
+    " expired AS ("
+    "  UPDATE user_coupon u SET status = 'EXPIRED' FROM due WHERE u.id = due.id RETURNING u.id)"
+    " INSERT INTO user_coupon_history (user_coupon_id, change, at)"
+    " SELECT id, 'EXPIRED', baro_now() FROM expired"};
+
+struct status store_expire_coupons(struct db *db, int64_t limit, int64_t *expired)
+{
+    return db_execute(db, &EXPIRE_COUPONS, PARAMS(p_int64(limit)), expired);
+}
+
+static const struct statement FIND_STALE_HOLDS = {
+    "coupon_find_stale_holds",
+    "SELECT order_id FROM user_coupon WHERE status = 'HELD' AND held_until <= baro_now()"
+    " ORDER BY held_until LIMIT $1::bigint"};
+
+struct status store_find_stale_holds(struct db *db, struct arena *arena, int64_t limit,
+                                     int64_t **order_ids, size_t *found)
+{
+    struct rows rows;
+    struct status st = db_query(db, &FIND_STALE_HOLDS, PARAMS(p_int64(limit)), &rows);
+    if (failed(st))
+        return st;
+    *order_ids = arena_array(arena, rows.count, sizeof(**order_ids));
+    *found = rows.count;
+    for (size_t i = 0; i < rows.count; i++)
+        (*order_ids)[i] = rows_int64(&rows, i, 0);
+    return OK;
+}
+
+// Looks again: a saga may have used or restored the coupon since it was found.
+static const struct statement RELEASE_STALE_HOLDS = {
+    "coupon_release_stale_holds",
+    "WITH due AS ("
+    "  SELECT id, order_id FROM user_coupon"
+    "  WHERE order_id = ANY ($1::bigint[]) AND status = 'HELD' AND held_until <= baro_now()"
+    "  ORDER BY id FOR UPDATE SKIP LOCKED),"
+    " released AS ("
+    "  UPDATE user_coupon u SET status = 'AVAILABLE', order_id = NULL, discount = 0, held_until = "
+    "NULL"
+    "  FROM due WHERE u.id = due.id RETURNING u.id, due.order_id)"
+    " INSERT INTO user_coupon_history (user_coupon_id, change, order_id, at)"
+    " SELECT id, 'RESTORED', order_id, baro_now() FROM released"};
+
+struct status store_release_stale_holds(struct db *db, const int64_t *order_ids, size_t count)
+{
+    return db_execute(db, &RELEASE_STALE_HOLDS, PARAMS(p_int64s(order_ids, count)), NULL);
+}
+
+static const struct statement EXTEND_HOLDS = {
+    "coupon_extend_holds",
+    "UPDATE user_coupon SET held_until = baro_now() + $2::bigint * interval '1 millisecond'"
+    " WHERE order_id = ANY ($1::bigint[]) AND status = 'HELD'"};
+
+struct status store_extend_holds(struct db *db, const int64_t *order_ids, size_t count,
+                                 int64_t extension_ms)
+{
+    return db_execute(db, &EXTEND_HOLDS, PARAMS(p_int64s(order_ids, count), p_int64(extension_ms)),
+                      NULL);
+}
