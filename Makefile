@@ -1,6 +1,8 @@
 # Baro. `make help` lists the targets. Outside the platform of DESIGN 2 (Debian 13 with our packages)
 # every target runs through deploy/local/root, which makes that platform first.
 MAKEFLAGS += --no-builtin-rules
+# `make V=1` shows whole commands.
+show = $(if $(V),,@printf '  %-5s %s\n' $(1) $@; )
 .DEFAULT_GOAL := build
 
 ifeq ($(BARO_ROOT_SETS),)
@@ -43,18 +45,18 @@ build: $(BIN) ## Build the five processes and baroctl
 
 $(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h &: proto/%.proto $(PROTO)
 	@mkdir -p $(@D)
-	protoc --c_out=$(BUILD) $<
+	$(call show,PROTO)protoc --c_out=$(BUILD) $<
 
 $(BUILD)/proto/%.pb-c.o: $(BUILD)/proto/%.pb-c.c
-	$(CC) $(CFLAGS) -w -c -o $@ $<
+	$(call show,CC)$(CC) $(CFLAGS) -w -c -o $@ $<
 
 $(BUILD)/%.o: %.c | $(PB_H)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARNINGS) -MMD -MP -c -o $@ $<
+	$(call show,CC)$(CC) $(CFLAGS) $(WARNINGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(LIB_OBJ) $(PB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call show,AR)ar rcs $@ $^
 
 .SECONDEXPANSION:
 # X/migrations/*.sql become X_migrations[] of X/migrations.o, with the last folder's name for X.
@@ -64,17 +66,17 @@ $(BUILD)/%/migrations.c: deploy/local/embed $$*/migrations $$(sort $$(wildcard $
 	@mv $@.new $@
 
 $(BUILD)/%/migrations.o: $(BUILD)/%/migrations.c
-	$(CC) $(CFLAGS) $(WARNINGS) -Wno-overlength-strings -c -o $@ $<
+	$(call show,CC)$(CC) $(CFLAGS) $(WARNINGS) -Wno-overlength-strings -c -o $@ $<
 
 service_objects = $(call objects,services/$(1)/*.c) $(BUILD)/services/$(1)/migrations.o
 $(SERVICES:%=$(BUILD)/baro-%): $(BUILD)/baro-%: $$(call service_objects,$$*) $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/baro-gateway: $$(call objects,gateway/*.c) $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/baroctl: $$(call objects,deploy/baroctl/*.c) $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # Tests of area X link everything of X but its main. Criterion brings nanomsg, whose names nng has
 # too: libnanomsg comes first, so that the harness talks through its own library.
@@ -86,15 +88,15 @@ SUPPORT = $(call objects,tests/support/*.c)
 
 $(BUILD)/tests/unit-%: $$(call objects,tests/unit/%/*.c) $$(call objects,tests/unit/%/*/*.c) $$(call area_objects,%) $$(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
 
 $(BUILD)/tests/integration-%: $$(call objects,tests/integration/%/*.c) $$(call area_objects,%) $$(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
 
 $(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
 
 # --- running ---------------------------------------------------------------------------------------
 STACK := deploy/local/stack
@@ -133,7 +135,7 @@ check: $(UNIT) $(INTEGRATION)
 # The load generator signs tokens with the user service's own code.
 $(BUILD)/tests/bench-load: $(BUILD)/tests/bench/load.o $(call area_objects,user) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: bench
 bench: build $(BUILD)/tests/bench-load ## Measure paid orders per second on private servers
