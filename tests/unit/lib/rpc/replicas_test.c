@@ -1,0 +1,224 @@
+// Several replicas, each a process: the load is shared, and whoever dies, hangs or drains is left out.
+
+#include "lib/base/clock.h"
+#include "lib/base/metrics.h"
+#include "lib/rpc/client.h"
+#include "tests/support/stand.h"
+#include "tests/unit/lib/rpc/peer.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static char both[160];
+
+static struct rpc_client *given_client_of(const struct peer *a, const struct peer *b)
+{
+    snprintf(both, sizeof(both), "%s,%s", a->url, b->url);
+    struct rpc_client *client = peer_client(both, STAND_SECRET);
+    peer_wait_ready(client);
+    return client;
+}
+
+struct seen {
+    int a, b, failed;
+};
+
+static struct seen echo_times(struct rpc_client *client, int times, bool idempotent)
+{
+    struct seen seen = {0};
+    for (int i = 0; i < times; i++) {
+        struct echo echo = peer_echo(client, "who", 5000, idempotent);
+        seen.a += strcmp(echo.text, "a") == 0;
+        seen.b += strcmp(echo.text, "b") == 0;
+        seen.failed += echo.code != STATUS_OK;
+    }
+    return seen;
+}
+
+struct watch {
+    struct rpc_client *client;
+    const char *name;
+};
+
+static bool answers(void *arg)
+{
+    struct watch *watch = arg;
+    return strcmp(peer_echo(watch->client, "who", 1000, false).text, watch->name) == 0;
+}
+
+static bool answers_not(void *arg)
+{
+    struct watch *watch = arg;
+    struct seen seen = echo_times(watch->client, 20, true);
+    return (strcmp(watch->name, "a") == 0 ? seen.a : seen.b) == 0 && seen.failed == 0;
+}
+
+// Both are connected.
+static void wait_for_both(struct rpc_client *client)
+{
+    struct watch a = {client, "a"}, b = {client, "b"};
+    cr_assert(stand_wait(answers, &a, 5000) && stand_wait(answers, &b, 5000));
+}
+
+Test(replicas, share_the_load)
+{
+    struct peer a = peer_start("a", "tcp", 0), b = peer_start("b", "ipc", 0);
+    struct rpc_client *client = given_client_of(&a, &b);
+    wait_for_both(client);
+    struct seen seen = echo_times(client, 200, false);
+    cr_expect(seen.a > 50 && seen.b > 50, "%d and %d", seen.a, seen.b);
+    cr_expect_eq(seen.failed, 0);
+    rpc_client_destroy(client);
+    peer_kill(&a, SIGKILL);
+    peer_kill(&b, SIGKILL);
+}
+
+struct tally {
+    atomic_int done, ok, unknown, other;
+};
+
+static void count(void *arg, struct status st, const Baro__RpcReply *reply)
+{
+    (void)reply;
+    struct tally *tally = arg;
+    if (!failed(st))
+        atomic_fetch_add(&tally->ok, 1);
+    else if (st.code == STATUS_UNAVAILABLE && st.reason == REASON_OUTCOME_UNKNOWN)
+        atomic_fetch_add(&tally->unknown, 1);
+    else
+        atomic_fetch_add(&tally->other, 1);
+    atomic_fetch_add(&tally->done, 1);
+}
+
+static void start_calls(struct rpc_client *client, int calls, bool idempotent, struct tally *tally)
+{
+    SCOPED(arena) *arena = arena_create();
+    const struct rpc_request request = {.method = STAND_METHOD,
+                                        .message = &stand_text(arena, "x")->base,
+                                        .timeout_ms = 8000,
+                                        .idempotent = idempotent};
+    for (int i = 0; i < calls; i++)
+        rpc_call(client, &request, count, tally);
+}
+
+struct finish {
+    struct tally *tally;
+    int calls;
+};
+
+static bool all_done(void *arg)
+{
+    struct finish *finish = arg;
+    return atomic_load(&finish->tally->done) >= finish->calls;
+}
+
+static void wait_for_all(struct tally *tally, int calls)
+{
+    struct finish finish = {tally, calls};
+    cr_assert(stand_wait(all_done, &finish, 10000));
+    cr_expect_eq(atomic_load(&tally->done), calls, "once each");
+}
+
+Test(replicas, that_die_leave_idempotent_calls_to_the_others)
+{
+    struct peer a = peer_start("a", "tcp", 200), b = peer_start("b", "tcp", 0);
+    struct rpc_client *client = given_client_of(&a, &b);
+    wait_for_both(client);
+    struct tally tally = {.done = 0};
+    start_calls(client, 60, true, &tally);
+    peer_kill(&a, SIGKILL);
+    wait_for_all(&tally, 60);
+    cr_expect_eq(atomic_load(&tally.ok), 60);
+    struct seen seen = echo_times(client, 20, false);
+    cr_expect_eq(seen.b, 20, "the survivor takes all");
+    rpc_client_destroy(client);
+    peer_kill(&b, SIGKILL);
+}
+
+Test(replicas, that_die_leave_other_calls_with_an_unknown_outcome)
+{
+    struct peer a = peer_start("a", "tcp", 500), b = peer_start("b", "tcp", 0);
+    struct rpc_client *client = given_client_of(&a, &b);
+    wait_for_both(client);
+    struct tally tally = {.done = 0};
+    start_calls(client, 60, false, &tally);
+    peer_kill(&a, SIGKILL);
+    wait_for_all(&tally, 60);
+    cr_expect_gt(atomic_load(&tally.unknown), 0);
+    cr_expect_eq(atomic_load(&tally.ok) + atomic_load(&tally.unknown), 60);
+    rpc_client_destroy(client);
+    peer_kill(&b, SIGKILL);
+}
+
+Test(replicas, that_hang_get_no_calls_and_lose_those_that_may_be_repeated)
+{
+    struct peer a = peer_start("a", "tcp", 0), b = peer_start("b", "tcp", 0);
+    struct rpc_client *client = given_client_of(&a, &b);
+    wait_for_both(client);
+    peer_kill(&a, SIGSTOP);
+    struct tally tally = {.done = 0};
+    int64_t start_us = clock_monotonic_us();
+    start_calls(client, 20, true, &tally);
+    wait_for_all(&tally, 20);
+    cr_expect_eq(atomic_load(&tally.ok), 20);
+    cr_expect_lt(clock_monotonic_us() - start_us, 5 * US_PER_S, "long before the deadline");
+    cr_expect_eq(echo_times(client, 20, false).b, 20);
+    peer_kill(&a, SIGCONT);
+    wait_for_both(client);
+    rpc_client_destroy(client);
+    peer_kill(&a, SIGKILL);
+    peer_kill(&b, SIGKILL);
+}
+
+Test(replicas, that_stop_serving_are_chosen_no_more)
+{
+    struct peer a = peer_start("a", "tcp", 0), b = peer_start("b", "tcp", 0);
+    struct rpc_client *client = given_client_of(&a, &b);
+    wait_for_both(client);
+    peer_command(&a, 's');
+    struct watch watch = {client, "a"};
+    cr_expect(stand_wait(answers_not, &watch, 5000));
+    rpc_client_destroy(client);
+    peer_kill(&a, SIGKILL);
+    peer_kill(&b, SIGKILL);
+}
+
+Test(replicas, that_drain_refuse_calls_which_the_others_answer)
+{
+    struct peer a = peer_start("a", "tcp", 0), b = peer_start("b", "tcp", 0);
+    struct rpc_client *client = given_client_of(&a, &b);
+    wait_for_both(client);
+    peer_command(&a, 'd');
+    struct watch watch = {client, "a"};
+    cr_assert(stand_wait(answers_not, &watch, 5000));
+    struct seen seen = echo_times(client, 50, false);
+    cr_expect_eq(seen.failed, 0, "sent again although not idempotent: nothing had happened");
+    cr_expect_eq(seen.b, 50);
+    cr_expect_gt(
+        metric_value(metrics_counter("baro_rpc_client_retries_total", "", "service=\"stand\"")), 0);
+    rpc_client_destroy(client);
+    peer_kill(&a, SIGKILL);
+    peer_kill(&b, SIGKILL);
+}
+
+Test(replicas, that_all_refuse_are_asked_no_more_often_than_the_budget_allows)
+{
+    struct peer a = peer_start("a", "tcp", 0), b = peer_start("b", "tcp", 0);
+    struct rpc_client *client = given_client_of(&a, &b);
+    wait_for_both(client);
+    peer_command(&a, 'd');
+    peer_command(&b, 'd');
+    struct tally tally = {.done = 0};
+    for (int i = 1; i <= 10; i++) {
+        start_calls(client, 100, false, &tally);
+        wait_for_all(&tally, 100 * i);
+    }
+    int64_t retries =
+        metric_value(metrics_counter("baro_rpc_client_retries_total", "", "service=\"stand\""));
+    cr_expect(retries >= 50 && retries <= 100 + 1000 / 10 + 10, "%d retries", (int)retries);
+    rpc_client_destroy(client);
+    peer_kill(&a, SIGKILL);
+    peer_kill(&b, SIGKILL);
+}
