@@ -174,6 +174,31 @@ Test(log, drops_and_counts_a_line_when_nobody_empties_the_pipe, .timeout = 10)
     cr_assert_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0, "others share standard error");
 }
 
+static pthread_barrier_t start;
+
+static void *log_a_long_line(void *text)
+{
+    pthread_barrier_wait(&start);
+    log_info("long", log_text("a", text), log_text("b", text), log_text("c", text));
+    return NULL;
+}
+
+Test(log, never_blocks_when_threads_compete_for_the_last_room, .timeout = 30)
+{
+    char value[1001] = "", page[PIPE_BUF];
+    memset(value, 'v', sizeof(value) - 1);
+    pthread_barrier_init(&start, NULL, 4);
+    for (int round = 0; round < 300; round++) {
+        pthread_t writers[4];
+        fill_the_pipe();
+        cr_assert_eq(read(reader, page, sizeof(page)), PIPE_BUF); // room for one line
+        for (size_t i = 0; i < COUNT(writers); i++)
+            pthread_create(&writers[i], NULL, log_a_long_line, value);
+        for (size_t i = 0; i < COUNT(writers); i++)
+            pthread_join(writers[i], NULL);
+    }
+}
+
 Test(log, outlives_the_reader_of_its_lines)
 {
     close(reader);

@@ -95,9 +95,10 @@ Test(settings, take_the_environment_and_ignore_what_no_table_names)
 
 Test(settings, keep_their_text_when_the_environment_changes)
 {
-    setenv("BARO_ADDRESS", "127.0.0.1:1", 1);
+    static char variable[] = "BARO_ADDRESS=127.0.0.1:1";
+    putenv(variable);
     struct shop_settings shop = load();
-    setenv("BARO_ADDRESS", "x", 1);
+    variable[sizeof("BARO_ADDRESS=") - 1] = 'x';
     cr_assert_str_eq(shop.address, "127.0.0.1:1");
 }
 

@@ -147,6 +147,18 @@ Test(text, grows_a_buffer_piece_by_piece)
     cr_assert_str_eq(buffer.data + 6993, "xyyzzz9");
 }
 
+Test(text, grows_a_buffer_before_its_end_meets_the_next_allocation)
+{
+    for (size_t length = 30; length < 34; length++) {
+        struct text_buffer buffer;
+        text_buffer_init(&buffer, arena, 32);
+        char *neighbour = text_copy(arena, "n");
+        for (size_t i = 0; i < length; i++)
+            text_append_char(&buffer, 'x');
+        cr_assert_str_eq(neighbour, "n", "after %zu characters", length);
+    }
+}
+
 Test(text, appends_the_extreme_integers)
 {
     struct text_buffer buffer;
