@@ -87,7 +87,7 @@ Test(transcode, names_what_is_wrong_with_an_order)
         {"{",                                                     "",                   "ends too early"       },
         {"{\"items\":[",                                          "items[0]",           "ends too early"       },
         {"{} {}",                                                 "",                   "something follows"    },
-        {"{\"items\":[],}",                                       "items",              "not well-formed"      },
+        {"{\"items\":[],}",                                       "",                   "not well-formed"      },
         {"{items:[]}",                                            "",                   "not well-formed"      },
         {"{\"cart_item_ids\":[01]}",                              "cart_item_ids[0]",   "not well-formed"      },
         {"{\"cart_item_ids\":[+1]}",                              "cart_item_ids[0]",   "not well-formed"      },
