@@ -1,0 +1,271 @@
+// The rules of SPEC 5: discounts, claims, and every edge of a coupon's life.
+
+#include "services/coupon/coupon.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/macros.h"
+
+#include <criterion/criterion.h>
+
+#define DAY_US (24 * 3600 * US_PER_S)
+#define NOW_US (INT64_C(1800000000) * US_PER_S)
+
+enum { OWNER = 7, ORDER = 900 };
+
+static struct campaign campaign(enum coupon_type type, int64_t value)
+{
+    return (struct campaign){
+        .id = 1,
+        .name = "봄 세일",
+        .code = "SPRING-1",
+        .type = type,
+        .value = value,
+        .total_quantity = 2,
+        .starts_at_us = NOW_US,
+        .ends_at_us = NOW_US + DAY_US,
+        .valid_days = 7,
+    };
+}
+
+static struct user_coupon coupon(struct campaign *of, enum coupon_status status, int64_t order_id)
+{
+    return (struct user_coupon){
+        .id = 5,
+        .user_id = OWNER,
+        .rank = 1,
+        .status = status,
+        .order_id = order_id,
+        .expires_at_us = NOW_US + DAY_US,
+        .campaign = of,
+    };
+}
+
+Test(coupon, discounts_are_floored_and_capped)
+{
+    static const struct {
+        enum coupon_type type;
+        int64_t value, max, amount, discount;
+    } ROWS[] = {
+        {COUPON_PERCENT, 1000,   0,    1235,  123  }, // 10 % of 1,235
+        {COUPON_PERCENT, 1000,   0,    9,     0    },
+        {COUPON_PERCENT, 1,      0,    10000, 1    }, // 0.01 %
+        {COUPON_PERCENT, 1,      0,    9999,  0    },
+        {COUPON_PERCENT, 3333,   0,    10000, 3333 },
+        {COUPON_PERCENT, 10000,  0,    12345, 12345},
+        {COUPON_PERCENT, 5000,   3000, 5999,  2999 },
+        {COUPON_PERCENT, 5000,   3000, 6000,  3000 },
+        {COUPON_PERCENT, 5000,   3000, 90000, 3000 },
+        {COUPON_FIXED,   300000, 0,    3001,  3000 },
+        {COUPON_FIXED,   300000, 0,    3000,  3000 },
+        {COUPON_FIXED,   300000, 0,    2999,  2999 }, // never below 0
+        {COUPON_FIXED,   300000, 0,    0,     0    },
+        {COUPON_FIXED,   300000, 1000, 5000,  1000 },
+    };
+    for (size_t i = 0; i < COUNT(ROWS); i++) {
+        struct campaign of = campaign(ROWS[i].type, ROWS[i].value);
+        of.max_discount_won = ROWS[i].max;
+        cr_assert_eq(campaign_discount(&of, ROWS[i].amount), ROWS[i].discount, "row %zu", i);
+    }
+}
+
+Test(coupon, campaigns_are_checked_field_by_field)
+{
+    static const struct {
+        const char *field;
+        struct campaign wrong;
+    } ROWS[] = {
+        {"name",                {.name = "", .code = "A", .type = COUPON_FIXED, .value = 100}     },
+        {"code",                {.name = "n", .code = "", .type = COUPON_FIXED, .value = 100}     },
+        {"code",                {.name = "n", .code = "a b", .type = COUPON_FIXED, .value = 100}  },
+        {"type",                {.name = "n", .code = "A", .type = 0, .value = 100}               },
+        {"value",               {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 150}    },
+        {"value",               {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 0}      },
+        {"value",               {.name = "n", .code = "A", .type = COUPON_PERCENT, .value = 10001}},
+        {"value",               {.name = "n", .code = "A", .type = COUPON_PERCENT, .value = 0}    },
+        {"max_discount_amount",
+         {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 100, .max_discount_won = -1}   },
+        {"min_order_amount",
+         {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 100, .min_order_won = -1}      },
+        {"total_quantity",      {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 100}    },
+        {"total_quantity",
+         {.name = "n",
+          .code = "A",
+          .type = COUPON_FIXED,
+          .value = 100,
+          .total_quantity = 4,
+          .claimed = 5}                                                                           },
+        {"starts_at",
+         {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 100, .total_quantity = 1}      },
+        {"ends_at",
+         {.name = "n",
+          .code = "A",
+          .type = COUPON_FIXED,
+          .value = 100,
+          .total_quantity = 1,
+          .starts_at_us = NOW_US,
+          .ends_at_us = NOW_US}                                                                   },
+        {"valid_days",
+         {.name = "n",
+          .code = "A",
+          .type = COUPON_FIXED,
+          .value = 100,
+          .total_quantity = 1,
+          .starts_at_us = NOW_US,
+          .ends_at_us = NOW_US + 1}                                                               },
+    };
+    struct campaign good = campaign(COUPON_PERCENT, 1250);
+    cr_assert_not(failed(campaign_check(&good)));
+    for (size_t i = 0; i < COUNT(ROWS); i++) {
+        struct status st = campaign_check(&ROWS[i].wrong);
+        cr_assert(failed(st), "row %zu", i);
+        cr_assert_str_eq(st.field, ROWS[i].field, "row %zu: %s", i, st.message);
+    }
+}
+
+Test(coupon, ranks_count_up_until_nothing_is_left)
+{
+    struct campaign of = campaign(COUPON_FIXED, 100000);
+    struct user_coupon first, second, third;
+
+    cr_assert_not(failed(campaign_claim(&of, 1, false, NOW_US, &first)));
+    cr_assert_eq(campaign_claim(&of, 1, true, NOW_US, &second).reason,
+                 REASON_COUPON_ALREADY_CLAIMED);
+    cr_assert_not(failed(campaign_claim(&of, 2, false, NOW_US, &second)));
+    cr_assert_eq(first.rank, 1);
+    cr_assert_eq(second.rank, 2);
+    cr_assert_eq(campaign_claim(&of, 3, false, NOW_US, &third).reason, REASON_COUPON_SOLD_OUT);
+    cr_assert_eq(of.claimed, 2);
+}
+
+Test(coupon, the_window_includes_both_of_its_ends)
+{
+    struct campaign of = campaign(COUPON_FIXED, 100000);
+    struct user_coupon made;
+
+    cr_assert_eq(campaign_claim(&of, 1, false, NOW_US - 1, &made).reason,
+                 REASON_COUPON_WINDOW_CLOSED);
+    cr_assert_eq(campaign_claim(&of, 1, false, NOW_US + DAY_US + 1, &made).reason,
+                 REASON_COUPON_WINDOW_CLOSED);
+    cr_assert_not(failed(campaign_claim(&of, 1, false, NOW_US, &made)));
+    cr_assert_not(failed(campaign_claim(&of, 2, false, NOW_US + DAY_US, &made)));
+}
+
+Test(coupon, validity_ends_after_its_days_or_with_the_last_day)
+{
+    struct campaign of = campaign(COUPON_FIXED, 100000);
+    struct user_coupon made;
+
+    of.total_quantity = 3;
+    campaign_claim(&of, 1, false, NOW_US, &made);
+    cr_assert_eq(made.expires_at_us, NOW_US + 7 * DAY_US);
+    of.last_day_us = NOW_US / DAY_US * DAY_US + 2 * DAY_US;
+    campaign_claim(&of, 2, false, NOW_US, &made);
+    cr_assert_eq(made.expires_at_us, NOW_US / DAY_US * DAY_US + 3 * DAY_US, "the last day counts");
+    of.valid_days = 0;
+    campaign_claim(&of, 3, false, NOW_US, &made);
+    cr_assert_eq(made.expires_at_us, NOW_US / DAY_US * DAY_US + 3 * DAY_US);
+}
+
+// Every status by every event; 0 is an edge that is not drawn.
+Test(coupon, only_the_drawn_edges_exist)
+{
+    static const enum coupon_status NEXT[6][5] = {
+        //                    HOLD         REDEEM       RESTORE           EXPIRE          CANCEL
+        [COUPON_AVAILABLE] = {COUPON_HELD, COUPON_USED, 0,                COUPON_EXPIRED, COUPON_CANCELLED},
+        [COUPON_HELD] = {0,           COUPON_USED, COUPON_AVAILABLE, 0,              COUPON_CANCELLED},
+        [COUPON_USED] = {0,           0,           COUPON_AVAILABLE, 0,              COUPON_CANCELLED},
+        [COUPON_EXPIRED] = {0,           0,           0,                0,              COUPON_CANCELLED},
+        [COUPON_CANCELLED] = {0,           0,           0,                0,              0               },
+    };
+    for (enum coupon_status from = COUPON_AVAILABLE; from <= COUPON_CANCELLED; from++)
+        for (enum coupon_event event = COUPON_HOLD; event <= COUPON_CANCEL; event++) {
+            enum coupon_status to = 0;
+            cr_assert_eq(coupon_next(from, event, &to), NEXT[from][event] != 0, "%s, event %d",
+                         coupon_status_name(from), (int)event);
+            cr_assert_eq(to, NEXT[from][event], "%s, event %d", coupon_status_name(from),
+                         (int)event);
+        }
+}
+
+Test(coupon, what_cannot_be_used_is_refused_and_stays)
+{
+    static const struct {
+        enum coupon_status status;
+        int64_t order_id, user_id, amount, now_us;
+    } ROWS[] = {
+        {COUPON_AVAILABLE, 0,         OWNER + 1, 5000, NOW_US         }, // somebody else's
+        {COUPON_AVAILABLE, 0,         OWNER,     4999, NOW_US         }, // below the minimum
+        {COUPON_AVAILABLE, 0,         OWNER,     5000, NOW_US + DAY_US}, // expired
+        {COUPON_HELD,      ORDER + 1, OWNER,     5000, NOW_US         }, // reserved by another order
+        {COUPON_USED,      ORDER + 1, OWNER,     5000, NOW_US         },
+        {COUPON_EXPIRED,   0,         OWNER,     5000, NOW_US         },
+        {COUPON_CANCELLED, 0,         OWNER,     5000, NOW_US         },
+    };
+    struct campaign of = campaign(COUPON_FIXED, 100000);
+    of.min_order_won = 5000;
+    for (size_t i = 0; i < COUNT(ROWS); i++) {
+        struct user_coupon mine = coupon(&of, ROWS[i].status, ROWS[i].order_id);
+        struct coupon_wish wish = {ROWS[i].user_id, ORDER, ROWS[i].amount};
+        cr_assert_eq(coupon_hold(&mine, &wish, ROWS[i].now_us, NOW_US + 1).reason,
+                     REASON_COUPON_NOT_USABLE, "row %zu", i);
+        cr_assert_eq(coupon_redeem(&mine, &wish, ROWS[i].now_us).reason, REASON_COUPON_NOT_USABLE,
+                     "row %zu", i);
+        cr_assert_eq(mine.status, ROWS[i].status, "row %zu", i);
+        cr_assert_not(mine.changed, "row %zu", i);
+    }
+}
+
+Test(coupon, a_reservation_is_redeemed_by_its_order)
+{
+    struct campaign of = campaign(COUPON_PERCENT, 1000);
+    struct user_coupon mine = coupon(&of, COUPON_AVAILABLE, 0);
+    struct coupon_wish wish = {OWNER, ORDER, 20000};
+
+    cr_assert_not(failed(coupon_hold(&mine, &wish, NOW_US, NOW_US + 1)));
+    cr_assert_eq(mine.status, COUPON_HELD);
+    cr_assert_eq(mine.discount_won, 2000);
+    cr_assert_not(failed(coupon_hold(&mine, &wish, NOW_US, NOW_US + 9)), "again is fine");
+    cr_assert_eq(mine.held_until_us, NOW_US + 1, "and changes nothing");
+    cr_assert_not(failed(coupon_redeem(&mine, &wish, NOW_US)));
+    cr_assert_eq(mine.status, COUPON_USED);
+    cr_assert_eq(mine.used_at_us, NOW_US);
+    coupon_restore(&mine, ORDER);
+    cr_assert_eq(mine.status, COUPON_AVAILABLE);
+    cr_assert_eq(mine.order_id, 0);
+    cr_assert_eq(mine.used_at_us, 0);
+}
+
+Test(coupon, a_refused_redemption_gives_the_orders_own_reservation_back)
+{
+    struct campaign of = campaign(COUPON_FIXED, 100000);
+    struct user_coupon mine = coupon(&of, COUPON_HELD, ORDER);
+    struct coupon_wish wish = {OWNER, ORDER, 20000};
+
+    cr_assert_eq(coupon_redeem(&mine, &wish, NOW_US + DAY_US).reason, REASON_COUPON_NOT_USABLE);
+    cr_assert_eq(mine.status, COUPON_AVAILABLE);
+    cr_assert(mine.changed);
+}
+
+Test(coupon, restoring_touches_only_what_the_order_has)
+{
+    static const struct {
+        enum coupon_status from;
+        int64_t order_id;
+        enum coupon_status to;
+    } ROWS[] = {
+        {COUPON_HELD,      ORDER,     COUPON_AVAILABLE},
+        {COUPON_USED,      ORDER,     COUPON_AVAILABLE},
+        {COUPON_HELD,      ORDER + 1, COUPON_HELD     },
+        {COUPON_USED,      ORDER + 1, COUPON_USED     },
+        {COUPON_AVAILABLE, 0,         COUPON_AVAILABLE},
+        {COUPON_EXPIRED,   0,         COUPON_EXPIRED  },
+        {COUPON_CANCELLED, ORDER,     COUPON_CANCELLED},
+    };
+    struct campaign of = campaign(COUPON_FIXED, 100000);
+    for (size_t i = 0; i < COUNT(ROWS); i++) {
+        struct user_coupon mine = coupon(&of, ROWS[i].from, ROWS[i].order_id);
+        coupon_restore(&mine, ORDER);
+        cr_assert_eq(mine.status, ROWS[i].to, "row %zu", i);
+        cr_assert_eq(mine.changed, ROWS[i].from != ROWS[i].to, "row %zu", i);
+    }
+}
