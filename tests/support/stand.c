@@ -163,6 +163,11 @@ struct stand_desk *stand_desk_create(void)
     return desk;
 }
 
+void stand_desk_destroy(struct stand_desk *desk)
+{
+    free(desk);
+}
+
 void stand_submit(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
                   const char *text, const char *key, uint32_t timeout_ms)
 {

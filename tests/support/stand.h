@@ -49,6 +49,8 @@ struct stand_desk {
 };
 
 struct stand_desk *stand_desk_create(void);
+void stand_desk_destroy(struct stand_desk *desk);
+DEFINE_SCOPED(stand_desk, stand_desk_destroy)
 
 // Submits a call of Echo whose answer goes to the place; key NULL for none.
 void stand_submit(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,

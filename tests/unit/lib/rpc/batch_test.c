@@ -61,7 +61,7 @@ static void submit_numbers(struct dispatcher *dispatcher, struct stand_desk *des
 Test(dispatcher, runs_all_that_waits_in_one_transaction)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     hold_the_worker(dispatcher, desk);
     submit_numbers(dispatcher, desk, 1, 200);
@@ -77,7 +77,7 @@ Test(dispatcher, runs_all_that_waits_in_one_transaction)
 Test(dispatcher, takes_no_more_than_the_batch_size_at_once)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .batch_max = 16, .handle = hold_or_echo};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     hold_the_worker(dispatcher, desk);
     submit_numbers(dispatcher, desk, 1, 40);
@@ -91,7 +91,7 @@ Test(dispatcher, takes_no_more_than_the_batch_size_at_once)
 Test(dispatcher, lets_a_poisoned_call_fail_alone_among_255_good_ones)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .handle = spoil_batch};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     hold_the_worker(dispatcher, desk);
     submit_numbers(dispatcher, desk, 1, 100);
@@ -118,7 +118,7 @@ static struct status abort_twice(struct stand_store *self)
 Test(dispatcher, runs_a_batch_again_that_lost_a_race)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .handle = count_and_echo};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     store.commit = abort_twice;
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     stand_submit(dispatcher, desk, 0, "again", NULL, 5000);
@@ -139,7 +139,7 @@ static struct status always_abort(struct stand_store *self)
 Test(dispatcher, gives_a_race_up_after_five_more_runs)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .handle = count_and_echo};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     store.commit = always_abort;
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     stand_submit(dispatcher, desk, 0, "again", NULL, 5000);
@@ -174,7 +174,7 @@ Test(dispatcher, answers_unavailable_to_the_whole_batch_when_the_store_is_lost)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
     for (size_t row = 0; row < COUNT(lost_commits); row++) {
-        struct stand_desk *desk = stand_desk_create();
+        SCOPED(stand_desk) *desk = stand_desk_create();
         atomic_store(&gate.open, false);
         atomic_store(&batches, 0);
         store.commit = NULL;
@@ -197,7 +197,7 @@ Test(dispatcher, answers_unavailable_to_the_whole_batch_when_the_store_is_lost)
 Test(dispatcher, refuses_at_once_when_the_queue_is_full)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher =
         stand_dispatcher(&echo, &store, (struct dispatcher_options){.queue_max = 8});
     hold_the_worker(dispatcher, desk);
@@ -223,7 +223,7 @@ static bool millisecond_has_passed(void *until_us)
 Test(dispatcher, drops_a_call_whose_time_is_over_before_it_costs_a_query)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     hold_the_worker(dispatcher, desk);
     stand_submit(dispatcher, desk, 1, "late", NULL, 1);
@@ -245,7 +245,7 @@ static struct status forget(struct batch *batch)
 Test(dispatcher, answers_internal_for_a_call_that_the_handler_forgot)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .handle = forget};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     stand_submit(dispatcher, desk, 0, "x", NULL, 0);
     cr_assert(stand_answered(desk, 1));
@@ -256,7 +256,7 @@ Test(dispatcher, answers_internal_for_a_call_that_the_handler_forgot)
 Test(dispatcher, refuses_unknown_methods_and_malformed_payloads_at_once)
 {
     const struct method echo = {"Echo", METHOD_READ, .handle = stand_echo};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     static char unknown[] = "test.Stand/Nothing", known[] = STAND_METHOD;
     static uint8_t bytes[] = {0x0a, 0x05, 'x'};
@@ -294,7 +294,7 @@ Test(dispatcher, names_the_row_that_does_not_fit_the_descriptor)
 static void *open_gate_when_draining(void *arg)
 {
     struct dispatcher *dispatcher = arg;
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     do
         stand_submit(dispatcher, desk, 0, "refused?", NULL, 5000);
     while (desk->places[0].code != STATUS_UNAVAILABLE);
@@ -305,7 +305,7 @@ static void *open_gate_when_draining(void *arg)
 Test(dispatcher, drains_refusing_new_calls_and_finishing_the_old)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher =
         stand_dispatcher(&echo, &store, (struct dispatcher_options){.queue_max = 4});
     hold_the_worker(dispatcher, desk);

@@ -87,7 +87,7 @@ Test(guard, admits_before_and_records_after_the_handler_in_one_transaction)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .handle = handle,
                                 .committed = committed};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "key", 0);
     cr_assert(stand_answered(desk, 1));
@@ -100,7 +100,7 @@ Test(guard, admits_before_and_records_after_the_handler_in_one_transaction)
 Test(guard, answers_a_repeated_key_without_the_handler)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .handle = handle};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "old", 0);
     cr_assert(stand_answered(desk, 1));
@@ -129,7 +129,7 @@ Test(prepare, comes_after_the_guard_and_before_the_transaction)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_ready,
                                 .handle = handle_prepared};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "new", 0);
     cr_assert(stand_answered(desk, 1));
@@ -142,7 +142,7 @@ Test(prepare, does_not_run_for_a_key_that_was_answered_before)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_ready,
                                 .handle = handle_prepared};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "old", 0);
     cr_assert(stand_answered(desk, 1));
@@ -155,7 +155,7 @@ Test(prepare, keeps_what_it_prepared_when_the_batch_runs_again)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .prepare = prepare_ready,
                                 .handle = handle_prepared};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", NULL, 0);
     cr_assert(stand_answered(desk, 1));
@@ -175,7 +175,7 @@ Test(prepare, may_refuse_so_that_the_guard_keeps_it)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard,
                                 .prepare = prepare_refuse_for_good, .handle = handle};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "new", 0);
     cr_assert(stand_answered(desk, 1));
@@ -196,7 +196,7 @@ Test(prepare, may_answer_without_a_transaction)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .prepare = prepare_refuse_for_now,
                                 .handle = handle};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", NULL, 0);
     cr_expect_eq(atomic_load(&desk->answers), 1);
@@ -221,7 +221,7 @@ static bool is_parked(void *arg)
 Test(keys, of_a_call_in_prepare_are_in_progress_for_the_next)
 {
     const struct method echo = {"Echo", METHOD_WRITE, .prepare = park, .handle = stand_echo};
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "key", 0);
     cr_assert(stand_wait(is_parked, NULL, 5000));
@@ -256,7 +256,7 @@ static const struct method deferring = {"Echo", METHOD_WRITE, .guard = &guard,
 
 Test(deferred, calls_are_answered_later_and_keep_their_keys_until_then)
 {
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&deferring);
     stand_submit(dispatcher, desk, 0, "x", "key", 0);
     cr_assert(stand_wait(is_parked, NULL, 5000));
@@ -283,7 +283,7 @@ static void *finish_parked(void *arg)
 
 Test(deferred, calls_are_waited_for_when_draining)
 {
-    struct stand_desk *desk = stand_desk_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&deferring);
     stand_submit(dispatcher, desk, 0, "x", "key", 0);
     cr_assert(stand_wait(is_parked, NULL, 5000));
