@@ -84,7 +84,7 @@ int64_t timers_next(const struct timers *timers)
 
 struct timer *timers_take_due(struct timers *timers, int64_t now_us)
 {
-    if (timers_next(timers) > now_us)
+    if (timers->count == 0 || timers->heap[0]->due_us > now_us)
         return NULL;
     struct timer *timer = timers->heap[0];
     drop(timers, timer);

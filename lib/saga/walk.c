@@ -504,6 +504,8 @@ static void record_done(const struct walk *walk, struct saga *saga)
     if (private->phase == WALK_DECIDING)
     private->phase = WALK_COMPENSATING;
     if (!private->asked) {
+        // The time that the record took is nobody's silence.
+        private->silent_us = walk->now_us + walk->options->held_after_ms * US_PER_MS;
         advance(walk, saga);
         return;
     }
