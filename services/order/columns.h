@@ -1,0 +1,32 @@
+#pragma once
+// The parameters of a statement over unnest(..): one array a column, filled row by row.
+//
+// The columns of a statement are its numbers first, then its texts, then its blobs.
+
+#include "lib/db/db.h"
+
+enum { COLUMNS_MAX = 20 };
+
+struct columns {
+    struct arena *arena;
+    size_t count, capacity;
+    size_t number_count, text_count, blob_count;
+    int64_t *numbers[COLUMNS_MAX];
+    const char **texts[COLUMNS_MAX];
+    struct bytes *blobs[COLUMNS_MAX];
+};
+
+// Columns for at most `capacity` rows, in arena.
+void columns_init(struct columns *columns, struct arena *arena, size_t capacity, size_t numbers,
+                  size_t texts, size_t blobs);
+
+// Appends a row; texts and blobs are borrowed. A list that has no columns may be NULL.
+void columns_add(struct columns *columns, const int64_t *numbers, const char *const *texts,
+                 const struct bytes *blobs);
+
+// Queues the statement with the columns as $1, $2 ..; nothing when there is no row.
+struct status columns_queue(const struct columns *columns, struct db *db,
+                            const struct statement *statement);
+
+// The number, or SQL NULL for 0.
+int64_t or_null(int64_t number);

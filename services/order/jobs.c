@@ -1,0 +1,105 @@
+// Work that repeats. Every job takes its rows with SKIP LOCKED or a lease, so any number of replicas
+// may run it at once.
+
+#include "services/order/starts.h"
+
+#include "lib/base/macros.h"
+#include "lib/bus/inbox.h"
+#include "lib/bus/outbox.h"
+
+#include <string.h>
+
+enum {
+    EXPIRE_LOT = 200,
+    PRUNE_LOT = 5000,
+    KEEP_PERIOD_MS = 1000,
+    PRUNE_PERIOD_MS = 60 * 1000,
+    PARTITION_PERIOD_MS = 60 * 60 * 1000,
+};
+static const int64_t DAY_MS = INT64_C(24) * 60 * 60 * 1000;
+
+static const struct statement NOW = {"jobs_now", "SELECT baro_now()"};
+
+static struct status expire_locked(struct saga_starts *starts, struct order_set *set,
+                                   struct launch *launches)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        struct order *order = &set->orders[i];
+        order_apply(order, starts->arena, ORDER_EXPIRE, reason_word(REASON_ORDER_EXPIRED),
+                    starts->now_us);
+        launches[i] = *start_release(starts, order);
+    }
+    struct status st = store_save_set(starts->db, starts->arena, set);
+    return failed(st) ? st : saga_starts_save(starts);
+}
+
+// One lot in one transaction; the sagas start when it is durable.
+static struct status expire_lot(struct order_service *service, struct db *db, size_t *count)
+{
+    SCOPED(arena) *arena = arena_create();
+    struct order_set set = {.count = 0};
+    struct saga_starts starts;
+    struct rows now;
+    struct launch *launches = arena_array(arena, EXPIRE_LOT, sizeof(*launches));
+    struct status st = db_begin(db);
+    if (!failed(st))
+        st = db_query(db, &NOW, NO_PARAMS, &now);
+    int64_t now_us = failed(st) ? 0 : rows_int64(&now, 0, 0);
+    if (!failed(st))
+        st = store_lock_expired(db, arena, EXPIRE_LOT, &set);
+    if (!failed(st))
+        st = saga_starts_init(&starts, service, db, arena, now_us, set.count);
+    if (!failed(st))
+        st = expire_locked(&starts, &set, launches);
+    if (failed(st)) {
+        db_rollback(db);
+        return st;
+    }
+    st = db_commit(db);
+    if (!failed(st))
+        sagas_launch(service->sagas, launches, set.count);
+    *count = set.count;
+    return st;
+}
+
+struct status expire_orders(void *service, struct db *db)
+{
+    struct status st = OK;
+    for (size_t count = EXPIRE_LOT; count == EXPIRE_LOT && !failed(st);)
+        st = expire_lot(service, db, &count);
+    return st;
+}
+
+static struct status keep_sagas(void *service, struct db *db)
+{
+    return sagas_keep(((struct order_service *)service)->sagas, db);
+}
+
+static struct status prune(void *service, struct db *db)
+{
+    (void)service;
+    int64_t deleted;
+    struct status st = inbox_prune(db, PRUNE_LOT, &deleted);
+    if (!failed(st))
+        st = outbox_prune(db, 7 * DAY_MS, PRUNE_LOT, &deleted);
+    if (!failed(st))
+        st = store_prune_sagas(db, 30 * DAY_MS, PRUNE_LOT);
+    return st;
+}
+
+static struct status make_partitions(void *service, struct db *db)
+{
+    (void)service;
+    return store_make_partitions(db);
+}
+
+void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB_COUNT])
+{
+    const struct job rows[ORDER_JOB_COUNT] = {
+        {"keep_sagas",      KEEP_PERIOD_MS,             keep_sagas     },
+        {"expire_orders",   settings->expiry_period_ms, expire_orders  },
+        {"prune",           PRUNE_PERIOD_MS,            prune          },
+        {"make_partitions", PARTITION_PERIOD_MS,        make_partitions},
+    };
+    memcpy(jobs, rows, sizeof(rows));
+}

@@ -1,0 +1,61 @@
+// The order process: cart, orders, payments and the sagas behind them.
+
+#include "lib/base/macros.h"
+#include "services/order/service.h"
+
+#define AT(field) offsetof(struct order_settings, field)
+
+extern const struct migration order_migrations[];
+extern const size_t order_migration_count;
+
+// clang-format off
+static const struct setting SETTINGS[] = {
+    {"BARO_RPC_LISTEN",  SETTING_TEXT, "tcp://127.0.0.1:7103", AT(common.rpc_listen), 0, 0, "where calls come in"},
+    {"BARO_BUS_LISTEN",  SETTING_TEXT, "tcp://127.0.0.1:7203", AT(common.bus_listen), 0, 0, "where others subscribe"},
+    {"BARO_OPS_LISTEN",  SETTING_TEXT, "127.0.0.1:7303",       AT(common.ops_listen), 0, 0, "HTTP for /livez /readyz /metrics, or off"},
+    {"BARO_USER_RPC",    SETTING_TEXT, "tcp://127.0.0.1:7101", AT(user_rpc),    0, 0, "replicas of the user service"},
+    {"BARO_PRODUCT_RPC", SETTING_TEXT, "tcp://127.0.0.1:7102", AT(product_rpc), 0, 0, "replicas of the product service"},
+    {"BARO_COUPON_RPC",  SETTING_TEXT, "tcp://127.0.0.1:7104", AT(coupon_rpc),  0, 0, "replicas of the coupon service"},
+    {"BARO_USER_BUS",    SETTING_TEXT, "tcp://127.0.0.1:7201", AT(user_bus),    0, 0, "publishers of the user service"},
+    {"BARO_PRODUCT_BUS", SETTING_TEXT, "tcp://127.0.0.1:7202", AT(product_bus), 0, 0, "publishers of the product service"},
+    {"BARO_COUPON_BUS",  SETTING_TEXT, "tcp://127.0.0.1:7204", AT(coupon_bus),  0, 0, "publishers of the coupon service"},
+    {"BARO_ORDER_TTL",         SETTING_DURATION_MS, "10m",   AT(order_ttl_ms),     1000, 86400000, "how long an order may wait for its payment"},
+    {"BARO_CHECKOUT_TTL",      SETTING_DURATION_MS, "30s",   AT(checkout_ttl_ms),  1000, 86400000, "how long a checkout holds its stock"},
+    {"BARO_EXPIRY_PERIOD",     SETTING_DURATION_MS, "30s",   AT(expiry_period_ms), 100, 3600000, "how often unpaid orders are expired"},
+    {"BARO_SAGA_LEASE",        SETTING_DURATION_MS, "10s",   AT(saga_lease_ms),    2000, 600000, "after which a silent replica's sagas are taken over"},
+    {"BARO_SAGA_RETRY",        SETTING_DURATION_MS, "250ms", AT(saga_retry_ms),    10, 60000, "when an unanswered command is sent again"},
+    {"BARO_SAGA_HELD_AFTER",   SETTING_DURATION_MS, "5s",    AT(saga_held_after_ms),   10, 3600000, "when a silent payment shows as HELD"},
+    {"BARO_SAGA_DECIDE_AFTER", SETTING_DURATION_MS, "60s",   AT(saga_decide_after_ms), 10, 3600000, "when recovery gives a silent payment up"},
+};
+// clang-format on
+
+static struct status started(void *service, struct service_runtime *runtime)
+{
+    return order_service_start(service, service_dispatcher(runtime), service_publisher(runtime));
+}
+
+static void stopping(void *service)
+{
+    order_service_stop(service);
+}
+
+int main(int argc, char **argv)
+{
+    SCOPED(arena) *arena = arena_create();
+    struct order_settings settings;
+    struct order_service service = {.settings = &settings};
+    struct job jobs[ORDER_JOB_COUNT];
+    service_settings_load_or_exit(argc, argv, SETTINGS, COUNT(SETTINGS), arena, &settings);
+    order_jobs(&settings, jobs);
+    return service_run(&settings.common, &(struct service_definition){
+                                             .name = "order",
+                                             .methods = &order_methods,
+                                             .migrations = order_migrations,
+                                             .migration_count = &order_migration_count,
+                                             .jobs = jobs,
+                                             .job_count = ORDER_JOB_COUNT,
+                                             .service = &service,
+                                             .started = started,
+                                             .stopping = stopping,
+                                         });
+}

@@ -1,0 +1,201 @@
+// PlaceOrder and Checkout, after their holds: one local transaction inserts the orders of the whole
+// batch. A checkout's order is PAYING from the start, with its attempt and its saga.
+
+#include "services/order/place.h"
+
+#include "lib/base/timeid.h"
+#include "services/order/access.h"
+#include "services/order/starts.h"
+#include "services/order/wire.h"
+
+static const Baro__Order__PlaceOrderRequest *request_of(const struct call *call)
+{
+    return (const Baro__Order__PlaceOrderRequest *)call->request;
+}
+
+static struct placing *placing_of(const struct call *call)
+{
+    return call->prepared;
+}
+
+// Locks the cart lines that the batch orders, so that each is ordered once.
+static struct status lock_cart(struct batch *batch, struct cart_set *cart)
+{
+    struct call *call;
+    size_t count = 0;
+    *cart = (struct cart_set){.lines = NULL, .count = 0};
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        count += request_of(call)->n_cart_item_ids;
+    if (count == 0)
+        return OK;
+    int64_t *ids = arena_array(batch->arena, count, sizeof(*ids));
+    count = 0;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        for (size_t j = 0; j < request_of(call)->n_cart_item_ids; j++)
+            ids[count++] = request_of(call)->cart_item_ids[j];
+    return store_load_cart(batch->tx, batch->arena, NULL, 0, ids, count, true, cart);
+}
+
+// Takes the call's lines out of the cart: quantity 0 deletes. A line that is gone, or that an earlier
+// call of the batch took, is not there any more.
+static struct status take_from_cart(const struct call *call, struct cart_set *cart)
+{
+    const Baro__Order__PlaceOrderRequest *request = request_of(call);
+    for (size_t i = 0; i < request->n_cart_item_ids; i++) {
+        const struct cart_line *line = cart_set_find(cart, request->cart_item_ids[i]);
+        if (!line || line->quantity == 0)
+            return refuse(REASON_CART_ITEM_NOT_FOUND, "the item has left your cart meanwhile");
+    }
+    for (size_t i = 0; i < request->n_cart_item_ids; i++)
+        cart_set_find(cart, request->cart_item_ids[i])->quantity = 0;
+    return OK;
+}
+
+static struct status delete_taken(struct batch *batch, const struct cart_set *cart)
+{
+    int64_t *ids = arena_array(batch->arena, cart->count + 1, sizeof(*ids));
+    size_t count = 0;
+    for (size_t i = 0; i < cart->count; i++)
+        if (cart->lines[i].quantity == 0)
+            ids[count++] = cart->lines[i].id;
+    return store_delete_cart(batch->tx, ids, count);
+}
+
+static struct order *make_order(struct batch *batch, const struct placing *placing)
+{
+    struct order *order = arena_alloc(batch->arena, sizeof(*order));
+    *order = (struct order){
+        .id = placing->order_id,
+        .user_id = placing->call->caller.user_id,
+        .user_coupon_id = placing->user_coupon_id,
+        .total_won = placing->total_won,
+        .discount_won = placing->discount_won,
+        .expires_at_us = placing->expires_at_us,
+        .lines = placing->lines,
+        .line_count = placing->wanted_count,
+    };
+    order_begin(order, batch->arena, batch->now_us);
+    return order;
+}
+
+static struct status check(const struct batch *batch, const struct call *call,
+                           struct cart_set *cart)
+{
+    if (placing_of(call)->expires_at_us <= batch->now_us)
+        return refuse(REASON_UNAVAILABLE, "the hold ran out before the order was written");
+    return take_from_cart(call, cart);
+}
+
+static struct status make_orders(struct batch *batch, struct cart_set *cart, struct order **orders,
+                                 struct call **calls, size_t *count)
+{
+    struct call *call;
+    *count = 0;
+    access_filter(batch);
+    struct status st = lock_cart(batch, cart);
+    if (failed(st))
+        return st;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        struct status own = check(batch, call, cart);
+        if (failed(own)) {
+            call_refuse(call, own);
+            continue;
+        }
+        calls[*count] = call;
+        orders[(*count)++] = make_order(batch, placing_of(call));
+    }
+    return OK;
+}
+
+struct status place_handle(struct batch *batch)
+{
+    struct order **orders = arena_array(batch->arena, batch->count, sizeof(struct order *));
+    struct call **calls = arena_array(batch->arena, batch->count, sizeof(struct call *));
+    struct cart_set cart;
+    size_t count;
+    struct status st = make_orders(batch, &cart, orders, calls, &count);
+    if (!failed(st))
+        st = store_save_orders(batch->tx, batch->arena, orders, count);
+    if (!failed(st))
+        st = delete_taken(batch, &cart);
+    for (size_t i = 0; i < count && !failed(st); i++)
+        call_reply(calls[i], &wire_order(batch->arena, orders[i])->base);
+    return st;
+}
+
+static struct status begin_payments(struct batch *batch, struct order **orders, struct call **calls,
+                                    size_t count)
+{
+    struct order_service *service = batch->service;
+    struct saga_starts starts;
+    int64_t *payment_ids = arena_array(batch->arena, count + 1, sizeof(*payment_ids));
+    struct status st =
+        saga_starts_init(&starts, service, batch->tx, batch->arena, batch->now_us, count);
+    if (!failed(st) && count)
+        st = ids_take(service->payment_ids, batch->tx, count, payment_ids);
+    if (failed(st))
+        return st;
+    for (size_t i = 0; i < count; i++)
+        placing_of(calls[i])->launch =
+            start_payment(&starts, orders[i], time_id(batch->now_us, payment_ids[i]), true,
+                          calls[i], request_of(calls[i])->wait_ms);
+    return saga_starts_save(&starts);
+}
+
+struct status checkout_handle(struct batch *batch)
+{
+    struct order **orders = arena_array(batch->arena, batch->count, sizeof(struct order *));
+    struct call **calls = arena_array(batch->arena, batch->count, sizeof(struct call *));
+    struct cart_set cart;
+    size_t count;
+    struct status st = make_orders(batch, &cart, orders, calls, &count);
+    if (!failed(st))
+        st = begin_payments(batch, orders, calls, count);
+    if (!failed(st))
+        st = store_save_orders(batch->tx, batch->arena, orders, count);
+    return failed(st) ? st : delete_taken(batch, &cart);
+}
+
+// Gives back the holds of calls that got another outcome after all, and starts the sagas.
+void place_committed(struct batch *batch)
+{
+    struct order_service *service = batch->service;
+    struct launch *launches = arena_array(batch->arena, batch->count, sizeof(*launches));
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct call *call = batch->calls[i];
+        struct placing *placing = placing_of(call);
+        if (placing && call->settled && (failed(call->status) || call->replayed))
+            placing_give_back(placing);
+        else if (placing && call->deferred)
+            launches[count++] = *placing->launch;
+    }
+    sagas_launch(service->sagas, launches, count);
+}
+
+// Ids for the pool: taken in the database, handed out in memory once they are durable.
+struct status reserve_ids_handle(struct batch *batch)
+{
+    struct order_service *service = batch->service;
+    struct call *call;
+    access_filter(batch);
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        int64_t *ids = arena_array(batch->arena, ID_POOL_REFILL, sizeof(*ids));
+        struct status st = ids_take(service->order_ids, batch->tx, ID_POOL_REFILL, ids);
+        if (failed(st))
+            return st;
+        call->prepared = ids;
+        call_reply(call, wire_empty());
+    }
+    return OK;
+}
+
+void reserve_ids_committed(struct batch *batch)
+{
+    struct order_service *service = batch->service;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct call *call = batch->calls[i];
+        if (call->settled && !failed(call->status))
+            id_pool_put(service->pool, call->prepared, ID_POOL_REFILL, batch->now_us);
+    }
+}

@@ -1,0 +1,312 @@
+// Where the runner meets the service.
+//
+// Nothing here decides anything: records go to the dispatcher and come back as outcomes, ends go to
+// the calls that wait. `owner` names one life of one replica, so that what an earlier life of the same
+// replica left behind can be taken over without waiting for its leases.
+
+#include "services/order/sagas.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/macros.h"
+#include "lib/base/metrics.h"
+#include "lib/base/protobuf.h"
+#include "lib/base/text.h"
+#include "lib/saga/transport.h"
+#include "services/order/pay_saga.h"
+#include "services/order/waiters.h"
+#include "services/order/wire.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+enum { TAKE_OVER_LIMIT = 200 };
+
+struct sagas {
+    struct arena *arena; // of what lives as long as this
+    struct dispatcher *dispatcher;
+    const char *owner;
+    int64_t lease_ms;
+    struct saga_transport *transport;
+    struct saga_runner *runner;
+    struct waiters *waiters;
+    struct metric *open, *completed, *compensated, *taken_over, *held, *parked;
+};
+
+static int64_t monotonic_now(void *context)
+{
+    (void)context;
+    return clock_monotonic_us();
+}
+
+static int64_t wall_now(void *context)
+{
+    (void)context;
+    return clock_realtime_us();
+}
+
+static uint64_t jitter(void *context)
+{
+    (void)context;
+    return (uint64_t)randombytes_random() << 32 | randombytes_random();
+}
+
+static void publish_commands(void *context, const struct saga_command *commands, size_t count)
+{
+    struct sagas *sagas = context;
+    saga_transport_publish(sagas->transport, commands, count);
+}
+
+static void ask_command(void *context, const struct saga_command *command)
+{
+    struct sagas *sagas = context;
+    saga_transport_ask(sagas->transport, command);
+}
+
+// To the runner CONFLICT means that the saga is somebody else's; a lost race in the database, which
+// bears the same name, means to try again.
+static struct status outcome_of_record(struct status st)
+{
+    if (st.reason == REASON_SAGA_NOT_FOUND)
+        return refuse(REASON_CONFLICT, "the saga belongs to another orchestrator");
+    if (st.reason == REASON_CONFLICT)
+        return refuse(REASON_UNAVAILABLE, "the record lost a race");
+    return st;
+}
+
+static void recorded(void *arg, const struct call *call)
+{
+    struct sagas *sagas = arg;
+    const Baro__Order__SagaRecord *record = (const Baro__Order__SagaRecord *)call->request;
+    struct status st = outcome_of_record(call->status);
+    if (st.reason == REASON_CONFLICT)
+        log_warn("saga lost to another orchestrator", log_int("saga_id", record->saga_id));
+    saga_runner_recorded(sagas->runner, record->saga_id, (enum saga_record)record->what, st);
+}
+
+static void record_saga(void *context, enum saga_record what, const struct saga *saga)
+{
+    struct sagas *sagas = context;
+    SCOPED(arena) *arena = arena_create();
+    Baro__Order__SagaRecord *record = wire_saga_record(arena, what, saga);
+    const char *method =
+        what == SAGA_RECORD_END ? "baro.order.Order/EndSaga" : "baro.order.Order/RecordSaga";
+    if (what == SAGA_RECORD_HELD)
+        metric_add(sagas->held, 1);
+    if (what == SAGA_RECORD_PARKED && saga->parked)
+        metric_add(sagas->parked, 1);
+    dispatcher_run(sagas->dispatcher, method, &record->base, NULL, 0, recorded, sagas);
+}
+
+static void saga_ended(void *context, const struct saga *saga)
+{
+    struct sagas *sagas = context;
+    metric_add(saga->state == SAGA_COMPLETED ? sagas->completed : sagas->compensated, 1);
+    metric_add(sagas->open, -1);
+}
+
+static void order_read(void *arg, const struct call *read)
+{
+    struct call *call = arg;
+    if (failed(read->status))
+        call_refuse(call, read->status);
+    else
+        call_reply(call, read->reply);
+    call_finish(call);
+}
+
+// The saga goes on; the call is answered with the order as it is.
+static void answer_unfinished(void *arg, struct call *call, int64_t order_id)
+{
+    struct sagas *sagas = arg;
+    Baro__Order__GetOrderRequest request;
+    baro__order__get_order_request__init(&request);
+    request.order_id = order_id;
+    dispatcher_run(sagas->dispatcher, "baro.order.Order/GetOrder", &request.base, NULL, 0,
+                   order_read, call);
+}
+
+static void register_metrics(struct sagas *sagas)
+{
+    const char *ends = "baro_saga_ends_total", *help = "Sagas that ended, by their end.";
+    sagas->completed = metrics_counter(ends, help, "state=\"COMPLETED\"");
+    sagas->compensated = metrics_counter(ends, help, "state=\"COMPENSATED\"");
+    sagas->open = metrics_gauge("baro_saga_open_total", "Sagas that this replica walks.", NULL);
+    sagas->taken_over =
+        metrics_counter("baro_saga_taken_over_total", "Sagas taken over from others.", NULL);
+    sagas->held =
+        metrics_counter("baro_saga_held_total", "Sagas that were silent for too long.", NULL);
+    sagas->parked = metrics_counter("baro_saga_parked_total", "Sagas that were parked.", NULL);
+}
+
+static struct status start_transport(struct sagas *sagas, const struct sagas_options *options)
+{
+    const struct saga_participant participants[] = {
+        {"user",    options->user_bus,    options->user   },
+        {"product", options->product_bus, options->product},
+        {"coupon",  options->coupon_bus,  options->coupon },
+    };
+    return saga_transport_start(
+        &(struct saga_transport_options){.publisher = options->publisher,
+                                         .instance = options->instance,
+                                         .secret = options->secret,
+                                         .participants = participants,
+                                         .participant_count = COUNT(participants)},
+        &sagas->transport);
+}
+
+struct status sagas_start(const struct sagas_options *options, struct sagas **out)
+{
+    struct arena *arena = arena_create();
+    struct sagas *sagas = arena_alloc(arena, sizeof(*sagas));
+    *sagas = (struct sagas){
+        .arena = arena,
+        .dispatcher = options->dispatcher,
+        .owner = text_printf(arena, "%s#%08x", options->instance, randombytes_random()),
+        .lease_ms = options->lease_ms,
+    };
+    struct status st = start_transport(sagas, options);
+    if (failed(st)) {
+        arena_destroy(arena);
+        return st;
+    }
+    const struct saga_ports ports = {
+        .context = sagas,
+        .now_us = monotonic_now,
+        .wall_us = wall_now,
+        .random = jitter,
+        .publish = publish_commands,
+        .ask = ask_command,
+        .record = record_saga,
+        .ended = saga_ended,
+    };
+    register_metrics(sagas);
+    sagas->runner = saga_runner_create(&ports, &options->runner);
+    sagas->waiters = waiters_create(answer_unfinished, sagas);
+    saga_transport_bind(sagas->transport, sagas->runner);
+    saga_runner_thread_start(sagas->runner);
+    *out = sagas;
+    return OK;
+}
+
+void sagas_destroy(struct sagas *sagas)
+{
+    if (!sagas)
+        return;
+    saga_transport_bind(sagas->transport, NULL);
+    saga_runner_destroy(sagas->runner);
+    saga_transport_destroy(sagas->transport);
+    waiters_destroy(sagas->waiters);
+    arena_destroy(sagas->arena);
+}
+
+const char *sagas_owner(const struct sagas *sagas)
+{
+    return sagas->owner;
+}
+
+int64_t sagas_lease_ms(const struct sagas *sagas)
+{
+    return sagas->lease_ms;
+}
+
+static struct saga_start start_of(const struct saga_row *row)
+{
+    return (struct saga_start){
+        .id = row->id,
+        .definition = saga_definition_of(row->kind),
+        .context = {row->context.data, row->context.size},
+        .state = row->state,
+        .failure = row->failure,
+        .created_at_us = row->created_at_us,
+        .held = row->held,
+    };
+}
+
+static void start_sagas(struct sagas *sagas, const struct saga_row *const *rows, size_t count)
+{
+    SCOPED(arena) *arena = arena_create();
+    struct saga_start *starts = arena_array(arena, count + 1, sizeof(*starts));
+    size_t known = 0;
+    for (size_t i = 0; i < count; i++) {
+        starts[known] = start_of(rows[i]);
+        if (starts[known].definition)
+            known++;
+        else
+            log_error("saga of an unknown kind", log_int("saga_id", rows[i]->id),
+                      log_text("kind", rows[i]->kind));
+    }
+    metric_add(sagas->open, (int64_t)known);
+    saga_runner_start(sagas->runner, starts, known);
+}
+
+void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t count)
+{
+    if (count == 0)
+        return;
+    SCOPED(arena) *arena = arena_create();
+    const struct saga_row **rows = arena_array(arena, count, sizeof(*rows));
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = launches[i].saga;
+        if (launches[i].call)
+            waiters_add(sagas->waiters, rows[i]->id, rows[i]->order_id, launches[i].call,
+                        launches[i].wait_ms);
+    }
+    start_sagas(sagas, rows, count);
+}
+
+void sagas_answer(struct sagas *sagas, int64_t saga_id, struct status st,
+                  const ProtobufCMessage *reply)
+{
+    struct call *call = waiters_take(sagas->waiters, saga_id);
+    if (!call)
+        return;
+    if (failed(st))
+        call_refuse(call, st);
+    else
+        call_reply(call, reply);
+    call_finish(call);
+}
+
+bool sagas_retry(struct sagas *sagas, int64_t saga_id)
+{
+    return saga_runner_retry(sagas->runner, saga_id);
+}
+
+static struct status take_over(struct sagas *sagas, struct db *db, size_t *count)
+{
+    SCOPED(arena) *arena = arena_create();
+    struct saga_set set;
+    struct status st =
+        store_take_over(db, arena, sagas->owner, sagas->lease_ms, TAKE_OVER_LIMIT, &set);
+    if (failed(st))
+        return st;
+    *count = set.count;
+    const struct saga_row **rows = arena_array(arena, set.count + 1, sizeof(*rows));
+    for (size_t i = 0; i < set.count; i++) {
+        rows[i] = &set.rows[i];
+        log_info("saga taken over", log_int("saga_id", rows[i]->id),
+                 log_int("order_id", rows[i]->order_id), log_text("kind", rows[i]->kind));
+    }
+    metric_add(sagas->taken_over, (int64_t)set.count);
+    start_sagas(sagas, rows, set.count);
+    return OK;
+}
+
+struct status sagas_keep(struct sagas *sagas, struct db *db)
+{
+    SCOPED(arena) *arena = arena_create();
+    int64_t *ids;
+    size_t count = saga_runner_list(sagas->runner, arena, &ids);
+    struct status st = OK;
+    if (count)
+        st = store_renew_leases(db, sagas->owner, ids, count, sagas->lease_ms);
+    for (count = TAKE_OVER_LIMIT; count == TAKE_OVER_LIMIT && !failed(st);)
+        st = take_over(sagas, db, &count);
+    return st;
+}
+
+struct status sagas_release(struct sagas *sagas, struct db *db)
+{
+    return store_release_leases(db, sagas->owner);
+}

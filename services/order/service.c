@@ -1,0 +1,129 @@
+// What the order service offers, and how its parts are put together.
+
+#include "services/order/service.h"
+
+#include "lib/base/log.h"
+#include "lib/base/macros.h"
+#include "lib/bus/inbox.h"
+#include "proto/order.pb-c.h"
+
+#include <string.h>
+
+#define KEYED .guard = &idempotency_guard
+
+// clang-format off
+static const struct method METHODS[] = {
+    {"GetCart",        METHOD_READ,         .prepare = cart_prepare,     .handle = get_cart_handle},
+    {"AddCartItem",    METHOD_WRITE, KEYED, .prepare = cart_prepare,     .handle = add_cart_item_handle},
+    {"SetCartItem",    METHOD_WRITE,        .prepare = cart_prepare,     .handle = set_cart_item_handle},
+    {"RemoveCartItem", METHOD_WRITE,        .handle = remove_cart_item_handle},
+    {"PlaceOrder",     METHOD_WRITE, KEYED, .prepare = place_prepare,    .handle = place_handle,    .committed = place_committed},
+    {"Checkout",       METHOD_WRITE, KEYED, .prepare = checkout_prepare, .handle = checkout_handle, .committed = place_committed,
+                       .timeout_ms = 30000},
+    {"PayOrder",       METHOD_WRITE, KEYED, .handle = pay_handle,        .committed = launch_committed, .timeout_ms = 30000},
+    {"CancelOrder",    METHOD_WRITE, KEYED, .handle = cancel_handle,     .committed = launch_committed},
+    {"GetOrder",       METHOD_READ,         .handle = get_order_handle},
+    {"ListOrders",     METHOD_READ,         .handle = list_orders_handle},
+    {"ListPayments",   METHOD_READ,         .handle = list_payments_handle},
+    {"GetPayment",     METHOD_READ,         .handle = get_payment_handle},
+    {"SetOrderStatus", METHOD_WRITE, KEYED, .handle = set_order_status_handle},
+    {"ListSagas",      METHOD_READ,         .handle = list_sagas_handle},
+    {"GetSaga",        METHOD_READ,         .handle = get_saga_handle},
+    {"RetrySaga",      METHOD_WRITE,        .handle = retry_saga_handle, .committed = retry_saga_committed},
+    {"FindLiveOrders", METHOD_READ,         .handle = find_live_orders_handle},
+    {"FetchEvents",    METHOD_READ,         .handle = fetch_events_handle},
+    {"EndSaga",        METHOD_WRITE,        .handle = end_saga_handle,   .committed = end_saga_committed},
+    {"RecordSaga",     METHOD_WRITE,        .handle = record_saga_handle},
+    {"FindCartItems",  METHOD_READ,         .handle = find_cart_items_handle},
+    {"ReserveIds",     METHOD_READ,         .handle = reserve_ids_handle, .committed = reserve_ids_committed},
+};
+// clang-format on
+
+const struct method_table order_methods = {
+    .service = &baro__order__order__descriptor,
+    .methods = METHODS,
+    .count = COUNT(METHODS),
+};
+
+static void ids_reserved(void *arg, const struct call *call)
+{
+    struct order_service *service = arg;
+    if (!failed(call->status))
+        return;
+    log_warn("no order ids", log_status(call->status));
+    id_pool_refill_failed(service->pool);
+}
+
+static void reserve_ids(void *arg)
+{
+    struct order_service *service = arg;
+    Baro__Empty request;
+    baro__empty__init(&request);
+    dispatcher_run(service->dispatcher, "baro.order.Order/ReserveIds", &request.base, NULL, 0,
+                   ids_reserved, service);
+}
+
+static struct rpc_client *connect_to(const struct order_settings *settings, const char *service,
+                                     const char *addresses)
+{
+    return rpc_client_create(&(struct rpc_client_options){
+        .service = service, .addresses = addresses, .secret = settings->common.secret});
+}
+
+struct status order_service_start(struct order_service *service, struct dispatcher *dispatcher,
+                                  struct publisher *publisher)
+{
+    const struct order_settings *settings = service->settings;
+    service->dispatcher = dispatcher;
+    service->order_ids = ids_create("order_sequence");
+    service->payment_ids = ids_create("payment_sequence");
+    service->saga_ids = ids_create("saga_sequence");
+    service->pool = id_pool_create(reserve_ids, service);
+    service->user = connect_to(settings, "user", settings->user_rpc);
+    service->product = connect_to(settings, "product", settings->product_rpc);
+    service->coupon = connect_to(settings, "coupon", settings->coupon_rpc);
+    return sagas_start(
+        &(struct sagas_options){
+            .dispatcher = dispatcher,
+            .publisher = publisher,
+            .secret = settings->common.secret,
+            .instance = settings->common.instance,
+            .user = service->user,
+            .product = service->product,
+            .coupon = service->coupon,
+            .user_bus = settings->user_bus,
+            .product_bus = settings->product_bus,
+            .coupon_bus = settings->coupon_bus,
+            .lease_ms = settings->saga_lease_ms,
+            .runner =
+                {
+                         .retry_first_ms = settings->saga_retry_ms,
+                         .held_after_ms = settings->saga_held_after_ms,
+                         .decide_after_ms = settings->saga_decide_after_ms,
+                         }
+    },
+        &service->sagas);
+}
+
+static void give_leases_back(struct order_service *service)
+{
+    if (!service->sagas)
+        return;
+    SCOPED(db) *db = db_create(service->settings->common.database_url, "leases");
+    struct status st = sagas_release(service->sagas, db);
+    if (failed(st))
+        log_warn("saga leases not given back: they run out by themselves", log_status(st));
+}
+
+void order_service_stop(struct order_service *service)
+{
+    give_leases_back(service);
+    sagas_destroy(service->sagas);
+    rpc_client_destroy(service->user);
+    rpc_client_destroy(service->product);
+    rpc_client_destroy(service->coupon);
+    id_pool_destroy(service->pool);
+    ids_destroy(service->order_ids);
+    ids_destroy(service->payment_ids);
+    ids_destroy(service->saga_ids);
+}

@@ -1,0 +1,94 @@
+#pragma once
+// What the handlers of the order service share.
+//
+// A file per theme holds its handlers; service.c holds the table that names them all.
+
+#include "lib/db/ids.h"
+#include "lib/rpc/client.h"
+#include "lib/rpc/dispatcher.h"
+#include "lib/service/service.h"
+#include "services/order/id_pool.h"
+#include "services/order/sagas.h"
+
+struct order_settings {
+    struct service_settings common;
+    const char *user_rpc, *product_rpc, *coupon_rpc; // BARO_USER_RPC, ..
+    const char *user_bus, *product_bus, *coupon_bus; // BARO_USER_BUS, ..
+    int64_t order_ttl_ms;                            // BARO_ORDER_TTL
+    int64_t checkout_ttl_ms;                         // BARO_CHECKOUT_TTL
+    int64_t expiry_period_ms;                        // BARO_EXPIRY_PERIOD
+    int64_t saga_lease_ms;                           // BARO_SAGA_LEASE
+    int64_t saga_retry_ms;                           // BARO_SAGA_RETRY
+    int64_t saga_held_after_ms;                      // BARO_SAGA_HELD_AFTER
+    int64_t saga_decide_after_ms;                    // BARO_SAGA_DECIDE_AFTER
+};
+
+struct order_service {
+    const struct order_settings *settings;
+    struct dispatcher *dispatcher;
+    struct rpc_client *user, *product, *coupon;
+    struct ids *order_ids, *payment_ids, *saga_ids;
+    struct id_pool *pool; // order ids for PlaceOrder's `prepare`
+    struct sagas *sagas;
+};
+
+extern const struct method_table order_methods;
+
+// The service's repeating work; the expiry's period is set by order_service_start.
+enum { ORDER_JOB_COUNT = 4 };
+void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB_COUNT]);
+
+// Makes everything that `service` needs but its settings. `dispatcher` has the methods; nothing runs
+// yet.
+struct status order_service_start(struct order_service *service, struct dispatcher *dispatcher,
+                                  struct publisher *publisher);
+
+// Gives the leases back and ends everything in reverse. Accepts a service that did not start.
+void order_service_stop(struct order_service *service);
+
+// place.c
+void place_prepare(struct call *call);
+void checkout_prepare(struct call *call);
+struct status place_handle(struct batch *batch);
+struct status checkout_handle(struct batch *batch);
+void place_committed(struct batch *batch);
+struct status reserve_ids_handle(struct batch *batch);
+void reserve_ids_committed(struct batch *batch);
+
+// pay.c
+struct status pay_handle(struct batch *batch);
+void launch_committed(struct batch *batch);
+
+// cancel.c
+struct status cancel_handle(struct batch *batch);
+
+// saga_record.c
+struct status end_saga_handle(struct batch *batch);
+void end_saga_committed(struct batch *batch);
+struct status record_saga_handle(struct batch *batch);
+
+// read.c
+struct status get_order_handle(struct batch *batch);
+struct status list_orders_handle(struct batch *batch);
+struct status list_payments_handle(struct batch *batch);
+struct status get_payment_handle(struct batch *batch);
+struct status list_sagas_handle(struct batch *batch);
+struct status get_saga_handle(struct batch *batch);
+struct status find_live_orders_handle(struct batch *batch);
+struct status fetch_events_handle(struct batch *batch);
+
+// admin.c
+struct status set_order_status_handle(struct batch *batch);
+struct status retry_saga_handle(struct batch *batch);
+void retry_saga_committed(struct batch *batch);
+
+// cart.c
+void cart_prepare(struct call *call);
+struct status get_cart_handle(struct batch *batch);
+struct status add_cart_item_handle(struct batch *batch);
+struct status set_cart_item_handle(struct batch *batch);
+struct status remove_cart_item_handle(struct batch *batch);
+struct status find_cart_items_handle(struct batch *batch);
+
+// jobs.c
+struct status expire_orders(void *service, struct db *db);

@@ -1,0 +1,175 @@
+#pragma once
+// All SQL of the order service. No decisions: rows in, rows out.
+//
+// Reads of one batch that belong together are sent together: `.._send` queues the statements,
+// `db_flush` waits, `.._take` makes the structures. Everything taken is copied into the arena.
+
+#include "lib/db/db.h"
+#include "lib/saga/saga.h"
+#include "proto/order.pb-c.h"
+#include "services/order/order.h"
+#include "services/order/payment.h"
+
+// ---- orders (store_order.c)
+
+// Orders by id.
+struct order_set {
+    struct order *orders;
+    size_t count;
+};
+
+// NULL when the order is not in the set.
+struct order *order_set_find(const struct order_set *set, int64_t id);
+
+enum order_load {
+    ORDER_LOAD_ROW = 0,
+    ORDER_LOAD_LOCKED = 1, // FOR UPDATE, in id order
+    ORDER_LOAD_PARTS = 2,  // with lines, timeline, payments and their histories
+};
+
+struct order_query {
+    unsigned load;
+    struct rows orders, lines, changes, payments, payment_changes;
+};
+
+struct status order_query_send(struct order_query *query, struct db *db, const int64_t *ids,
+                               size_t count, unsigned load);
+void order_query_take(const struct order_query *query, struct arena *arena, struct order_set *set);
+
+// Both, in one round trip.
+struct status store_load_orders(struct db *db, struct arena *arena, const int64_t *ids,
+                                size_t count, unsigned load, struct order_set *set);
+
+// Locks up to `limit` PENDING orders whose time is over and that nobody else has locked.
+struct status store_lock_expired(struct db *db, struct arena *arena, int64_t limit,
+                                 struct order_set *set);
+
+// Writes what is new in the orders: rows, lines, timeline, attempts and their histories, and one
+// event per new timeline entry. Queued.
+struct status store_save_orders(struct db *db, struct arena *arena, struct order *const *orders,
+                                size_t count);
+
+// The same for the orders of a set.
+struct status store_save_set(struct db *db, struct arena *arena, const struct order_set *set);
+
+// Ids of a user's orders, newest first, below before_id; status 0: any.
+struct status store_list_orders(struct db *db, struct arena *arena, int64_t user_id, int64_t status,
+                                int64_t before_id, int64_t limit, int64_t **ids, size_t *count);
+
+// Of the given orders, those that may still want their holds.
+struct status store_find_live(struct db *db, struct arena *arena, const int64_t *ids, size_t count,
+                              int64_t **live, size_t *live_count);
+
+struct status store_make_partitions(struct db *db);
+
+// ---- payments (store_payment.c): queued by store_save_orders and order_query_send
+
+struct status store_save_payments(struct db *db, struct arena *arena, struct order *const *orders,
+                                  size_t count);
+struct status store_send_payments(struct db *db, const int64_t *order_ids, size_t count,
+                                  struct rows *payments, struct rows *changes);
+void store_take_payments(const struct rows *payments, const struct rows *changes,
+                         struct arena *arena, struct order_set *set);
+
+// A page of (order id, payment id) of a user's attempts, newest order first, below the given pair.
+struct payment_key {
+    int64_t order_id, payment_id;
+};
+struct status store_list_payments(struct db *db, struct arena *arena, int64_t user_id,
+                                  struct payment_key before, int64_t limit,
+                                  struct payment_key **keys, size_t *count);
+
+// The order of each payment; unknown ids are left out.
+struct status store_find_payments(struct db *db, struct arena *arena, const int64_t *ids,
+                                  size_t count, struct payment_key **keys, size_t *found);
+
+// ---- sagas (store_saga.c)
+
+struct saga_row {
+    int64_t id;
+    int64_t order_id;
+    int64_t created_at_us;
+    int64_t updated_at_us;
+    int64_t attempts;
+    const char *kind;
+    const char *owner;
+    const char *step; // where it stands; NULL before the first record
+    enum saga_state state;
+    bool held;
+    bool parked;
+    struct status failure;
+    struct bytes context;  // packed PayContext or OrderContext
+    struct bytes timeline; // packed SagaTimeline; data NULL before the first record
+};
+
+struct saga_set {
+    struct saga_row *rows;
+    size_t count;
+};
+
+struct saga_row *saga_set_find(const struct saga_set *set, int64_t id);
+
+// Inserts new sagas, leased to `owner` for lease_ms from now_us. Queued.
+struct status store_insert_sagas(struct db *db, struct arena *arena, struct saga_row *const *rows,
+                                 size_t count, const char *owner, int64_t lease_ms);
+
+// FOR UPDATE, in id order.
+struct status saga_query_send(struct rows *rows, struct db *db, const int64_t *ids, size_t count);
+void saga_query_take(const struct rows *rows, struct arena *arena, struct saga_set *set);
+
+struct status store_load_sagas(struct db *db, struct arena *arena, const int64_t *ids, size_t count,
+                               struct saga_set *set);
+
+// Writes state, failure, progress. Queued; the rows must be locked.
+struct status store_save_sagas(struct db *db, struct arena *arena, struct saga_row *const *rows,
+                               size_t count, int64_t now_us);
+
+// Renews the leases that `owner` has on these sagas and that end before half of lease_ms.
+struct status store_renew_leases(struct db *db, const char *owner, const int64_t *ids, size_t count,
+                                 int64_t lease_ms);
+
+// Ends the leases of `owner`, so that others may take over at once.
+struct status store_release_leases(struct db *db, const char *owner);
+
+// Ends the lease of one saga that is not `owner`'s. Queued.
+struct status store_expire_lease(struct db *db, int64_t id, const char *owner);
+
+// Claims up to `limit` sagas that nobody works for: their lease ran out, or they belong to an earlier
+// life of this instance (owners are "instance#start").
+struct status store_take_over(struct db *db, struct arena *arena, const char *owner,
+                              int64_t lease_ms, int64_t limit, struct saga_set *set);
+
+// A page of sagas, newest first, below before_id. state -1: any; order_id 0: any.
+struct status store_list_sagas(struct db *db, struct arena *arena, int64_t state, int64_t order_id,
+                               int64_t before_id, int64_t limit, struct saga_set *set);
+
+struct status store_prune_sagas(struct db *db, int64_t keep_ms, int64_t limit);
+
+// ---- cart (store_cart.c)
+
+struct cart_line {
+    int64_t id;
+    int64_t user_id;
+    int64_t option_id;
+    int64_t quantity;
+};
+
+struct cart_set {
+    struct cart_line *lines;
+    size_t count;
+};
+
+struct cart_line *cart_set_find(const struct cart_set *set, int64_t id);
+
+// Lines of these users, or with these ids, in id order.
+struct status store_load_cart(struct db *db, struct arena *arena, const int64_t *user_ids,
+                              size_t user_count, const int64_t *ids, size_t count, bool locked,
+                              struct cart_set *set);
+
+// Inserts the lines without id, updates or (quantity 0) deletes the others. Waits: the new lines get
+// their ids.
+struct status store_save_cart(struct db *db, struct arena *arena, struct cart_line *lines,
+                              size_t count);
+
+// Deletes lines that are locked. Queued.
+struct status store_delete_cart(struct db *db, const int64_t *ids, size_t count);

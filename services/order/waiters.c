@@ -1,0 +1,145 @@
+// A hash table by saga and one thread that sleeps until the first deadline. Most calls leave long
+// before theirs; the thread then finds nothing due and sleeps on.
+
+#include "services/order/waiters.h"
+
+#include "lib/base/clock.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <uthash.h>
+
+struct waiter {
+    int64_t saga_id, order_id, due_us;
+    struct call *call;
+    UT_hash_handle hh;
+};
+
+struct waiters {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t thread;
+    bool stopping;
+    int64_t wake_us; // when the thread will look next
+    struct waiter *table;
+    waiters_impatient *impatient;
+    void *arg;
+};
+
+// Takes out one waiter that is due; else writes when the next one will be.
+static struct waiter *take_due(struct waiters *waiters, int64_t now_us)
+{
+    struct waiter *waiter, *next;
+    waiters->wake_us = INT64_MAX;
+    HASH_ITER (hh, waiters->table, waiter, next) {
+        if (waiter->due_us <= now_us) {
+            HASH_DEL(waiters->table, waiter);
+            return waiter;
+        }
+        if (waiter->due_us < waiters->wake_us)
+            waiters->wake_us = waiter->due_us;
+    }
+    return NULL;
+}
+
+static void sleep_until(struct waiters *waiters, int64_t until_us)
+{
+    struct timespec until = {.tv_sec = until_us / US_PER_S,
+                             .tv_nsec = (long)(until_us % US_PER_S * 1000)};
+    if (until_us == INT64_MAX)
+        pthread_cond_wait(&waiters->changed, &waiters->lock);
+    else
+        pthread_cond_timedwait(&waiters->changed, &waiters->lock, &until);
+}
+
+static void *waiters_main(void *arg)
+{
+    struct waiters *waiters = arg;
+    pthread_mutex_lock(&waiters->lock);
+    while (!waiters->stopping) {
+        struct waiter *due = take_due(waiters, clock_monotonic_us());
+        if (!due) {
+            sleep_until(waiters, waiters->wake_us);
+            continue;
+        }
+        pthread_mutex_unlock(&waiters->lock);
+        waiters->impatient(waiters->arg, due->call, due->order_id);
+        free(due);
+        pthread_mutex_lock(&waiters->lock);
+    }
+    pthread_mutex_unlock(&waiters->lock);
+    return NULL;
+}
+
+struct waiters *waiters_create(waiters_impatient *impatient, void *arg)
+{
+    struct waiters *waiters = calloc(1, sizeof(*waiters));
+    if (!waiters)
+        abort();
+    waiters->impatient = impatient;
+    waiters->arg = arg;
+    waiters->wake_us = INT64_MAX;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&waiters->lock, NULL);
+    pthread_cond_init(&waiters->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&waiters->thread, NULL, waiters_main, waiters) != 0)
+        abort();
+    return waiters;
+}
+
+void waiters_destroy(struct waiters *waiters)
+{
+    if (!waiters)
+        return;
+    pthread_mutex_lock(&waiters->lock);
+    waiters->stopping = true;
+    pthread_cond_signal(&waiters->changed);
+    pthread_mutex_unlock(&waiters->lock);
+    pthread_join(waiters->thread, NULL);
+    struct waiter *waiter, *next;
+    HASH_ITER (hh, waiters->table, waiter, next) {
+        HASH_DEL(waiters->table, waiter);
+        call_refuse(waiter->call, refuse(REASON_UNAVAILABLE, "shutting down"));
+        call_finish(waiter->call);
+        free(waiter);
+    }
+    pthread_cond_destroy(&waiters->changed);
+    pthread_mutex_destroy(&waiters->lock);
+    free(waiters);
+}
+
+void waiters_add(struct waiters *waiters, int64_t saga_id, int64_t order_id, struct call *call,
+                 int64_t wait_ms)
+{
+    struct waiter *waiter = calloc(1, sizeof(*waiter));
+    if (!waiter)
+        abort();
+    *waiter = (struct waiter){
+        .saga_id = saga_id,
+        .order_id = order_id,
+        .call = call,
+        .due_us = clock_monotonic_us() + (wait_ms > 0 ? wait_ms : 0) * US_PER_MS,
+    };
+    pthread_mutex_lock(&waiters->lock);
+    HASH_ADD(hh, waiters->table, saga_id, sizeof(waiter->saga_id), waiter);
+    if (waiter->due_us < waiters->wake_us)
+        pthread_cond_signal(&waiters->changed);
+    pthread_mutex_unlock(&waiters->lock);
+}
+
+struct call *waiters_take(struct waiters *waiters, int64_t saga_id)
+{
+    struct waiter *waiter;
+    pthread_mutex_lock(&waiters->lock);
+    HASH_FIND(hh, waiters->table, &saga_id, sizeof(saga_id), waiter);
+    if (waiter)
+        HASH_DEL(waiters->table, waiter);
+    pthread_mutex_unlock(&waiters->lock);
+    struct call *call = waiter ? waiter->call : NULL;
+    free(waiter);
+    return call;
+}

@@ -1,0 +1,34 @@
+#pragma once
+// Domain -> protobuf. Everything is made in the arena; texts are borrowed from the domain.
+
+#include "lib/saga/runner.h"
+#include "proto/order.pb-c.h"
+#include "services/order/order.h"
+#include "services/order/payment.h"
+#include "services/order/store.h"
+
+// The answer that says nothing; static.
+const ProtobufCMessage *wire_empty(void);
+
+// NULL for 0.
+Baro__Timestamp *wire_time(struct arena *arena, int64_t time_us);
+
+Baro__Order__OrderView *wire_order(struct arena *arena, const struct order *order);
+Baro__Order__PaymentView *wire_payment(struct arena *arena, const struct payment *payment);
+
+// The event of one entry in an order's timeline: "order.paid" with an OrderChanged.
+const Baro__Event *wire_event(struct arena *arena, const struct order *order,
+                              const struct order_change *change);
+
+// What a saga's row shows; the timeline is unpacked.
+Baro__Order__SagaView *wire_saga(struct arena *arena, const struct saga_row *row);
+
+// The steps of a saga in memory.
+Baro__Order__SagaTimeline *wire_timeline(struct arena *arena, const struct saga *saga);
+
+// What the runner wants to be durable.
+Baro__Order__SagaRecord *wire_saga_record(struct arena *arena, enum saga_record what,
+                                          const struct saga *saga);
+
+// Packed contexts of new sagas.
+struct bytes wire_pack(struct arena *arena, const ProtobufCMessage *message);
