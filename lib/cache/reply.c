@@ -64,6 +64,7 @@ struct cache_value cache_value_of_reply(struct arena *arena, const redisReply *r
     case REDIS_REPLY_SET:
     case REDIS_REPLY_PUSH:
         return array_value(arena, reply);
+    default: // NIL; attributes are never asked for
+        return (struct cache_value){.kind = CACHE_NIL};
     }
-    return (struct cache_value){.kind = CACHE_NIL};
 }

@@ -54,7 +54,7 @@ static void set_up(struct cache *cache, bool up)
 
 static const char *words_of(const redisContext *connection, const char *otherwise)
 {
-    return connection->err ? connection->errstr : otherwise;
+    return connection && connection->err ? connection->errstr : otherwise;
 }
 
 // Drops the connection, refuses newcomers, fails what waits.
@@ -62,8 +62,7 @@ static void go_down(struct cache *cache)
 {
     static struct log_throttle noise;
     if (log_once_per(&noise, 10 * MS_PER_S))
-        log_warn("redis lost",
-                 log_text("error", cache->connection ? cache->connection->errstr : ""));
+        log_warn("redis lost", log_text("error", words_of(cache->connection, "it hung up")));
     redisFree(cache->connection);
     cache->connection = NULL;
     cache->retry_ms = FIRST_RETRY_MS;

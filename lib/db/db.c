@@ -109,7 +109,7 @@ static struct status ready(struct db *db)
     if (failed(db->failure))
         return db->failure;
     struct status st = check_deadline(db);
-    if (failed(st) || db->transaction != TRANSACTION_NONE)
+    if (failed(st) || db->transaction != TRANSACTION_NONE || db->pending_count > 0)
         return keep_failure(db, st);
     db_clear_results(db);
     return db_connect(db);
@@ -129,7 +129,6 @@ struct status db_begin(struct db *db)
 
 struct status db_queue(struct db *db, const struct statement *statement, struct params params)
 {
-    assert(db->transaction == TRANSACTION_OPEN);
     struct status st = ready(db);
     return failed(st) ? st : keep_failure(db, db_send(db, statement, params, NULL));
 }
@@ -137,7 +136,6 @@ struct status db_queue(struct db *db, const struct statement *statement, struct 
 struct status db_queue_query(struct db *db, const struct statement *statement, struct params params,
                              struct rows *rows)
 {
-    assert(db->transaction == TRANSACTION_OPEN);
     *rows = (struct rows){NULL, 0, 0};
     struct status st = ready(db);
     return failed(st) ? st : keep_failure(db, db_send(db, statement, params, rows));
@@ -145,7 +143,8 @@ struct status db_queue_query(struct db *db, const struct statement *statement, s
 
 struct status db_flush(struct db *db)
 {
-    assert(db->transaction == TRANSACTION_OPEN);
+    if (db->pending_count == 0)
+        return db->failure;
     struct status st = ready(db);
     return failed(st) ? st : keep_failure(db, db_sync(db));
 }
@@ -185,7 +184,7 @@ struct status db_query(struct db *db, const struct statement *statement, struct 
 struct status db_execute(struct db *db, const struct statement *statement, struct params params,
                          int64_t *affected)
 {
-    struct rows rows;
+    struct rows rows = {NULL, 0, 0};
     struct status st = db_query(db, statement, params, &rows);
     if (!failed(st) && affected)
         *affected = rows.affected;
@@ -219,7 +218,8 @@ static struct status send_commit(struct db *db)
 
 struct status db_commit(struct db *db)
 {
-    assert(db->transaction == TRANSACTION_OPEN);
+    if (db->transaction == TRANSACTION_NONE)
+        return db_flush(db);
     struct status st = ready(db);
     if (!failed(st))
         st = send_commit(db);
@@ -238,7 +238,8 @@ struct status db_commit(struct db *db)
 // which rolls back as well.
 void db_rollback(struct db *db)
 {
-    if (db->transaction == TRANSACTION_NONE)
+    bool was_open = db->transaction != TRANSACTION_NONE;
+    if (!was_open && db->pending_count == 0)
         return;
     int64_t deadline_us = db->deadline_us;
     db->deadline_us = clock_monotonic_us() + US_PER_S;
@@ -258,5 +259,5 @@ void db_rollback(struct db *db)
     db->deadline_us = deadline_us;
     db->transaction = TRANSACTION_NONE;
     db->failure = OK;
-    metric_add(db->metrics.rolled_back, 1);
+    metric_add(db->metrics.rolled_back, was_open);
 }

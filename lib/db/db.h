@@ -92,9 +92,11 @@ struct status db_connect(struct db *db);
 // Waits with backoff until the server answers, at most timeout_ms; logs what it waits for.
 struct status db_wait(struct db *db, int64_t timeout_ms);
 
+// Commit and rollback accept a handle without a transaction, as readers have it: what is still queued
+// is sent, or its rows are forgotten.
 struct status db_begin(struct db *db);
 struct status db_commit(struct db *db);
-void db_rollback(struct db *db); // accepts a handle without a transaction
+void db_rollback(struct db *db);
 
 // Sends what is queued and this statement, waits for the result.
 struct status db_query(struct db *db, const struct statement *statement, struct params params,

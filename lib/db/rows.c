@@ -74,9 +74,10 @@ int64_t rows_int64(const struct rows *rows, size_t row, int column)
         return (int16_t)be16toh(two);
     case OID_TIMESTAMPTZ:
         return read_time(from);
+    default:
+        assert(false && "the column is no integer and no timestamptz");
+        return 0;
     }
-    assert(false && "the column is no integer and no timestamptz");
-    return 0;
 }
 
 bool rows_bool(const struct rows *rows, size_t row, int column)

@@ -139,7 +139,7 @@ struct relay {
 static int connect_to(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    cr_assert_eq(connect(fd, (const struct sockaddr *)address, sizeof(*address)), 0);
+    cr_assert(fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0);
     return fd;
 }
 

@@ -210,6 +210,7 @@ Test(transaction, a_lock_that_does_not_come_ends_at_the_deadline)
     expect_ok(db_query(owner, &name, NO_PARAMS, &rows));
     char url[512];
     const char *admin = getenv("BARO_ADMIN_DATABASE_URL");
+    cr_assert_not_null(admin);
     snprintf(url, sizeof(url), "%.*s/%s", (int)(strrchr(admin, '/') - admin), admin,
              rows_text(&rows, 0, 0));
     SCOPED(db) *other = db_create(url, "other");
