@@ -141,6 +141,20 @@ $(BUILD)/tests/bench-load: $(BUILD)/tests/bench/load.o $(call area_objects,user)
 bench: build $(BUILD)/tests/bench-load ## Measure paid orders per second on private servers
 	@tests/bench/run .local/bench
 
+# What needs the libraries only.
+$(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(BUILD)/tests/support/stand.o $(LIB)
+$(BUILD)/tests/bench-rpc: $(BUILD)/tests/bench/rpc_echo.o $(BUILD)/tests/support/stand.o $(LIB)
+$(BUILD)/tests/churn $(BUILD)/tests/bench-rpc:
+	@mkdir -p $(@D)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: churn bench-rpc
+churn: $(BUILD)/tests/churn ## Kill nng's peers under full load; the survivors must go on
+	@$<
+
+bench-rpc: $(BUILD)/tests/bench-rpc ## Measure RPC round trips per second
+	@$<
+
 C_FILES = $(shell find lib services gateway deploy tests -name '*.c')
 lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, layers, sizes
 	tests/lint/layers
