@@ -164,14 +164,16 @@ static void publish_part(struct publisher *publisher, const Baro__BusMessage *me
 {
     size_t size = baro__bus_message__get_packed_size(message);
     size_t items = message->n_commands + message->n_replies + message->n_events;
-    if (strlen(message->topic) + 1 + size + SEAL_SIZE > MESSAGE_MAX && items > 1) {
+    bool too_large = strlen(message->topic) + 1 + size + SEAL_SIZE > MESSAGE_MAX;
+    if (too_large && items > 1) {
         Baro__BusMessage half = slice(message, 0, items / 2);
         publish_part(publisher, &half);
         half = slice(message, items / 2, items);
         publish_part(publisher, &half);
         return;
     }
-    int error = send_message(publisher, message, size);
+    // Its receivers would hang up on us.
+    int error = too_large ? NNG_EMSGSIZE : send_message(publisher, message, size);
     metric_add(error == 0 ? publisher->published : publisher->dropped, 1);
     if (error != 0 && log_once_per(&dropped_log, LOG_PERIOD_MS))
         log_warn("message not published", log_text("topic", message->topic),
