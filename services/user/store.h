@@ -103,8 +103,10 @@ struct status store_load_wallets(struct db *db, struct arena *arena, const int64
 struct status store_load_ledger(struct db *db, struct arena *arena, const int64_t *user_ids,
                                 const int64_t *order_ids, size_t count, struct ledger *ledger);
 
-// Writes the changed wallets and the new entries. CONFLICT when a wallet has changed meanwhile.
-struct status store_save_ledger(struct db *db, struct arena *arena, const struct ledger *ledger);
+// Writes the changed wallets and the new entries, or nothing: *saved is false when a wallet has moved
+// on since it was loaded. The transaction holds the locks of all the wallets afterwards.
+struct status store_save_ledger(struct db *db, struct arena *arena, const struct ledger *ledger,
+                                bool *saved);
 
 // One page for each query, in the order of the queries.
 struct status store_list_history(struct db *db, struct arena *arena,

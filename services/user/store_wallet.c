@@ -1,8 +1,7 @@
 // The SQL of wallets and their history.
 //
-// Wallets are read without a lock and written with a check of their version, in one round trip with
-// the rows that explain the change: if any wallet has moved on meanwhile, the batch is run again
-// (SPEC 3). The locks of the write are taken in the order of the users.
+// Wallets are read without a lock and written with a check of their version (SPEC 3), in one statement
+// with the rows that explain the change. The locks of the write are taken in the order of the users.
 
 #include "lib/base/text.h"
 #include "lib/base/timeid.h"
@@ -73,41 +72,62 @@ struct status store_load_ledger(struct db *db, struct arena *arena, const int64_
     return OK;
 }
 
-static const struct statement SAVE_WALLETS = {
-    "user_save_wallets",
-    "WITH locked AS ("
-    "  SELECT user_id FROM wallet WHERE user_id = ANY ($1::bigint[]) ORDER BY user_id FOR UPDATE)"
-    " UPDATE wallet w SET balance = n.balance, version = n.version,"
-    "        updated_at = baro_time($5::bigint)"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])"
-    "      AS n (user_id, balance, version, loaded) JOIN locked USING (user_id)"
-    " WHERE w.user_id = n.user_id AND w.version = n.loaded"};
+// All or nothing: when any wallet of the batch has moved on, nothing is written, but all of them are
+// locked now, so that a second look is the last.
+static const struct statement SAVE_LEDGER = {
+    "user_save_ledger",
+    "WITH n AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])"
+    "           AS n (user_id, balance, version, loaded)),"
+    " e AS (SELECT * FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::text[],"
+    "                            $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],"
+    "                            $14::text[])"
+    "       AS e (id, user_id, number, type, amount, before, after, ref_id, note)),"
+    " locked AS (SELECT user_id, version FROM wallet WHERE user_id = ANY ($1::bigint[])"
+    "            ORDER BY user_id FOR UPDATE),"
+    " verdict AS (SELECT count(*) = cardinality($1::bigint[]) AS good"
+    "             FROM n JOIN locked USING (user_id) WHERE locked.version = n.loaded),"
+    " saved AS (UPDATE wallet w SET balance = n.balance, version = n.version,"
+    "           updated_at = baro_time($5::bigint) FROM n"
+    "           WHERE w.user_id = n.user_id AND n.version <> n.loaded"
+    "             AND (SELECT good FROM verdict)),"
+    " explained AS (INSERT INTO wallet_history"
+    "               (id, user_id, number, type, amount, before, after, ref_id, note, created_at)"
+    "               SELECT e.*, baro_time($5::bigint) FROM e WHERE (SELECT good FROM verdict)),"
+    " moved AS (INSERT INTO wallet_order_entry (order_id, type, user_id, amount)"
+    "           SELECT ref_id, type, user_id, amount FROM e"
+    "           WHERE ref_id IS NOT NULL AND (SELECT good FROM verdict) ORDER BY ref_id, type)"
+    " SELECT good FROM verdict"};
 
-static const struct statement APPEND_HISTORY = {
-    "user_append_history",
-    "INSERT INTO wallet_history"
-    "  (id, user_id, number, type, amount, before, after, ref_id, note, created_at)"
-    " SELECT n.*, baro_time($10::bigint)"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[],"
-    "             $6::bigint[], $7::bigint[], $8::bigint[], $9::text[]) AS n"};
+// The wallets and the entries of a ledger as one array a column.
+struct wallet_columns {
+    int64_t *users, *balances, *versions;
+};
 
-static const struct statement APPEND_MOVED = {
-    "user_append_moved",
-    "INSERT INTO wallet_order_entry (order_id, type, user_id, amount)"
-    " SELECT n.order_id, n.type, n.user_id, n.amount"
-    " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[])"
-    "      AS n (order_id, type, user_id, amount) ORDER BY n.order_id, n.type"};
-
-// The entries of a ledger as one array a column.
-struct columns {
+struct entry_columns {
     int64_t *ids, *users, *numbers, *amounts, *befores, *afters, *refs;
     const char **types, **notes;
 };
 
-static struct columns make_columns(struct arena *arena, const struct ledger *ledger)
+static struct wallet_columns wallet_columns(struct arena *arena, const struct ledger *ledger)
+{
+    size_t count = ledger->wallet_count;
+    struct wallet_columns columns = {
+        .users = arena_array(arena, count, sizeof(int64_t)),
+        .balances = arena_array(arena, count, sizeof(int64_t)),
+        .versions = arena_array(arena, count, sizeof(int64_t)),
+    };
+    for (size_t i = 0; i < count; i++) {
+        columns.users[i] = ledger->wallets[i].user_id;
+        columns.balances[i] = ledger->wallets[i].balance_won;
+        columns.versions[i] = ledger->wallets[i].version;
+    }
+    return columns;
+}
+
+static struct entry_columns entry_columns(struct arena *arena, const struct ledger *ledger)
 {
     size_t count = ledger->entry_count;
-    struct columns columns = {
+    struct entry_columns columns = {
         .ids = arena_array(arena, count, sizeof(int64_t)),
         .users = arena_array(arena, count, sizeof(int64_t)),
         .numbers = arena_array(arena, count, sizeof(int64_t)),
@@ -133,85 +153,29 @@ static struct columns make_columns(struct arena *arena, const struct ledger *led
     return columns;
 }
 
-static struct status append_history(struct db *db, struct arena *arena, const struct ledger *ledger)
+struct status store_save_ledger(struct db *db, struct arena *arena, const struct ledger *ledger,
+                                bool *saved)
 {
-    size_t count = ledger->entry_count;
-    struct columns all = make_columns(arena, ledger);
-    return db_queue(db, &APPEND_HISTORY,
-                    PARAMS(p_int64s(all.ids, count), p_int64s(all.users, count),
-                           p_int64s(all.numbers, count), p_texts(all.types, count),
-                           p_int64s(all.amounts, count), p_int64s(all.befores, count),
-                           p_int64s(all.afters, count), p_int64s(all.refs, count),
-                           p_texts(all.notes, count), p_int64(ledger->now_us)));
-}
-
-static struct status append_moved(struct db *db, struct arena *arena, const struct ledger *ledger)
-{
-    int64_t *orders = arena_array(arena, ledger->entry_count, sizeof(*orders));
-    int64_t *users = arena_array(arena, ledger->entry_count, sizeof(*users));
-    int64_t *amounts = arena_array(arena, ledger->entry_count, sizeof(*amounts));
-    const char **types = arena_array(arena, ledger->entry_count, sizeof(*types));
-    size_t count = 0;
-    for (size_t i = 0; i < ledger->entry_count; i++) {
-        const struct entry *entry = &ledger->entries[i];
-        if (entry->ref_id == 0)
-            continue;
-        orders[count] = entry->ref_id;
-        users[count] = entry->user_id;
-        amounts[count] = entry->amount_won;
-        types[count++] = entry_type_name(entry->type);
-    }
-    if (count == 0)
+    size_t wallets = ledger->wallet_count, entries = ledger->entry_count;
+    struct wallet_columns w = wallet_columns(arena, ledger);
+    struct entry_columns e = entry_columns(arena, ledger);
+    struct rows rows;
+    if (entries == 0) {
+        *saved = true;
         return OK;
-    return db_queue(db, &APPEND_MOVED,
-                    PARAMS(p_int64s(orders, count), p_texts(types, count), p_int64s(users, count),
-                           p_int64s(amounts, count)));
-}
-
-// Queues the update of the wallets that have new entries; *changed is how many that are.
-static struct status save_wallets(struct db *db, struct arena *arena, const struct ledger *ledger,
-                                  struct rows *saved, size_t *changed)
-{
-    int64_t *users = arena_array(arena, ledger->wallet_count, sizeof(*users));
-    int64_t *balances = arena_array(arena, ledger->wallet_count, sizeof(*balances));
-    int64_t *versions = arena_array(arena, ledger->wallet_count, sizeof(*versions));
-    int64_t *loaded = arena_array(arena, ledger->wallet_count, sizeof(*loaded));
-    size_t count = 0;
-    for (size_t i = 0; i < ledger->wallet_count; i++) {
-        const struct wallet *wallet = &ledger->wallets[i];
-        if (wallet->version == ledger->loaded_versions[i])
-            continue;
-        users[count] = wallet->user_id;
-        balances[count] = wallet->balance_won;
-        versions[count] = wallet->version;
-        loaded[count++] = ledger->loaded_versions[i];
     }
-    *changed = count;
-    return db_queue_query(db, &SAVE_WALLETS,
-                          PARAMS(p_int64s(users, count), p_int64s(balances, count),
-                                 p_int64s(versions, count), p_int64s(loaded, count),
-                                 p_int64(ledger->now_us)),
-                          saved);
-}
-
-struct status store_save_ledger(struct db *db, struct arena *arena, const struct ledger *ledger)
-{
-    struct rows saved = {0};
-    size_t changed;
-    if (ledger->entry_count == 0)
-        return OK;
-    struct status st = save_wallets(db, arena, ledger, &saved, &changed);
+    struct status st = db_query(
+        db, &SAVE_LEDGER,
+        PARAMS(p_int64s(w.users, wallets), p_int64s(w.balances, wallets),
+               p_int64s(w.versions, wallets), p_int64s(ledger->loaded_versions, wallets),
+               p_int64(ledger->now_us), p_int64s(e.ids, entries), p_int64s(e.users, entries),
+               p_int64s(e.numbers, entries), p_texts(e.types, entries),
+               p_int64s(e.amounts, entries), p_int64s(e.befores, entries),
+               p_int64s(e.afters, entries), p_int64s(e.refs, entries), p_texts(e.notes, entries)),
+        &rows);
     if (!failed(st))
-        st = append_history(db, arena, ledger);
-    if (!failed(st))
-        st = append_moved(db, arena, ledger);
-    if (!failed(st))
-        st = db_flush(db);
-    if (failed(st))
-        return st;
-    if (saved.affected != (int64_t)changed)
-        return refuse(REASON_CONFLICT, "a wallet has changed meanwhile");
-    return OK;
+        *saved = rows_bool(&rows, 0, 0);
+    return st;
 }
 
 // created_at decides; the bounds of the id, which carries its second, find the months to look at.

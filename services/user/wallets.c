@@ -2,16 +2,17 @@
 //
 // The four that change one differ in two functions only: what they want, and how the ledger does it.
 // The wallets of a batch are loaded without a lock, all calls are applied in memory, and everything is
-// written back at once; store_save_ledger finds out whether a wallet has moved on meanwhile, and then
-// the dispatcher runs the batch again.
+// written back at once, unless a wallet has moved on meanwhile; then once more, now under the locks
+// that the first try took.
 
+#include "lib/base/metrics.h"
 #include "lib/base/text.h"
 #include "proto/user.pb-c.h"
 #include "services/user/service.h"
 #include "services/user/store.h"
 #include "services/user/wire.h"
 
-enum { NOTE_MAX = 200 };
+enum { NOTE_MAX = 200, TRIES = 2 };
 
 // What one kind of call does to the ledger.
 struct movement {
@@ -45,23 +46,57 @@ static struct status load_ledger(struct batch *batch, const struct movement *mov
     return store_load_ledger(batch->tx, batch->arena, users, orders, count, ledger);
 }
 
-static struct status move(struct batch *batch, const struct movement *movement)
+// The outcome of a call, kept aside until the ledger is saved.
+struct outcome {
+    struct status status;
+    const ProtobufCMessage *reply;
+};
+
+static void apply_all(struct batch *batch, const struct movement *movement, struct ledger *ledger,
+                      struct outcome *outcomes)
 {
-    struct ledger ledger;
-    struct status st = load_ledger(batch, movement, &ledger);
-    if (failed(st))
-        return st;
     struct call *call;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         struct change change = movement->read(call);
-        const ProtobufCMessage *reply;
-        st = movement->apply(&ledger, &change, batch->arena, &reply);
-        if (failed(st))
-            call_refuse(call, st);
-        else
-            call_reply(call, reply);
+        outcomes[i].status = movement->apply(ledger, &change, batch->arena, &outcomes[i].reply);
     }
-    return store_save_ledger(batch->tx, batch->arena, &ledger);
+}
+
+static void settle_all(struct batch *batch, const struct outcome *outcomes)
+{
+    struct call *call;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        if (failed(outcomes[i].status))
+            call_refuse(call, outcomes[i].status);
+        else
+            call_reply(call, outcomes[i].reply);
+    }
+}
+
+// The second try finds the wallets locked by the first, so it is the last: however many change one
+// wallet at once, each is behind at most once.
+static struct status move(struct batch *batch, const struct movement *movement)
+{
+    struct outcome *outcomes = arena_array(batch->arena, batch->count, sizeof(*outcomes));
+    bool saved = false;
+    for (int try = 0; !saved && try < TRIES; try++) {
+        struct ledger ledger;
+        struct status st = load_ledger(batch, movement, &ledger);
+        if (failed(st))
+            return st;
+        apply_all(batch, movement, &ledger, outcomes);
+        st = store_save_ledger(batch->tx, batch->arena, &ledger, &saved);
+        if (failed(st))
+            return st;
+        if (!saved)
+            metric_add(metrics_counter("baro_user_wallet_conflicts_total",
+                                       "Batches that found a wallet changed meanwhile", NULL),
+                       1);
+    }
+    if (!saved)
+        return refuse(REASON_CONFLICT, "a wallet has changed meanwhile");
+    settle_all(batch, outcomes);
+    return OK;
 }
 
 static struct change read_charge(const struct call *call)

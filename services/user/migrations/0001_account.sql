@@ -23,7 +23,7 @@ CREATE TABLE session (
     rotated_at  timestamptz NOT NULL,
     expires_at  timestamptz NOT NULL
 );
-CREATE INDEX session_user ON session (user_id);
+CREATE INDEX session_of_user ON session (user_id);
 CREATE INDEX session_expiry ON session (expires_at);
 
 -- The key that all replicas share when none is configured: whoever inserts first decides.

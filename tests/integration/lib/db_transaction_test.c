@@ -231,3 +231,50 @@ Test(transaction, a_script_stops_at_its_first_error)
     cr_expect_eq(st.code, STATUS_INTERNAL);
     cr_expect_not(has(db, 1) || has(db, 2));
 }
+
+Test(transaction, a_queued_query_gets_its_rows_with_the_next_answer)
+{
+    SCOPED(db) *db = given_things();
+    struct rows first, second, third;
+    expect_ok(db_begin(db));
+    expect_ok(db_queue(db, &ADD, PARAMS(p_int64(1))));
+    expect_ok(db_queue_query(db, &HAS, PARAMS(p_int64(1)), &first));
+    expect_ok(db_query(db, &HAS, PARAMS(p_int64(2)), &second));
+    cr_expect_eq(first.count, 1);
+    cr_expect_eq(second.count, 0);
+    expect_ok(db_queue_query(db, &HAS, PARAMS(p_int64(1)), &third));
+    expect_ok(db_flush(db));
+    cr_expect_eq(rows_int64(&third, 0, 0), 1);
+    expect_ok(db_commit(db));
+}
+
+Test(transaction, readers_queue_flush_commit_and_roll_back_without_one)
+{
+    SCOPED(db) *db = given_things();
+    struct rows rows;
+    test_script(db, "INSERT INTO thing VALUES (1)");
+    expect_ok(db_connect(db));
+    expect_ok(db_queue_query(db, &HAS, PARAMS(p_int64(1)), &rows));
+    expect_ok(db_flush(db));
+    cr_expect_eq(rows.count, 1);
+    expect_ok(db_queue_query(db, &HAS, PARAMS(p_int64(1)), &rows));
+    expect_ok(db_commit(db));
+    cr_expect_eq(rows.count, 1);
+    expect_ok(db_commit(db));
+    db_rollback(db);
+    cr_expect(has(db, 1));
+}
+
+Test(transaction, a_rollback_leaves_the_place_for_queued_rows_alone)
+{
+    SCOPED(db) *db = given_things();
+    struct rows rows;
+    expect_ok(db_queue_query(db, &HAS, PARAMS(p_int64(1)), &rows));
+    db_rollback(db);
+    cr_expect_null(rows.result);
+    expect_ok(db_begin(db));
+    expect_ok(db_queue_query(db, &HAS, PARAMS(p_int64(1)), &rows));
+    db_rollback(db);
+    cr_expect_null(rows.result);
+    cr_expect_not(has(db, 1));
+}
