@@ -120,7 +120,7 @@ CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
 test: build $(UNIT) $(INTEGRATION) $(E2E) ## Unit, integration and end-to-end tests on private servers
-	@tests/run-all .local/test $(UNIT) $(INTEGRATION)
+	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
 
 asan: ## Unit and integration tests under AddressSanitizer and UBSan
