@@ -2,7 +2,7 @@
 //
 // The order of the end matters: (1) /readyz says no, (2) the port closes, (3) what runs may end,
 // (4) no new call starts, (5) the clients go: calls that are left fail and their connections are
-// resumed, (6) HTTP stops, with no connection suspended.
+// resumed and answered, (6) HTTP stops, with no connection suspended.
 
 #include "gateway/gateway.h"
 
@@ -14,6 +14,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <time.h>
+
+enum { LAST_ANSWERS_MS = 200 }; // for the answers of calls that failed at the end
 
 static void connect_services(struct gateway *gateway)
 {
@@ -62,11 +64,16 @@ int gateway_port(const struct gateway *gateway)
     return http_server_port(gateway->http);
 }
 
+bool gateway_reaches(struct gateway *gateway, enum service service)
+{
+    return !atomic_load(&gateway->refusing) && rpc_client_ready(gateway->services[service]);
+}
+
 bool gateway_ready(struct gateway *gateway)
 {
     bool ready = !atomic_load(&gateway->draining) && auth_has_keys(gateway->auth);
     for (size_t i = 0; i < SERVICE_COUNT; i++)
-        ready = ready && rpc_client_ready(gateway->services[i]);
+        ready = ready && gateway_reaches(gateway, (enum service)i);
     return ready;
 }
 
@@ -75,15 +82,21 @@ static void pause_ms(int64_t ms)
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
+static void await_requests(struct gateway *gateway, int64_t timeout_ms)
+{
+    int64_t until_us = clock_monotonic_us() + timeout_ms * US_PER_MS;
+    while (request_pool_active(gateway->requests) > 0 && clock_monotonic_us() < until_us)
+        pause_ms(5);
+}
+
 static void drain(struct gateway *gateway)
 {
     atomic_store(&gateway->draining, true);
     pause_ms(gateway->settings->drain_notice_ms);
     http_server_quiesce(gateway->http);
-    int64_t until_us = clock_monotonic_us() + gateway->settings->drain_ms * US_PER_MS;
-    while (request_pool_active(gateway->requests) > 0 && clock_monotonic_us() < until_us)
-        pause_ms(5);
+    await_requests(gateway, gateway->settings->drain_ms);
     atomic_store(&gateway->refusing, true);
+    http_server_go_round(gateway->http);
 }
 
 void gateway_stop(struct gateway *gateway)
@@ -95,6 +108,8 @@ void gateway_stop(struct gateway *gateway)
     housekeeping_stop(gateway->housekeeping);
     for (size_t i = 0; i < SERVICE_COUNT; i++)
         rpc_client_destroy(gateway->services[i]);
+    if (gateway->http)
+        await_requests(gateway, LAST_ANSWERS_MS);
     http_server_stop(gateway->http);
     request_pool_destroy(gateway->requests);
     connections_destroy(gateway->connections);

@@ -49,6 +49,9 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
 // The TCP port it listens on.
 int gateway_port(const struct gateway *gateway);
 
+// True when a replica of the service answers.
+bool gateway_reaches(struct gateway *gateway, enum service service);
+
 // True when calls would succeed: not draining, keys known, every service reachable.
 bool gateway_ready(struct gateway *gateway);
 

@@ -8,26 +8,29 @@
 
 #include "gateway/admission.h"
 #include "gateway/calls.h"
+#include "gateway/http_loop.h"
+#include "gateway/listener.h"
 #include "lib/base/clock.h"
 #include "lib/base/metrics.h"
 
 #include <assert.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     HEADERS_MAX = 32 * 1024,
     DISCARD_MAX = 1024 * 1024, // of a body that is refused
     STRICT = 1,                // libmicrohttpd: "suitable for highly loaded public servers"
-    BACKLOG = 1024,
 };
 
 struct http_server {
     struct gateway *gateway;
-    struct MHD_Daemon *daemon;
+    int listener;
+    struct http_loop **loops;
+    size_t loop_count;
     struct metric *open;
 };
 
@@ -136,68 +139,62 @@ static size_t leave_escapes(void *arg, struct MHD_Connection *connection, char *
     return strlen(text);
 }
 
-// "127.0.0.1:8080", "[::1]:8080", "localhost:0"
-static struct status resolve(const char *address, struct addrinfo **found)
-{
-    char host[256];
-    const char *colon = strrchr(address, ':');
-    size_t length = colon ? (size_t)(colon - address) : 0;
-    const char *from = address;
-    if (length >= 2 && address[0] == '[' && address[length - 1] == ']') {
-        from++;
-        length -= 2;
-    }
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct status wrong = invalid("BARO_HTTP_ADDRESS", "must be HOST:PORT");
-    if (length == 0 || length >= sizeof(host))
-        return wrong;
-    snprintf(host, sizeof(host), "%.*s", (int)length, from);
-    if (getaddrinfo(host, colon + 1, &hints, found) != 0)
-        return wrong;
-    return OK;
-}
-
-static struct MHD_Daemon *start_daemon(struct http_server *server, const struct addrinfo *address)
+// Each loop has a daemon of its own; they share the port, each through its own descriptor, which the
+// daemon closes.
+static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
     const struct gateway_settings *settings = server->gateway->settings;
-    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME |
-                         MHD_USE_ERROR_LOG | (address->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0);
-    unsigned int threads = settings->http_threads > 1 ? (unsigned int)settings->http_threads : 0;
     unsigned int idle_s = (unsigned int)((settings->request_deadline_ms + 999) / 1000);
-    return MHD_start_daemon(flags, 0, NULL, NULL, handle, server,                                 //
-                            MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,                        //
-                            MHD_OPTION_SOCK_ADDR, address->ai_addr,                               //
-                            MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,                               //
-                            MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned int)BACKLOG,                //
-                            MHD_OPTION_THREAD_POOL_SIZE, threads,                                 //
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned int)settings->connections_max, //
-                            MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                            (unsigned int)settings->connections_per_address,          //
-                            MHD_OPTION_CONNECTION_TIMEOUT, idle_s,                    //
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,  //
-                            MHD_OPTION_CLIENT_DISCIPLINE_LVL, (int)STRICT,            //
-                            MHD_OPTION_URI_LOG_CALLBACK, request_line, server,        //
-                            MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,        //
-                            MHD_OPTION_NOTIFY_COMPLETED, completed, server,           //
-                            MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, //
-                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    unsigned int share = (unsigned int)((settings->connections_max + settings->http_threads - 1) /
+                                        settings->http_threads);
+    // clang-format off
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_ITC | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, handle, server,
+        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+        MHD_OPTION_LISTEN_SOCKET, dup(server->listener),
+        MHD_OPTION_CONNECTION_LIMIT, share,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)settings->connections_per_address,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,
+        MHD_OPTION_CLIENT_DISCIPLINE_LVL, (int)STRICT,
+        MHD_OPTION_URI_LOG_CALLBACK, request_line, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_END);
+    // clang-format on
+}
+
+static bool start_loops(struct http_server *server)
+{
+    size_t count = (size_t)server->gateway->settings->http_threads;
+    server->loops = calloc(count, sizeof(*server->loops));
+    assert(server->loops);
+    while (server->loop_count < count) {
+        struct MHD_Daemon *daemon = start_daemon(server);
+        if (!daemon)
+            return false;
+        server->loops[server->loop_count++] = http_loop_start(daemon);
+    }
+    return true;
 }
 
 struct status http_server_start(struct gateway *gateway, struct http_server **server)
 {
-    struct addrinfo *address;
-    struct status st = resolve(gateway->settings->http_address, &address);
+    int listener;
+    struct status st = listen_on(gateway->settings->http_address, &listener);
     if (failed(st))
         return st;
     struct http_server *made = calloc(1, sizeof(*made));
     assert(made);
     made->gateway = gateway;
+    made->listener = listener;
     made->open = metrics_gauge("baro_http_connections", "Connections that are open", NULL);
-    made->daemon = start_daemon(made, address);
-    freeaddrinfo(address);
-    if (!made->daemon) {
-        free(made);
-        return refuse(REASON_UNAVAILABLE, "BARO_HTTP_ADDRESS cannot be listened on");
+    if (!start_loops(made)) {
+        http_server_stop(made);
+        return refuse(REASON_UNAVAILABLE, "HTTP cannot be served");
     }
     *server = made;
     return OK;
@@ -205,20 +202,29 @@ struct status http_server_start(struct gateway *gateway, struct http_server **se
 
 int http_server_port(const struct http_server *server)
 {
-    return MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    return listener_port(server->listener);
 }
 
 void http_server_quiesce(struct http_server *server)
 {
-    int listener = MHD_quiesce_daemon(server->daemon);
-    if (listener >= 0)
-        close(listener);
+    for (size_t i = 0; i < server->loop_count; i++)
+        http_loop_quiesce(server->loops[i]);
+    shutdown(server->listener, SHUT_RDWR); // for all descriptors of it, at once
+}
+
+void http_server_go_round(struct http_server *server)
+{
+    for (size_t i = 0; i < server->loop_count; i++)
+        http_loop_go_round(server->loops[i]);
 }
 
 void http_server_stop(struct http_server *server)
 {
     if (!server)
         return;
-    MHD_stop_daemon(server->daemon);
+    for (size_t i = 0; i < server->loop_count; i++)
+        http_loop_stop(server->loops[i]);
+    close(server->listener);
+    free(server->loops);
     free(server);
 }

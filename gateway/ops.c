@@ -34,7 +34,7 @@ void ops_readyz(struct request *request)
                  auth_has_keys(gateway->auth) ? "true" : "false");
     for (size_t i = 0; i < SERVICE_COUNT; i++)
         text_appendf(body, ",\"%s\":%s", names[i],
-                     rpc_client_ready(gateway->services[i]) ? "true" : "false");
+                     gateway_reaches(gateway, (enum service)i) ? "true" : "false");
     text_append_char(body, '}');
     answer_with(request, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "application/json");
 }

@@ -401,6 +401,24 @@ Test(http, a_client_that_goes_away_harms_nobody)
         cr_assert_eq(wire_call(port, "GET", "/api/v1/products", "", NULL)->status, 200);
 }
 
+// More connections become ready at once than libmicrohttpd takes from epoll in one go: see http.c.
+Test(http, hundreds_of_connections_are_answered_round_after_round, .timeout = 60)
+{
+    enum { CONNECTIONS = 256, ROUNDS = 100 };
+    int fds[CONNECTIONS];
+    stage_reply(stage, "ListCampaigns", empty(&baro__coupon__campaign_page__descriptor));
+    for (int i = 0; i < CONNECTIONS; i++)
+        fds[i] = wire_open(port);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < CONNECTIONS; i++)
+            wire_text(fds[i], "GET /api/v1/coupons HTTP/1.1\r\nHost: a\r\n\r\n");
+        for (int i = 0; i < CONNECTIONS; i++)
+            cr_assert_eq(wire_read(fds[i])->status, 200, "round %d, connection %d", round, i);
+    }
+    for (int i = 0; i < CONNECTIONS; i++)
+        close(fds[i]);
+}
+
 Test(http, a_client_that_leaves_in_the_middle_of_a_body_harms_nobody)
 {
     for (int i = 0; i < 8; i++) {
@@ -554,7 +572,7 @@ Test(drain, what_does_not_end_in_time_is_answered_503)
     cr_assert(stage_await_held(stage, 1));
     stage_stop_gateway(stage);
     const struct wire_reply *reply = wire_read(fd);
-    cr_assert(reply->status == 503 || reply->status == 0, "%d", reply->status);
+    cr_assert_eq(reply->status, 503, "%d", reply->status);
     cr_assert(wire_is_closed(fd, 1000));
     close(fd);
     stage_close(stage);

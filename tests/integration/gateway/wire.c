@@ -45,25 +45,31 @@ void wire_text(int fd, const char *text)
 }
 
 // Reads what is there, at most size bytes; 0 at the end, on an error, and when time is up.
-static size_t read_some(int fd, char *to, size_t size, int64_t until_us)
+static size_t read_some(int fd, char *to, size_t size, int64_t until_us, int flags)
 {
     int64_t left_us = until_us - clock_monotonic_us();
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     if (left_us <= 0 || poll(&ready, 1, (int)(left_us / US_PER_MS) + 1) <= 0)
         return 0;
-    ssize_t got = recv(fd, to, size, 0);
+    ssize_t got = recv(fd, to, size, flags);
     return got > 0 ? (size_t)got : 0;
 }
 
-// Byte by byte, so that nothing of a next answer is taken.
+// Looks before it takes, so that nothing of a next answer is taken.
 static bool read_head(int fd, struct wire_reply *reply, int64_t until_us)
 {
     size_t length = 0;
     while (length + 1 < sizeof(reply->head)) {
-        if (read_some(fd, reply->head + length, 1, until_us) == 0)
+        char *from = reply->head + length;
+        size_t seen = read_some(fd, from, sizeof(reply->head) - 1 - length, until_us, MSG_PEEK);
+        if (seen == 0)
             return false;
-        reply->head[++length] = '\0';
-        if (length >= 4 && strcmp(reply->head + length - 4, "\r\n\r\n") == 0)
+        from[seen] = '\0';
+        const char *end = strstr(reply->head, "\r\n\r\n");
+        size_t wanted = end ? (size_t)(end + 4 - from) : seen;
+        length += read_some(fd, from, wanted, until_us, 0);
+        reply->head[length] = '\0';
+        if (end)
             return true;
     }
     return false;
@@ -75,7 +81,9 @@ struct wire_reply *wire_read(int fd)
     int64_t until_us = clock_monotonic_us() + READ_TIMEOUT_MS * US_PER_MS;
     if (reply.json)
         json_decref(reply.json);
-    memset(&reply, 0, sizeof(reply));
+    reply.status = 0;
+    reply.json = NULL;
+    reply.head[0] = reply.body[0] = '\0';
     int status;
     do {
         if (!read_head(fd, &reply, until_us) || sscanf(reply.head, "HTTP/1.1 %d", &status) != 1)
@@ -84,10 +92,11 @@ struct wire_reply *wire_read(int fd)
     size_t size = strtoul(wire_header(&reply, "Content-Length"), NULL, 10), length = 0;
     cr_assert_lt(size, sizeof(reply.body));
     while (length < size) {
-        size_t got = read_some(fd, reply.body + length, size - length, until_us);
+        size_t got = read_some(fd, reply.body + length, size - length, until_us, 0);
         if (got == 0)
             return &reply;
         length += got;
+        reply.body[length] = '\0';
     }
     reply.status = status;
     reply.json = json_loads(reply.body, 0, NULL);
