@@ -39,21 +39,29 @@ void user_service_fini(struct user_service *service)
     *service = (struct user_service){0};
 }
 
+static struct status check_admin(const char *email, const char *password)
+{
+    if (!email[0] && !password[0])
+        return OK;
+    if (!password[0])
+        return invalid("BARO_ADMIN_PASSWORD", "is needed with BARO_ADMIN_EMAIL");
+    if (!email[0])
+        return invalid("BARO_ADMIN_EMAIL", "is needed with BARO_ADMIN_PASSWORD");
+    if (failed(account_check_email(email)))
+        return invalid("BARO_ADMIN_EMAIL", "is not an e-mail address");
+    if (failed(account_check_password(password)))
+        return invalid("BARO_ADMIN_PASSWORD",
+                       "needs 8 characters, a letter, a digit and one of @$!%*?&");
+    return OK;
+}
+
 struct status user_settings_check(const struct user_settings *settings)
 {
-    bool email = settings->admin_email[0], password = settings->admin_password[0];
-    if (!email && !password)
-        return OK;
-    if (!password)
-        return invalid("BARO_ADMIN_PASSWORD", "is needed with BARO_ADMIN_EMAIL");
-    if (!email)
-        return invalid("BARO_ADMIN_EMAIL", "is needed with BARO_ADMIN_PASSWORD");
-    if (failed(account_check_email(settings->admin_email)))
-        return invalid("BARO_ADMIN_EMAIL", "is not an e-mail address");
-    struct status st = account_check_password(settings->admin_password);
-    if (failed(st))
-        return invalid("BARO_ADMIN_PASSWORD", st.message);
-    return OK;
+    SCOPED(arena) *arena = arena_create();
+    struct signing_key *key;
+    if (settings->jwt_key[0] && failed(signing_key_parse(settings->jwt_key, arena, &key)))
+        return invalid("BARO_JWT_KEY", "is not a PEM private key on the curve P-256");
+    return check_admin(settings->admin_email, settings->admin_password);
 }
 
 static struct status load_key(struct user_service *service, struct db *db)
@@ -95,7 +103,7 @@ static struct status put_admin(struct user_service *service, struct db *db)
         return OK;
     st = password_hash(password, hash);
     if (!failed(st))
-        st = store_put_admin(db, email, ADMIN_NAME, hash);
+        st = store_put_admin(db, email, ADMIN_NAME, hash, found ? found->password_hash : NULL);
     if (!failed(st))
         log_info("the first admin is in place", log_text("email", email));
     return st;

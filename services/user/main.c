@@ -45,7 +45,7 @@ int main(int argc, char **argv)
     service_settings_load_or_exit(argc, argv, SETTINGS, COUNT(SETTINGS), arena, &settings);
     struct status st = user_settings_check(&settings);
     if (failed(st)) {
-        fprintf(stderr, "%s: %s\n", st.field, st.message);
+        fprintf(stderr, "baro-user: %s %s\n", st.field, st.message);
         return EXIT_BAD_SETTING;
     }
     user_service_init(&service, &settings);

@@ -34,7 +34,8 @@ void user_service_fini(struct user_service *service);
 // once. FAILED_PRECONDITION for an unusable key.
 struct status user_service_bootstrap(struct user_service *service, struct db *db);
 
-// Whether the settings of the first admin are both there and sound, or both absent.
+// What the table of settings cannot say: the first admin's two are both there and sound or both
+// absent, and the key is one. VALIDATION_ERROR names the setting; the message goes on from its name.
 struct status user_settings_check(const struct user_settings *settings);
 
 // accounts.c: outside the transaction, on the password pool.

@@ -124,22 +124,26 @@ struct status store_rename_account(struct db *db, int64_t id, const char *name, 
     return st;
 }
 
-// Whoever held the address before must not become an admin: their password and sessions end here.
+// Whoever held the address before must not become an admin: their password and sessions end here. An
+// admin whose password is not the one that was seen has just been put in place by another replica.
 static const struct statement PUT_ADMIN = {
-    "user_put_admin", "WITH put AS ("
-                      "  INSERT INTO account (email, name, role, password_hash, created_at)"
-                      "  VALUES ($1::text, $2::text, 'ADMIN', $3::text, baro_now())"
-                      "  ON CONFLICT (lower(email COLLATE \"C\")) DO UPDATE"
-                      "  SET role = 'ADMIN', password_hash = excluded.password_hash RETURNING id),"
-                      " opened AS ("
-                      "  INSERT INTO wallet (user_id, updated_at) SELECT id, baro_now() FROM put"
-                      "  ON CONFLICT (user_id) DO NOTHING)"
-                      " DELETE FROM session WHERE user_id IN (SELECT id FROM put)"};
+    "user_put_admin",
+    "WITH put AS ("
+    "  INSERT INTO account (email, name, role, password_hash, created_at)"
+    "  VALUES ($1::text, $2::text, 'ADMIN', $3::text, baro_now())"
+    "  ON CONFLICT (lower(email COLLATE \"C\")) DO UPDATE"
+    "  SET role = 'ADMIN', password_hash = excluded.password_hash"
+    "  WHERE account.role <> 'ADMIN' OR account.password_hash = $4::text RETURNING id),"
+    " opened AS ("
+    "  INSERT INTO wallet (user_id, updated_at) SELECT id, baro_now() FROM put"
+    "  ON CONFLICT (user_id) DO NOTHING)"
+    " DELETE FROM session WHERE user_id IN (SELECT id FROM put)"};
 
 struct status store_put_admin(struct db *db, const char *email, const char *name,
-                              const char *password_hash)
+                              const char *password_hash, const char *seen_hash)
 {
-    return db_execute(db, &PUT_ADMIN, PARAMS(p_text(email), p_text(name), p_text(password_hash)),
+    return db_execute(db, &PUT_ADMIN,
+                      PARAMS(p_text(email), p_text(name), p_text(password_hash), p_text(seen_hash)),
                       NULL);
 }
 

@@ -72,9 +72,9 @@ struct status store_insert_accounts(struct db *db, struct arena *arena,
 struct status store_rename_account(struct db *db, int64_t id, const char *name, bool *found);
 
 // Makes the account an admin with this password and ends its sessions, or creates it; with its
-// wallet. In a transaction of its own.
+// wallet. An admin is left alone unless its hash is still `seen_hash` (NULL: none was seen).
 struct status store_put_admin(struct db *db, const char *email, const char *name,
-                              const char *password_hash);
+                              const char *password_hash, const char *seen_hash);
 
 // Queues new families.
 struct status store_insert_sessions(struct db *db, struct arena *arena,

@@ -378,26 +378,42 @@ Test(first_admin, that_was_somebody_before_loses_their_password_and_sessions)
     rig_close(rig);
 }
 
-Test(settings, of_the_first_admin_come_both_or_not_at_all)
+Test(settings, are_checked_before_anything_starts)
 {
     static const struct {
-        const char *email, *password, *wrong;
+        const char *email, *password, *key, *wrong;
     } ROWS[] = {
-        {"",                 "",          NULL                 },
-        {"admin@baro.local", "Baro!2026", NULL                 },
-        {"admin@baro.local", "",          "BARO_ADMIN_PASSWORD"},
-        {"",                 "Baro!2026", "BARO_ADMIN_EMAIL"   },
-        {"admin",            "Baro!2026", "BARO_ADMIN_EMAIL"   },
-        {"admin@baro.local", "weak",      "BARO_ADMIN_PASSWORD"},
+        {"",                 "",          "",     NULL                 },
+        {"admin@baro.local", "Baro!2026", "",     NULL                 },
+        {"admin@baro.local", "",          "",     "BARO_ADMIN_PASSWORD"},
+        {"",                 "Baro!2026", "",     "BARO_ADMIN_EMAIL"   },
+        {"admin",            "Baro!2026", "",     "BARO_ADMIN_EMAIL"   },
+        {"admin@baro.local", "weak",      "",     "BARO_ADMIN_PASSWORD"},
+        {"",                 "",          "junk", "BARO_JWT_KEY"       },
     };
     for (size_t i = 0; i < COUNT(ROWS); i++) {
         struct user_settings settings = {.admin_email = ROWS[i].email,
-                                         .admin_password = ROWS[i].password};
+                                         .admin_password = ROWS[i].password,
+                                         .jwt_key = ROWS[i].key};
         struct status st = user_settings_check(&settings);
         cr_assert_eq(failed(st), ROWS[i].wrong != NULL, "row %zu", i);
         if (failed(st))
             cr_assert_str_eq(st.field, ROWS[i].wrong);
     }
+}
+
+Test(first_admin, gets_the_password_that_the_settings_say_now)
+{
+    struct rig *rig = rig_open((struct rig_size){0});
+    SCOPED(db) *db = rig_db(rig);
+    rig->settings.admin_password = "Newer!2027";
+    cr_assert(!failed(user_service_bootstrap(&rig->service, db)));
+    expect_refused(login(rig, "admin@baro.local", "Baro!2026"), REASON_UNAUTHENTICATED);
+    const char *token = session_of(login(rig, "admin@baro.local", "Newer!2027"))->refresh_token;
+    // A replica that looked before the first one wrote ends nobody's session.
+    cr_assert(!failed(store_put_admin(db, "admin@baro.local", "Late", "$argon2id$late", NULL)));
+    session_of(refresh(rig, token));
+    rig_close(rig);
 }
 
 // Who may call what: one column a caller, 'y' may, 'u' is not signed in, 'f' is forbidden.
