@@ -29,7 +29,7 @@ struct status set_order_status_handle(struct batch *batch)
     size_t count = 0;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));)
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = status_request(call)->order_id;
     if (count == 0)
         return OK;
@@ -37,7 +37,7 @@ struct status set_order_status_handle(struct batch *batch)
                                          ORDER_LOAD_LOCKED | ORDER_LOAD_PARTS, &set);
     if (failed(st))
         return st;
-    for (size_t i = 0; (call = batch_next(batch, &i));) {
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         struct order *order = order_set_find(&set, status_request(call)->order_id);
         struct status own = set_status(batch, call, order);
         if (failed(own))
@@ -61,7 +61,7 @@ struct status retry_saga_handle(struct batch *batch)
     struct saga_set set;
     struct call *call;
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));) {
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         int64_t id = saga_id_of(call);
         struct status st = store_load_sagas(batch->tx, batch->arena, &id, 1, &set);
         if (!failed(st) && set.count)

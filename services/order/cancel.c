@@ -43,7 +43,7 @@ struct status cancel_handle(struct batch *batch)
     size_t count = 0;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));)
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = request_of(call)->order_id;
     if (count == 0)
         return OK;
@@ -54,7 +54,7 @@ struct status cancel_handle(struct batch *batch)
                               count);
     if (failed(st))
         return st;
-    for (size_t i = 0; (call = batch_next(batch, &i));)
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         cancel(&starts, order_set_find(&set, request_of(call)->order_id), call);
     st = store_save_set(batch->tx, batch->arena, &set);
     return failed(st) ? st : saga_starts_save(&starts);

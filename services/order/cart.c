@@ -181,7 +181,7 @@ static struct status load_users(struct batch *batch, bool locked, size_t room, s
     size_t users = 0, ids = 0;
     int64_t *user_ids = arena_array(batch->arena, batch->count, sizeof(*user_ids));
     int64_t *item_ids = arena_array(batch->arena, batch->count, sizeof(*item_ids));
-    for (size_t i = 0; (call = batch_next(batch, &i));) {
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         user_ids[users++] = call->caller.user_id;
         if (call->request->descriptor == &baro__order__set_cart_item_request__descriptor)
             item_ids[ids++] = ((const Baro__Order__SetCartItemRequest *)call->request)->item_id;
@@ -204,7 +204,7 @@ struct status get_cart_handle(struct batch *batch)
     struct call *call;
     access_filter(batch);
     struct status st = load_users(batch, false, 0, &set);
-    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i));)
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         show_cart(batch, call, &set);
     return st;
 }
@@ -284,13 +284,13 @@ static struct status change_carts(struct batch *batch,
     struct status st = load_users(batch, true, batch->count, &set);
     if (failed(st))
         return st;
-    for (size_t i = 0; (call = batch_next(batch, &i));) {
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         struct status own = change(call, &set);
         if (failed(own))
             call_refuse(call, own);
     }
     st = store_save_cart(batch->tx, batch->arena, set.lines, set.count);
-    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i));)
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         show_cart(batch, call, &set);
     return st;
 }
@@ -313,12 +313,12 @@ struct status remove_cart_item_handle(struct batch *batch)
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
     int64_t *gone = arena_array(batch->arena, batch->count, sizeof(*gone));
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));)
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = ((const Baro__Order__RemoveCartItemRequest *)call->request)->item_id;
     struct status st = store_load_cart(batch->tx, batch->arena, NULL, 0, ids, count, true, &set);
     if (failed(st))
         return st;
-    for (size_t i = 0; (call = batch_next(batch, &i));) {
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         int64_t id = ((const Baro__Order__RemoveCartItemRequest *)call->request)->item_id;
         struct cart_line *line = cart_set_find(&set, id);
         if (!line || line->quantity == 0) {
@@ -376,11 +376,11 @@ struct status find_cart_items_handle(struct batch *batch)
     struct call *call;
     size_t users = 0, count = 0, room = 0;
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));)
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         room += find_request(call)->n_item_ids;
     int64_t *user_ids = arena_array(batch->arena, batch->count, sizeof(*user_ids));
     int64_t *ids = arena_array(batch->arena, room + 1, sizeof(*ids));
-    for (size_t i = 0; (call = batch_next(batch, &i));) {
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         const Baro__Order__FindCartItemsRequest *request = find_request(call);
         if (request->n_item_ids == 0)
             user_ids[users++] = request->user_id;
@@ -389,7 +389,7 @@ struct status find_cart_items_handle(struct batch *batch)
     }
     struct status st =
         store_load_cart(batch->tx, batch->arena, user_ids, users, ids, count, false, &set);
-    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i));)
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         show_lines(batch, call, &set);
     return st;
 }

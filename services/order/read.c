@@ -36,13 +36,13 @@ struct status get_order_handle(struct batch *batch)
     size_t count = 0;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));)
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = get_request(call)->order_id;
     if (count == 0)
         return OK;
     struct status st =
         store_load_orders(batch->tx, batch->arena, ids, count, ORDER_LOAD_PARTS, &set);
-    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i));)
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         show_order(batch, call, order_set_find(&set, get_request(call)->order_id));
     return st;
 }
@@ -85,7 +85,7 @@ struct status list_orders_handle(struct batch *batch)
     struct call *call;
     struct status st = OK;
     access_filter(batch);
-    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i));)
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         st = list_orders(batch, call);
     return st;
 }
@@ -146,7 +146,7 @@ struct status list_payments_handle(struct batch *batch)
     struct call *call;
     struct status st = OK;
     access_filter(batch);
-    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i));)
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         st = list_payments(batch, call);
     return st;
 }
@@ -179,14 +179,14 @@ struct status get_payment_handle(struct batch *batch)
     size_t count = 0, found;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));)
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = ((const Baro__Order__GetPaymentRequest *)call->request)->payment_id;
     if (count == 0)
         return OK;
     struct status st = store_find_payments(batch->tx, batch->arena, ids, count, &keys, &found);
     if (!failed(st))
         st = load_orders_of(batch, keys, found, &set);
-    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i));)
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         show_payment(batch, call, &set, keys, found);
     return st;
 }
@@ -239,7 +239,7 @@ struct status list_sagas_handle(struct batch *batch)
     struct call *call;
     struct status st = OK;
     access_filter(batch);
-    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i));)
+    for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         st = list_sagas(batch, call);
     return st;
 }
@@ -249,7 +249,7 @@ struct status get_saga_handle(struct batch *batch)
     struct saga_set set;
     struct call *call;
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));) {
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         int64_t id = ((const Baro__Order__GetSagaRequest *)call->request)->saga_id;
         struct status st = store_load_sagas(batch->tx, batch->arena, &id, 1, &set);
         if (failed(st))
@@ -266,7 +266,7 @@ struct status find_live_orders_handle(struct batch *batch)
 {
     struct call *call;
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));) {
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         const Baro__Order__FindLiveOrdersRequest *request =
             (const Baro__Order__FindLiveOrdersRequest *)call->request;
         Baro__Order__FindLiveOrdersReply *reply = arena_alloc(batch->arena, sizeof(*reply));
@@ -287,7 +287,7 @@ struct status fetch_events_handle(struct batch *batch)
 {
     struct call *call;
     access_filter(batch);
-    for (size_t i = 0; (call = batch_next(batch, &i));) {
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         const Baro__FetchEventsRequest *request = (const Baro__FetchEventsRequest *)call->request;
         bool modest = request->limit > 0 && request->limit < EVENTS_MAX;
         Baro__FetchEventsReply *reply = arena_alloc(batch->arena, sizeof(*reply));

@@ -323,7 +323,7 @@ struct status end_saga_handle(struct batch *batch)
     struct status st = load(&recording, batch, ORDER_LOAD_PARTS);
     if (failed(st))
         return st;
-    for (size_t i = 0; (call = batch_next(batch, &i));)
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         end_one(&recording, call);
     return save(&recording);
 }
