@@ -12,7 +12,7 @@
 // Counters per method and code come into being with the first such answer.
 static struct metric *counter(struct method_entry *entry, enum status_code code)
 {
-    struct metric *metric = atomic_load_explicit(&entry->answered[code], memory_order_relaxed);
+    struct metric *metric = atomic_load_explicit(&entry->answered[code], memory_order_acquire);
     if (metric)
         return metric;
     struct arena *scratch = arena_create();
@@ -20,7 +20,7 @@ static struct metric *counter(struct method_entry *entry, enum status_code code)
         "baro_rpc_calls_total", "Calls answered, by method and code.",
         text_printf(scratch, "method=\"%s\",code=\"%s\"", entry->name, status_code_name(code)));
     arena_destroy(scratch);
-    atomic_store_explicit(&entry->answered[code], metric, memory_order_relaxed);
+    atomic_store_explicit(&entry->answered[code], metric, memory_order_release);
     return metric;
 }
 
@@ -35,14 +35,14 @@ static void observe(const struct call *call)
 
 static void keys_release(struct call *call)
 {
-    struct call_private *private = call->private;
-    struct dispatcher *dispatcher = private->dispatcher;
-    if (!private->in_flight)
+    struct call_private *own = call->private;
+    struct dispatcher *dispatcher = own->dispatcher;
+    if (!own->in_flight)
         return;
     pthread_mutex_lock(&dispatcher->keys_lock);
-    HASH_DEL(dispatcher->keys, private);
+    HASH_DEL(dispatcher->keys, own);
     pthread_mutex_unlock(&dispatcher->keys_lock);
-    private->in_flight = false;
+    own->in_flight = false;
 }
 
 // Under the lock, so that whoever drains may destroy the dispatcher as soon as it sees zero.
@@ -73,18 +73,18 @@ static void remember(struct answered *answered, struct responder *responder)
 
 void answer(struct call *call, struct answered *answered)
 {
-    struct call_private *private = call->private;
-    struct dispatcher *dispatcher = private->dispatcher;
+    struct call_private *own = call->private;
+    struct dispatcher *dispatcher = own->dispatcher;
     entry_leave(call);
     keys_release(call);
     observe(call);
-    if (private->responder) {
+    if (own->responder) {
         Baro__RpcReply reply;
         call_fill_reply(call, &reply);
-        private->responder->respond(private->responder, call, &reply);
-        remember(answered, private->responder);
+        own->responder->respond(own->responder, call, &reply);
+        remember(answered, own->responder);
     } else {
-        private->done(private->done_arg, call);
+        own->done(own->done_arg, call);
     }
     call_release(&dispatcher->pool, call);
     answered->dispatcher = dispatcher;
@@ -116,24 +116,24 @@ void entry_leave(struct call *call)
 
 const uint8_t *call_id_of(struct call *call)
 {
-    struct call_private *private = call->private;
-    if (!private->has_id)
-    private->has_id = call_idempotency_id(call, private->id);
-    return private->has_id ? private->id : NULL;
+    struct call_private *own = call->private;
+    if (!own->has_id)
+        own->has_id = call_idempotency_id(call, own->id);
+    return own->has_id ? own->id : NULL;
 }
 
 bool keys_claim(struct call *call)
 {
-    struct call_private *private = call->private;
-    struct dispatcher *dispatcher = private->dispatcher;
-    if (private->in_flight || !call_id_of(call))
+    struct call_private *own = call->private;
+    struct dispatcher *dispatcher = own->dispatcher;
+    if (own->in_flight || !call_id_of(call))
         return true;
     struct call_private *holder;
     pthread_mutex_lock(&dispatcher->keys_lock);
-    HASH_FIND(hh, dispatcher->keys, private->id, IDEMPOTENCY_ID_SIZE, holder);
+    HASH_FIND(hh, dispatcher->keys, own->id, IDEMPOTENCY_ID_SIZE, holder);
     if (!holder) {
-        HASH_ADD(hh, dispatcher->keys, id, IDEMPOTENCY_ID_SIZE, private);
-        private->in_flight = true;
+        HASH_ADD(hh, dispatcher->keys, id, IDEMPOTENCY_ID_SIZE, own);
+        own->in_flight = true;
     }
     pthread_mutex_unlock(&dispatcher->keys_lock);
     return holder == NULL;
@@ -141,13 +141,13 @@ bool keys_claim(struct call *call)
 
 bool keys_held_by_other(struct call *call)
 {
-    struct call_private *private = call->private;
-    struct dispatcher *dispatcher = private->dispatcher;
-    if (private->in_flight || !call_id_of(call))
+    struct call_private *own = call->private;
+    struct dispatcher *dispatcher = own->dispatcher;
+    if (own->in_flight || !call_id_of(call))
         return false;
     struct call_private *holder;
     pthread_mutex_lock(&dispatcher->keys_lock);
-    HASH_FIND(hh, dispatcher->keys, private->id, IDEMPOTENCY_ID_SIZE, holder);
+    HASH_FIND(hh, dispatcher->keys, own->id, IDEMPOTENCY_ID_SIZE, holder);
     pthread_mutex_unlock(&dispatcher->keys_lock);
     return holder != NULL;
 }

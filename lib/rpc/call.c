@@ -49,15 +49,13 @@ static struct call *pop(struct call_pool *pool)
 
 struct call *call_acquire(struct call_pool *pool)
 {
-    struct call *call = pop(pool);
-    struct arena *arena = call ? call->arena : arena_create();
-    if (!call && !(call = malloc(sizeof(struct slot))))
+    struct call *used = pop(pool);
+    struct arena *arena = used ? used->arena : arena_create();
+    struct slot *slot = used ? (struct slot *)used : malloc(sizeof(*slot));
+    if (!slot)
         abort();
-    struct slot *slot = (struct slot *)call;
-    *slot = (struct slot){
-        .call = {.arena = arena, .private = &slot->private}
-    };
-    return call;
+    *slot = (struct slot){.call.arena = arena, .call.private = &slot->private};
+    return &slot->call;
 }
 
 void call_release(struct call_pool *pool, struct call *call)

@@ -12,10 +12,11 @@
 struct rpc_client;
 
 struct rpc_client_options {
-    const char *service;     // "user": for metrics and messages
-    const char *addresses;   // "tcp://host:port,tcp://host2:port,ipc:///path"; hosts are resolved to all addresses
+    const char *service; // "user": for metrics and messages
+    const char *
+        addresses; // "tcp://host:port,tcp://host2:port,ipc:///path"; hosts are resolved to all addresses
     const char *secret;
-    size_t max_in_flight;    // calls beyond it are refused with OVERLOADED; default 4,096
+    size_t max_in_flight; // calls beyond it are refused with OVERLOADED; default 4,096
 };
 
 struct rpc_client *rpc_client_create(const struct rpc_client_options *options);
@@ -27,11 +28,11 @@ struct rpc_request {
     const char *method;              // "baro.user.User/Charge"
     const ProtobufCMessage *message; // packed before rpc_call returns
     struct caller caller;
-    int64_t timeout_ms;              // the remaining time of whoever asks
-    const char *idempotency_key;     // or NULL
-    const char *traceparent;         // or NULL
-    const Baro__SagaStep *saga;      // or NULL
-    bool idempotent;                 // safe to send again when the outcome of a try is unknown
+    int64_t timeout_ms;          // the remaining time of whoever asks
+    const char *idempotency_key; // or NULL
+    const char *traceparent;     // or NULL
+    const Baro__SagaStep *saga;  // or NULL
+    bool idempotent;             // safe to send again when the outcome of a try is unknown
 };
 
 // `reply` and the texts of `st` are borrowed for the duration of the callback, which runs on a thread
@@ -39,7 +40,8 @@ struct rpc_request {
 typedef void rpc_done(void *arg, struct status st, const Baro__RpcReply *reply);
 
 // Starts a call; `done` is called exactly once.
-void rpc_call(struct rpc_client *client, const struct rpc_request *request, rpc_done *done, void *arg);
+void rpc_call(struct rpc_client *client, const struct rpc_request *request, rpc_done *done,
+              void *arg);
 
 // Waits for the outcome; *reply (may be NULL) is unpacked with `output` into arena.
 struct status rpc_call_wait(struct rpc_client *client, const struct rpc_request *request,

@@ -15,10 +15,11 @@ struct dispatcher;
 
 // One worker's transaction. Any failure but COMMIT's STATUS_UNKNOWN leaves nothing changed.
 struct transaction_ops {
-    void *(*open)(void *context, const char *worker);      // makes a connection handle
+    void *(*open)(void *context, const char *worker); // makes a connection handle
     void (*close)(void *tx);
-    struct status (*begin)(void *tx, enum method_kind kind); // may be queued until the first statement
-    struct status (*now)(void *tx, int64_t *now_us);       // the store's clock; waits for begin
+    struct status (*begin)(void *tx,
+                           enum method_kind kind);   // may be queued until the first statement
+    struct status (*now)(void *tx, int64_t *now_us); // the store's clock; waits for begin
     struct status (*commit)(void *tx);
     void (*rollback)(void *tx);
     void (*set_deadline)(void *tx, int64_t deadline_us);
@@ -27,11 +28,11 @@ struct transaction_ops {
 struct dispatcher_options {
     const struct transaction_ops *transaction;
     void *transaction_context;
-    void *service;           // given to handlers
-    size_t write_workers;    // default 1
-    size_t read_workers;     // default 1
-    size_t queue_max;        // calls that wait, per method; default 2,048
-    size_t batch_max;        // default 256
+    void *service;        // given to handlers
+    size_t write_workers; // default 1
+    size_t read_workers;  // default 1
+    size_t queue_max;     // calls that wait, per method; default 2,048
+    size_t batch_max;     // default 256
 };
 
 struct dispatcher *dispatcher_create(const struct dispatcher_options *options);
@@ -61,8 +62,8 @@ void *call_token(const struct call *call);
 
 // Runs a method of our own service: no envelope, no guard key; `done` gets the outcome (the call is
 // borrowed for its duration). For the last steps of sagas and for jobs.
-void dispatcher_run(struct dispatcher *dispatcher, const char *method, const ProtobufCMessage *request,
-                    const Baro__SagaStep *saga, int64_t timeout_ms,
+void dispatcher_run(struct dispatcher *dispatcher, const char *method,
+                    const ProtobufCMessage *request, const Baro__SagaStep *saga, int64_t timeout_ms,
                     void (*done)(void *arg, const struct call *call), void *arg);
 
 // Rows for Health.Describe.

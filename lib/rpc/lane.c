@@ -37,9 +37,9 @@ static void call_a_worker(struct lane *lane)
 void queue_push(struct call_queue *queue, struct call *call)
 {
     struct lane *lane = queue->lane;
-    struct call_private *private = call->private;
-    private->next = NULL;
-    private->queued_at_us = clock_monotonic_us();
+    struct call_private *own = call->private;
+    own->next = NULL;
+    own->queued_at_us = clock_monotonic_us();
     metric_add(queue->depth, 1);
     pthread_mutex_lock(&lane->lock);
     if (queue->tail)

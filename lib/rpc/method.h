@@ -73,30 +73,30 @@ struct call {
     struct arena *arena;             // lives until the answer is sent
     const ProtobufCMessage *request; // the method's input, validated as UTF-8
     struct caller caller;
-    int64_t deadline_us;             // monotonic
-    const char *idempotency_key;     // "" for none
-    const Baro__SagaStep *saga;      // NULL unless it is a saga command
+    int64_t deadline_us;         // monotonic
+    const char *idempotency_key; // "" for none
+    const Baro__SagaStep *saga;  // NULL unless it is a saga command
     const char *traceparent;
-    void *service;                   // the service's context, as given to dispatcher_create
-    void *prepared;                  // what `prepare` leaves for `handle`
+    void *service;  // the service's context, as given to dispatcher_create
+    void *prepared; // what `prepare` leaves for `handle`
 
-    struct status status;            // the outcome so far
+    struct status status; // the outcome so far
     const ProtobufCMessage *reply;
-    bool settled;                    // has an outcome: later stages pass it by
-    bool deferred;                   // answered later, by call_finish
-    bool replayed;                   // the outcome comes from the guard's store
+    bool settled;  // has an outcome: later stages pass it by
+    bool deferred; // answered later, by call_finish
+    bool replayed; // the outcome comes from the guard's store
 
-    struct call_private *private;    // of the dispatcher
+    struct call_private *private; // of the dispatcher
 };
 
 struct batch {
     const struct method *method;
-    void *tx;             // the worker's connection: struct db *
-    void *service;        // the service's context
-    struct arena *arena;  // lives until the batch is answered
-    struct call **calls;  // all calls of the batch, in arrival order
+    void *tx;            // the worker's connection: struct db *
+    void *service;       // the service's context
+    struct arena *arena; // lives until the batch is answered
+    struct call **calls; // all calls of the batch, in arrival order
     size_t count;
-    int64_t now_us;       // the database's clock, read at the start of the batch
+    int64_t now_us; // the database's clock, read at the start of the batch
 };
 
 // The next call at or after *index that has no outcome yet; NULL at the end. For handlers:

@@ -5,7 +5,7 @@
 #include "lib/rpc/seal.h"
 
 #include <nng/supplemental/util/platform.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum {
@@ -19,10 +19,12 @@ enum {
 
 static bool version_is_trusted(const char *version)
 {
-    int major, minor;
-    if (sscanf(version, "%d.%d", &major, &minor) != 2)
+    char *dot, *end;
+    long major = strtol(version, &dot, 10);
+    if (*dot != '.')
         return false;
-    return major == NNG_MAJOR && minor >= NNG_MINOR_MIN;
+    long minor = strtol(dot + 1, &end, 10);
+    return end > dot + 1 && major == NNG_MAJOR && minor >= NNG_MINOR_MIN;
 }
 
 static uint64_t task_threads(void)

@@ -10,14 +10,15 @@
 struct rpc_server;
 
 struct rpc_server_options {
-    const char *listen;      // "tcp://127.0.0.1:7001" or "ipc:///path"; tcp port 0: any
-    const char *secret;      // shared by all processes
-    const char *instance;    // name of this replica, shown by Health.Check
-    size_t contexts;         // default 4,096
+    const char *listen;   // "tcp://127.0.0.1:7001" or "ipc:///path"; tcp port 0: any
+    const char *secret;   // shared by all processes
+    const char *instance; // name of this replica, shown by Health.Check
+    size_t contexts;      // default 4,096
     struct dispatcher *dispatcher;
 };
 
-struct status rpc_server_start(const struct rpc_server_options *options, struct rpc_server **server);
+struct status rpc_server_start(const struct rpc_server_options *options,
+                               struct rpc_server **server);
 
 // The port it listens on (tcp).
 int rpc_server_port(const struct rpc_server *server);

@@ -57,7 +57,8 @@ static double cpu_seconds(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static void measure(struct rpc_client *client, const Baro__Text *text, int in_flight, int seconds)
+static void measure(struct rpc_client *client, const Baro__Text *text, int in_flight,
+                    int64_t seconds)
 {
     int64_t start_us = clock_monotonic_us();
     double cpu = cpu_seconds();
@@ -108,7 +109,9 @@ static bool is_ready(void *client)
 
 int main(int argc, char **argv)
 {
-    int seconds = argc > 1 ? atoi(argv[1]) : 2;
+    int64_t seconds = 2;
+    if (argc > 1 && !text_parse_int64(argv[1], 1, 3600, &seconds))
+        return 2;
     int ports[2], port;
     log_init("rpc_echo", LOG_LEVEL_WARN);
     if (pipe(ports) != 0)

@@ -266,7 +266,7 @@ static int free_port(void)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (bind(fd, (struct sockaddr *)&address, length) != 0 ||
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &length) != 0)
         exit(1);
     close(fd);
@@ -379,7 +379,7 @@ static bool churn(const struct churn_case *row, const char *transport, double se
 int main(int argc, char **argv)
 {
     static const char *const transports[] = {"tcp", "ipc"};
-    double seconds = argc > 1 ? atof(argv[1]) : 1.5;
+    double seconds = argc > 1 ? strtod(argv[1], NULL) : 1.5;
     unsigned seed = (unsigned)clock_monotonic_us();
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)

@@ -266,6 +266,7 @@ static void send_bytes(const void *bytes, size_t size)
                                   .sin_port = htons((uint16_t)rpc_server_port(server)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_geq(fd, 0);
     cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     cr_expect_eq(write(fd, bytes, size), (ssize_t)size);
     close(fd);
