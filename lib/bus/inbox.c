@@ -70,16 +70,13 @@ static bool same_request(const struct call *call, const uint8_t *hash)
     return memcmp(own, hash, ID_SIZE) == 0;
 }
 
-// Calls with keys, sorted by id, copies in arrival order. A call that is settled with a fault (its
-// deadline passed, say) takes no part: no copy shall wait for it.
+// Calls with keys, sorted by id, copies in arrival order.
 static size_t keyed_calls(struct batch *batch, struct keyed **out)
 {
     struct keyed *keyed = arena_array(batch->arena, batch->count, sizeof(*keyed));
     size_t count = 0;
     for (size_t i = 0; i < batch->count; i++) {
         struct call *call = batch->calls[i];
-        if (call->settled && !status_is_definite(call->status) && !outcome_waits_for_first(call))
-            continue;
         if (!call_idempotency_id(call, keyed[count].id))
             continue;
         keyed[count].position = i;

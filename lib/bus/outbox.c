@@ -2,7 +2,8 @@
 // reader that has seen id 9 must therefore know that no id below it can still appear. Each row
 // carries its writer's transaction id, taken before the writer took its first id; a reader looks
 // only at rows of writers below the oldest transaction that still runs. A writer that may still
-// commit a lower id is that oldest one, or younger than it.
+// commit a lower id is that oldest one, or younger than it. A transaction that writes in any database
+// of the server counts, so one that hangs holds the readers up; it never makes them skip.
 
 #include "lib/bus/outbox.h"
 
