@@ -1,0 +1,47 @@
+// Pages: sizes and opaque tokens.
+
+#include "lib/base/macros.h"
+#include "lib/base/text.h"
+#include "lib/service/page.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+Test(page, sizes_are_1_to_100_and_20_when_nothing_is_said)
+{
+    int64_t size = -1;
+    cr_expect(!failed(page_size(0, &size)) && size == 20);
+    cr_expect(!failed(page_size(1, &size)) && size == 1);
+    cr_expect(!failed(page_size(100, &size)) && size == 100);
+    cr_expect_str_eq(page_size(101, &size).field, "page_size");
+    cr_expect_str_eq(page_size(-1, &size).field, "page_size");
+}
+
+Test(page, tokens_give_their_keys_back)
+{
+    SCOPED(arena) *arena = arena_create();
+    const int64_t keys[] = {INT64_MIN, INT64_MAX};
+    int64_t read[2] = {0, 0};
+    const char *token = page_token(arena, "price_asc", keys, COUNT(keys));
+    cr_assert(!failed(page_token_parse(arena, token, "price_asc", read, COUNT(read))));
+    cr_expect_arr_eq(read, keys, sizeof keys);
+    cr_expect_null(strpbrk(token, "+/="));
+}
+
+Test(page, tokens_of_others_are_refused)
+{
+    SCOPED(arena) *arena = arena_create();
+    const int64_t key = 5;
+    int64_t read[2];
+    const char *tokens[] = {
+        page_token(arena, "latest", &key, 1),    // of another list
+        page_token(arena, "price_asc", &key, 1), // with a key too few
+        text_base64url(arena, "price_asc:1:x", 13), text_base64url(arena, "", 0), "!!", "가",
+    };
+    for (size_t i = 0; i < COUNT(tokens); i++) {
+        struct status st = page_token_parse(arena, tokens[i], "price_asc", read, COUNT(read));
+        cr_expect_eq(st.reason, REASON_VALIDATION_ERROR, "token %zu", i);
+        if (failed(st))
+            cr_expect_str_eq(st.field, "page_token");
+    }
+}
