@@ -232,24 +232,13 @@ Test(refresh, refuses_what_is_no_token_of_ours)
     rig_close(rig);
 }
 
-static void let_time_pass(struct rig *rig, const char *interval)
-{
-    SCOPED(db) *db = rig_db(rig);
-    char sql[256];
-    snprintf(sql, sizeof(sql),
-             "CREATE OR REPLACE FUNCTION baro_now() RETURNS timestamptz LANGUAGE sql STABLE"
-             " AS $$ SELECT clock_timestamp() + interval '%s' $$",
-             interval);
-    test_script(db, sql);
-}
-
 Test(refresh, after_two_idle_weeks_is_too_late_and_the_session_is_forgotten)
 {
     struct rig *rig = rig_open((struct rig_size){0});
     const Baro__User__Session *first = given_kim(rig);
-    let_time_pass(rig, "13 days 23 hours");
+    rig_shift_clock(rig, "13 days 23 hours");
     const Baro__User__Session *second = session_of(refresh(rig, first->refresh_token));
-    let_time_pass(rig, "28 days 1 hour");
+    rig_shift_clock(rig, "28 days 1 hour");
     expect_refused(refresh(rig, second->refresh_token), REASON_TOKEN_EXPIRED);
     SCOPED(db) *db = rig_db(rig);
     int64_t deleted;
@@ -313,12 +302,13 @@ Test(keys, are_those_that_sign_tokens_on_every_replica)
 {
     struct rig *first = rig_open((struct rig_size){0});
     struct rig *second = rig_open_replica(first, (struct rig_size){0});
+    const struct user_service *service = first->service;
     Baro__Empty request;
     baro__empty__init(&request);
     const Baro__User__KeySet *here = rig_done(first, "GetKeys", as_nobody(), &request.base);
     const Baro__User__KeySet *there = rig_done(second, "GetKeys", as_nobody(), &request.base);
     cr_assert_eq(here->n_keys, 1);
-    cr_assert_str_eq(here->keys[0]->kid, first->service.key->kid);
+    cr_assert_str_eq(here->keys[0]->kid, service->key->kid);
     cr_assert_str_eq(here->keys[0]->kid, there->keys[0]->kid);
     cr_assert_str_eq(here->keys[0]->kty, "EC");
     cr_assert_str_eq(here->keys[0]->crv, "P-256");
@@ -366,10 +356,10 @@ Test(first_admin, that_was_somebody_before_loses_their_password_and_sessions)
     struct rig *rig = rig_open((struct rig_size){0});
     const Baro__User__Session *squatter =
         session_of(signup(rig, as_nobody(), "boss@baro.kr", "Secret!1", "도둑"));
-    rig->settings.admin_email = "Boss@baro.kr";
-    rig->settings.admin_password = "Other!123";
+    rig_settings(rig)->admin_email = "Boss@baro.kr";
+    rig_settings(rig)->admin_password = "Other!123";
     SCOPED(db) *db = rig_db(rig);
-    cr_assert(!failed(user_service_bootstrap(&rig->service, db)));
+    cr_assert(!failed(user_service_bootstrap(rig->service, db)));
     expect_refused(refresh(rig, squatter->refresh_token), REASON_UNAUTHENTICATED);
     expect_refused(login(rig, "boss@baro.kr", "Secret!1"), REASON_UNAUTHENTICATED);
     const Baro__User__Session *admin = session_of(login(rig, "boss@baro.kr", "Other!123"));
@@ -406,8 +396,8 @@ Test(first_admin, gets_the_password_that_the_settings_say_now)
 {
     struct rig *rig = rig_open((struct rig_size){0});
     SCOPED(db) *db = rig_db(rig);
-    rig->settings.admin_password = "Newer!2027";
-    cr_assert(!failed(user_service_bootstrap(&rig->service, db)));
+    rig_settings(rig)->admin_password = "Newer!2027";
+    cr_assert(!failed(user_service_bootstrap(rig->service, db)));
     expect_refused(login(rig, "admin@baro.local", "Baro!2026"), REASON_UNAUTHENTICATED);
     const char *token = session_of(login(rig, "admin@baro.local", "Newer!2027"))->refresh_token;
     // A replica that looked before the first one wrote ends nobody's session.

@@ -2,20 +2,20 @@
 
 #include "tests/integration/user/rig.h"
 
-#include "lib/base/protobuf.h"
-#include "lib/base/text.h"
-#include "lib/db/schema.h"
-#include "lib/service/transaction.h"
 #include "tests/support/database.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
-#include <time.h>
 
-enum { TIMEOUT_MS = 20000, WAIT_S = 30, DRAIN_MS = 20000 };
+extern const struct migration user_migrations[];
+extern const size_t user_migration_count;
 
-extern const struct migration bus_migrations[], saga_migrations[], user_migrations[];
-extern const size_t bus_migration_count, saga_migration_count, user_migration_count;
+// What handlers see, with what it refers to; rig->service points to it.
+struct replica {
+    struct user_service service; // first: handlers know this part
+    struct user_settings settings;
+    bool shares; // the database belongs to another replica
+};
 
 // Balance, number and chain of each wallet follow from its history, and the orders' entries are
 // those of the history.
@@ -36,193 +36,54 @@ static const char BROKEN_LAWS[] =
     "  + (SELECT count(*) FROM account a LEFT JOIN wallet w ON w.user_id = a.id"
     "     WHERE w.user_id IS NULL)";
 
-static void must(struct status st)
+static struct replica *replica_of(const struct rig *rig)
 {
-    cr_assert(!failed(st), "%s %s", reason_word(st.reason), st.message ? st.message : "");
+    return rig->service;
 }
 
-struct db *rig_db(const struct rig *rig)
+struct user_settings *rig_settings(const struct rig *rig)
 {
-    return db_create(rig->settings.common.database_url, "rig");
+    return &replica_of(rig)->settings;
 }
 
-int64_t rig_number(const struct rig *rig, const char *sql)
+static struct rig *start(const char *url, bool shares, struct rig_size size)
 {
-    return test_number(rig->settings.common.database_url, sql);
-}
-
-static void respond(struct responder *responder, struct call *call, const Baro__RpcReply *reply)
-{
-    struct asked *asked = call_token(call);
-    (void)responder;
-    asked->code = (enum status_code)reply->code;
-    asked->reason = reply->reason[0] ? reason_parse(reply->reason) : REASON_NONE;
-    asked->field = text_copy(asked->arena, reply->field);
-    asked->message = text_copy(asked->arena, reply->message);
-    if (asked->code == STATUS_OK)
-        asked->reply = protobuf_unpack(asked->method->output, reply->payload.len,
-                                       reply->payload.data, asked->arena);
-    sem_post(&asked->answered);
-}
-
-static void flush(struct responder *responder)
-{
-    (void)responder;
-}
-
-static void start(struct rig *rig, struct rig_size size)
-{
-    SCOPED(db) *db = rig_db(rig);
-    user_service_init(&rig->service, &rig->settings);
-    must(user_service_bootstrap(&rig->service, db));
-    rig->dispatcher = dispatcher_create(&(struct dispatcher_options){
-        .transaction = &postgres_transaction,
-        .transaction_context = (void *)(uintptr_t)rig->settings.common.database_url,
-        .service = &rig->service,
-        .write_workers = size.write_workers,
-        .batch_max = size.batch_max,
-    });
-    must(dispatcher_add(rig->dispatcher, &user_methods));
-    dispatcher_start(rig->dispatcher);
-}
-
-static struct rig *make(const char *url)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-    cr_assert_not_null(rig);
-    log_init("user", LOG_LEVEL_ERROR);
-    rig->settings = (struct user_settings){
-        .common.database_url = url,
-        .admin_email = "admin@baro.local",
-        .admin_password = "Baro!2026",
-        .jwt_key = "",
+    struct replica *replica = calloc(1, sizeof(*replica));
+    cr_assert_not_null(replica);
+    *replica = (struct replica){
+        .settings = {.common.database_url = url,
+                     .admin_email = "admin@baro.local",
+                     .admin_password = "Baro!2026",
+                     .jwt_key = ""},
+        .shares = shares,
     };
-    rig->responder = (struct responder){respond, flush};
-    return rig;
+    user_service_init(&replica->service, &replica->settings);
+    SCOPED(db) *db = db_create(url, "rig");
+    struct status st = user_service_bootstrap(&replica->service, db);
+    cr_assert(!failed(st), "%s", st.message);
+    return rig_create(url, &user_methods, &replica->service, size);
 }
 
 struct rig *rig_open(struct rig_size size)
 {
-    struct rig *rig = make(test_database("user"));
-    SCOPED(db) *db = rig_db(rig);
-    must(schema_prepare(db));
-    must(migrate(db, bus_migrations, bus_migration_count));
-    must(migrate(db, saga_migrations, saga_migration_count));
-    must(migrate(db, user_migrations, user_migration_count));
-    start(rig, size);
-    return rig;
+    return start(rig_database("user", user_migrations, user_migration_count), false, size);
 }
 
-struct rig *rig_open_replica(struct rig *first, struct rig_size size)
+struct rig *rig_open_replica(const struct rig *first, struct rig_size size)
 {
-    struct rig *rig = make(first->settings.common.database_url);
-    rig->first = first;
-    start(rig, size);
-    return rig;
+    return start(first->url, true, size);
 }
 
 void rig_close(struct rig *rig)
 {
-    dispatcher_drain(rig->dispatcher, DRAIN_MS);
-    if (!rig->first)
+    struct replica *replica = replica_of(rig);
+    rig_drain(rig);
+    if (!replica->shares)
         cr_assert_eq(rig_number(rig, BROKEN_LAWS), 0,
                      "the wallets do not follow from their history");
-    dispatcher_destroy(rig->dispatcher);
-    user_service_fini(&rig->service);
-    free(rig);
-}
-
-struct as as_nobody(void)
-{
-    return (struct as){0, CALLER_NOBODY, NULL, NULL};
-}
-
-struct as as_user(int64_t user_id)
-{
-    return (struct as){user_id, CALLER_USER, NULL, NULL};
-}
-
-struct as as_user_with_key(int64_t user_id, const char *key)
-{
-    return (struct as){user_id, CALLER_USER, key, NULL};
-}
-
-struct as as_admin(void)
-{
-    return (struct as){1, CALLER_ADMIN, NULL, NULL};
-}
-
-struct as as_service(void)
-{
-    return (struct as){0, CALLER_SERVICE, NULL, NULL};
-}
-
-struct as as_saga(const Baro__SagaStep *step)
-{
-    return (struct as){0, CALLER_SERVICE, NULL, step};
-}
-
-static struct asked *make_asked(const char *method)
-{
-    struct asked *asked = calloc(1, sizeof(*asked));
-    cr_assert_not_null(asked);
-    asked->arena = arena_create();
-    asked->method =
-        protobuf_c_service_descriptor_get_method_by_name(&baro__user__user__descriptor, method);
-    cr_assert_not_null(asked->method, "%s", method);
-    sem_init(&asked->answered, 0, 0);
-    return asked;
-}
-
-struct asked *rig_start(struct rig *rig, const char *method, struct as as,
-                        const ProtobufCMessage *request)
-{
-    static uint64_t call_id;
-    struct asked *asked = make_asked(method);
-    Baro__RpcRequest envelope;
-    Baro__SagaStep step;
-    baro__rpc_request__init(&envelope);
-    envelope.method = text_printf(asked->arena, "baro.user.User/%s", method);
-    envelope.call_id = ++call_id;
-    envelope.timeout_ms = TIMEOUT_MS;
-    envelope.attempt = 1;
-    envelope.user_id = as.user_id;
-    envelope.role = as.role;
-    if (as.key)
-        envelope.idempotency_key = text_copy(asked->arena, as.key);
-    if (as.saga) {
-        step = *as.saga;
-        envelope.saga = &step;
-    }
-    envelope.payload.data = protobuf_pack(request, asked->arena, &envelope.payload.len);
-    dispatcher_submit(rig->dispatcher, &envelope, &rig->responder, asked);
-    return asked;
-}
-
-const struct asked *rig_await(struct asked *asked)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WAIT_S;
-    cr_assert_eq(sem_timedwait(&asked->answered, &until), 0, "%s was not answered",
-                 asked->method->name);
-    return asked;
-}
-
-const struct asked *rig_call(struct rig *rig, const char *method, struct as as,
-                             const ProtobufCMessage *request)
-{
-    return rig_await(rig_start(rig, method, as, request));
-}
-
-const void *rig_done(struct rig *rig, const char *method, struct as as,
-                     const ProtobufCMessage *request)
-{
-    const struct asked *asked = rig_call(rig, method, as, request);
-    cr_assert_eq(asked->code, STATUS_OK, "%s: %s %s %s", method, reason_word(asked->reason),
-                 asked->field, asked->message);
-    cr_assert_not_null(asked->reply);
-    return asked->reply;
+    rig_destroy(rig);
+    user_service_fini(&replica->service);
+    free(replica);
 }
 
 int64_t given_user(struct rig *rig)
@@ -263,17 +124,4 @@ int64_t wallet_balance(struct rig *rig, int64_t user_id)
         rig_done(rig, "GetBalance", as_user(user_id), &request.base);
     cr_assert_not_null(balance->updated_at);
     return balance->balance;
-}
-
-void expect_refused(const struct asked *asked, enum reason reason)
-{
-    cr_assert_eq(asked->reason, reason, "%s: %s %s", asked->method->name,
-                 reason_word(asked->reason), asked->message ? asked->message : "");
-    cr_assert_neq(asked->code, STATUS_OK);
-}
-
-void expect_invalid(const struct asked *asked, const char *field)
-{
-    expect_refused(asked, REASON_VALIDATION_ERROR);
-    cr_assert_str_eq(asked->field, field);
 }
