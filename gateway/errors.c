@@ -98,6 +98,24 @@ static void write_member(struct text_buffer *out, const char *name, const char *
     text_append_json(out, value, strlen(value));
 }
 
+// What the service says; else what is wrong with the first field; else the title. What an internal
+// fault says stays inside.
+static void write_detail(const struct problem *problem, const struct problem_kind *kind,
+                         struct text_buffer *out)
+{
+    const struct field_errors *errors = problem->errors;
+    const char *message = problem->status.message;
+    text_append(out, ",\"detail\":");
+    if (kind->http_status != 500 && message && *message)
+        text_append_json(out, message, strlen(message));
+    else if (errors && errors->count > 0)
+        write_member(out, "",
+                     text_printf(out->arena, "%s%s%s", errors->items[0].field,
+                                 *errors->items[0].field ? " " : "", errors->items[0].message));
+    else
+        text_append_json(out, kind->title, strlen(kind->title));
+}
+
 static void write_errors(const struct problem *problem, struct text_buffer *out)
 {
     struct field_errors one = {0};
@@ -121,13 +139,12 @@ void problem_write(const struct problem *problem, struct text_buffer *out)
     struct status st = problem->status;
     enum reason reason = problem_reason(st);
     const struct problem_kind *kind = problem_kind(reason);
-    bool inside = kind->http_status == 500 || !st.message || !*st.message;
     text_append(out, "{\"type\":\"urn:baro:problem:");
     text_append(out, reason_word(reason));
     write_member(out, "\",\"title\":", kind->title);
     text_append(out, ",\"status\":");
     text_append_int64(out, kind->http_status);
-    write_member(out, ",\"detail\":", inside ? kind->title : st.message);
+    write_detail(problem, kind, out);
     write_member(out, ",\"instance\":", problem->instance);
     write_member(out, ",\"code\":", reason_word(reason));
     write_errors(problem, out);

@@ -25,5 +25,5 @@ struct problem {
     const char *trace_id;
 };
 
-// Appends the problem as JSON. What an internal fault says stays inside.
+// Appends the problem as JSON.
 void problem_write(const struct problem *problem, struct text_buffer *out);

@@ -138,7 +138,7 @@ static bool preference_is(const char *at, size_t length, const char *word)
 
 int64_t prefer_wait_ms(const char *prefer, int64_t default_ms)
 {
-    enum { WAIT_MAX_S = 30 };
+    enum { WAIT_MAX_S = 25 }; // a call may take 30 s, and more than the wait
     int64_t wait_ms = default_ms;
     for (const char *at = prefer ? prefer : ""; *at;) {
         at += strspn(at, " \t,;");

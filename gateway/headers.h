@@ -37,6 +37,6 @@ bool headers_say_json(const struct headers *headers);
 // 1 to 255 visible ASCII characters.
 bool idempotency_key_is_valid(const char *key);
 
-// How long the client wants to wait for a result: `Prefer: wait=N` (seconds, at most 30),
+// How long the client wants to wait for a result: `Prefer: wait=N` (seconds, at most 25),
 // `respond-async` (0), else the default.
 int64_t prefer_wait_ms(const char *prefer, int64_t default_ms);

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 enum {
-    HEADERS_MAX = 32 * 1024,
+    HEADERS_MAX = 16 * 1024,
     DISCARD_MAX = 1024 * 1024, // of a body that is refused
     STRICT = 1,                // libmicrohttpd: "suitable for highly loaded public servers"
 };
@@ -43,7 +43,9 @@ static struct connection *connection_of(const struct request *request)
 static void *request_line(void *arg, const char *target, struct MHD_Connection *connection)
 {
     const struct http_server *server = arg;
-    return request_acquire(server->gateway, target, connection);
+    struct request *request = request_acquire(server->gateway, target, connection);
+    connection_restart(server->gateway->connections, connection_of(request));
+    return request;
 }
 
 static enum MHD_Result send_now(struct request *request)

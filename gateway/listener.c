@@ -1,12 +1,13 @@
 #include "gateway/listener.h"
 
+#include "lib/base/text.h"
+
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <netinet/in.h>
 
 enum { BACKLOG = 1024 };
 
@@ -18,7 +19,8 @@ static struct status resolve(const char *address, struct addrinfo **found)
     bool bracketed = length >= 2 && address[0] == '[' && address[length - 1] == ']';
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct status wrong = invalid("BARO_HTTP_ADDRESS", "must be HOST:PORT");
-    if (length == 0 || length >= sizeof(host))
+    int64_t port; // getaddrinfo would take 99999 for 34463
+    if (length == 0 || length >= sizeof(host) || !text_parse_int64(colon + 1, 0, 65535, &port))
         return wrong;
     snprintf(host, sizeof(host), "%.*s", (int)length - 2 * bracketed, address + bracketed);
     if (getaddrinfo(host, colon + 1, &hints, found) != 0)

@@ -116,6 +116,7 @@ Test(errors, all_field_errors_are_listed)
     field_errors_add(&errors, "b\"", "two");
     json_t *json = problem_of(refuse(REASON_VALIDATION_ERROR, NULL), &errors);
     cr_expect_eq(json_array_size(json_object_get(json, "errors")), 2);
+    cr_expect_str_eq(member(json, "detail"), "a one");
     cr_expect_str_eq(member(json_array_get(json_object_get(json, "errors"), 1), "field"), "b\"");
     json_decref(json);
 }
