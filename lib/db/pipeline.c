@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// How long a server may take to answer a cancel request, or a COMMIT after the deadline.
+// How long after the deadline a server may take to answer a cancel request or a COMMIT.
 #define GRACE_US (2 * US_PER_S)
 
 void *db_grow(void *items, size_t count, size_t *capacity, size_t size)
@@ -103,12 +103,27 @@ struct status db_send(struct db *db, const struct statement *statement, struct p
     return OK;
 }
 
-// Asks the server to give up what it runs for us. Costs a connection of its own, for a moment.
-static void cancel(struct db *db)
+static int milliseconds_until(int64_t when_us)
+{
+    int64_t left_us = when_us - clock_monotonic_us();
+    return left_us > 0 ? (int)((left_us + US_PER_MS - 1) / US_PER_MS) : 0;
+}
+
+// Asks the server to give up what it runs for us. Costs a connection of its own, for a moment; a
+// server that does not even take that in time is given up with our connection.
+static void cancel(struct db *db, int64_t limit_us)
 {
     PGcancelConn *request = PQcancelCreate(db->connection);
-    if (request)
-        PQcancelBlocking(request);
+    if (request && PQcancelStart(request)) {
+        PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+        while (want != PGRES_POLLING_OK && want != PGRES_POLLING_FAILED) {
+            struct pollfd socket = {.fd = PQcancelSocket(request),
+                                    .events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+            if (poll(&socket, 1, milliseconds_until(limit_us)) == 0)
+                break;
+            want = PQcancelPoll(request);
+        }
+    }
     PQcancelFinish(request);
 }
 
@@ -130,22 +145,17 @@ static struct wait wait_of(const struct db *db)
 static bool await_socket(struct db *db, struct wait *wait, bool writing)
 {
     for (;;) {
-        int timeout_ms = -1;
-        if (wait->limit_us) {
-            int64_t left_us = wait->limit_us - clock_monotonic_us();
-            timeout_ms = left_us > 0 ? (int)((left_us + US_PER_MS - 1) / US_PER_MS) : 0;
-        }
         struct pollfd socket = {.fd = PQsocket(db->connection),
                                 .events = (short)(POLLIN | (writing ? POLLOUT : 0))};
-        int ready = poll(&socket, 1, timeout_ms);
+        int ready = poll(&socket, 1, wait->limit_us ? milliseconds_until(wait->limit_us) : -1);
         if (ready > 0 || (ready < 0 && errno != EINTR))
             return true;
         if (ready < 0 || !wait->limit_us || clock_monotonic_us() < wait->limit_us)
             continue;
         if (!wait->may_cancel)
             return false;
-        cancel(db);
-        *wait = (struct wait){clock_monotonic_us() + GRACE_US, false};
+        *wait = (struct wait){wait->limit_us + GRACE_US, false};
+        cancel(db, wait->limit_us);
     }
 }
 

@@ -1,7 +1,7 @@
 // Connections that die, and COMMITs whose answer never comes.
 //
-// A small relay stands between us and the server. It passes everything on until it sees our COMMIT
-// go by; then it cuts, either before the server gets it or after the server has answered.
+// A small relay stands between us and the server. It passes everything on until it sees the bytes of
+// its trigger go by, usually our COMMIT; then it cuts the connection somewhere, or stalls.
 
 #include "lib/base/clock.h"
 #include "tests/support/database.h"
@@ -122,9 +122,12 @@ Test(connection, a_table_changed_by_a_migration_costs_one_retry)
     expect_ok(db_query(db, &all, NO_PARAMS, &rows));
 }
 
-// --- the relay ---
-
-enum cut { CUT_BEFORE, CUT_AFTER };
+enum cut {
+    CUT_BEFORE, // the server gets nothing
+    CUT_AFTER,  // the server gets it, we get no answer
+    CUT_READY,  // we get the answer but not its end, ReadyForQuery
+    STALL,      // nothing passes any more, in either direction
+};
 
 struct relay {
     char folder[64];
@@ -132,9 +135,12 @@ struct relay {
     struct sockaddr_un server;
     int listener;
     enum cut cut;
-    const char *trigger; // bytes of the client that make it cut
+    const char *trigger; // bytes of the client
+    bool triggered;
     pthread_t thread;
 };
+
+enum { READY_SIZE = 6 }; // of the message that ends an answer
 
 static int connect_to(const struct sockaddr_un *address)
 {
@@ -143,26 +149,41 @@ static int connect_to(const struct sockaddr_un *address)
     return fd;
 }
 
-// Passes bytes on until the trigger; false when the connection is to be cut.
-static bool pass(const struct relay *relay, int from, int to, bool from_client, bool *triggered)
+// Both return false when the connection is to be cut.
+static bool pass_question(struct relay *relay, int client, int server)
 {
     char buffer[65536];
-    ssize_t size = read(from, buffer, sizeof(buffer));
-    if (size <= 0 || (!from_client && *triggered))
+    ssize_t size = read(client, buffer, sizeof(buffer));
+    if (size <= 0)
         return false;
-    if (from_client && memmem(buffer, (size_t)size, relay->trigger, strlen(relay->trigger))) {
-        *triggered = true;
-        if (relay->cut == CUT_BEFORE)
-            return false;
+    if (memmem(buffer, (size_t)size, relay->trigger, strlen(relay->trigger)))
+        relay->triggered = true;
+    if (relay->triggered && relay->cut == CUT_BEFORE)
+        return false;
+    if (relay->triggered && relay->cut == STALL) {
+        poll(&(struct pollfd){.fd = client}, 1, -1); // until we hang up
+        return false;
     }
-    return write(to, buffer, (size_t)size) == size;
+    return write(server, buffer, (size_t)size) == size;
+}
+
+static bool pass_answer(struct relay *relay, int server, int client)
+{
+    char buffer[65536];
+    ssize_t size = read(server, buffer, sizeof(buffer));
+    if (size <= 0 || (relay->triggered && relay->cut != CUT_READY))
+        return false;
+    bool ready = size >= READY_SIZE && buffer[size - READY_SIZE] == 'Z';
+    bool cut = relay->triggered && ready;
+    size -= cut ? READY_SIZE : 0;
+    return write(client, buffer, (size_t)size) == size && !cut;
 }
 
 static void *run_relay(void *context)
 {
     struct relay *relay = context;
     int client = accept(relay->listener, NULL, NULL), server = connect_to(&relay->server);
-    bool open = true, triggered = false;
+    bool open = true;
     while (open) {
         struct pollfd fds[] = {
             {.fd = client, .events = POLLIN},
@@ -170,9 +191,9 @@ static void *run_relay(void *context)
         };
         poll(fds, 2, -1);
         if (fds[0].revents)
-            open = pass(relay, client, server, true, &triggered);
+            open = pass_question(relay, client, server);
         if (open && fds[1].revents)
-            open = pass(relay, server, client, false, &triggered);
+            open = pass_answer(relay, server, client);
     }
     close(client);
     close(server);
@@ -219,41 +240,53 @@ static void relay_stop(struct relay *relay)
     rmdir(relay->folder);
 }
 
-static void expect_unknown_commit(enum cut cut, int64_t rows_afterwards)
+// Adds thing 1 through a relay that cuts at the COMMIT; returns what db_commit says of it.
+static struct status commit_through(const char *url, enum cut cut)
 {
-    const char *url;
-    SCOPED(db) *setup = given_things(&url);
     struct relay relay;
     relay_start(&relay, url, cut, "db_commit");
     SCOPED(db) *db = db_create(relay.url, "test");
     expect_ok(db_begin(db));
     expect_ok(db_queue(db, &ADD, PARAMS(p_int64(1))));
     struct status st = db_commit(db);
-    cr_expect_eq(st.code, STATUS_UNKNOWN, "%s", st.message);
-    cr_expect_eq(st.reason, REASON_OUTCOME_UNKNOWN);
     relay_stop(&relay);
-    cr_expect(things(url, rows_afterwards));
+    return (struct status){.code = st.code, .reason = st.reason};
 }
 
 Test(commit, is_unknown_when_its_answer_is_lost_though_it_was_done)
 {
-    expect_unknown_commit(CUT_AFTER, 1);
+    const char *url;
+    SCOPED(db) *setup = given_things(&url);
+    struct status st = commit_through(url, CUT_AFTER);
+    cr_expect_eq(st.code, STATUS_UNKNOWN);
+    cr_expect_eq(st.reason, REASON_OUTCOME_UNKNOWN);
+    cr_expect(things(url, 1));
 }
 
 Test(commit, is_unknown_when_it_was_lost_itself)
 {
-    expect_unknown_commit(CUT_BEFORE, 0);
+    const char *url;
+    SCOPED(db) *setup = given_things(&url);
+    struct status st = commit_through(url, CUT_BEFORE);
+    cr_expect_eq(st.code, STATUS_UNKNOWN);
+    cr_expect_eq(st.reason, REASON_OUTCOME_UNKNOWN);
+    cr_expect(things(url, 0));
 }
 
-Test(commit, is_definite_when_an_error_before_it_arrived)
+Test(commit, is_done_once_the_server_said_so)
 {
-    // The server answers with an error and the relay, seeing no COMMIT of ours, lets it through.
     const char *url;
-    SCOPED(db) *db = given_things(&url);
-    expect_ok(db_execute(db, &ADD, PARAMS(p_int64(1)), NULL));
-    expect_ok(db_begin(db));
-    expect_ok(db_queue(db, &ADD, PARAMS(p_int64(1))));
-    cr_expect_eq(db_commit(db).code, STATUS_ABORTED);
+    SCOPED(db) *setup = given_things(&url);
+    cr_expect_eq(commit_through(url, CUT_READY).code, STATUS_OK);
+    cr_expect(things(url, 1));
+}
+
+Test(commit, is_refused_for_certain_once_an_error_before_it_arrived)
+{
+    const char *url;
+    SCOPED(db) *setup = given_things(&url);
+    expect_ok(db_execute(setup, &ADD, PARAMS(p_int64(1)), NULL));
+    cr_expect_eq(commit_through(url, CUT_READY).code, STATUS_ABORTED);
 }
 
 Test(commit, of_a_lone_write_is_unknown_when_its_answer_is_lost)
@@ -278,5 +311,25 @@ Test(commit, of_a_lone_read_is_unavailable_when_its_answer_is_lost)
     SCOPED(db) *db = db_create(relay.url, "test");
     struct rows rows;
     cr_expect_eq(db_query(db, &ONE, NO_PARAMS, &rows).code, STATUS_UNAVAILABLE);
+    relay_stop(&relay);
+}
+
+Test(connection, a_server_that_takes_nothing_any_more_holds_nobody_for_long)
+{
+    // More than fits into the socket's buffers, so even sending cannot end.
+    enum { SIZE = 8 * 1024 * 1024 };
+    static uint8_t blob[SIZE];
+    static const struct statement big = {"big", "SELECT length($1::bytea)"};
+    const char *url;
+    SCOPED(db) *setup = given_things(&url);
+    struct relay relay;
+    relay_start(&relay, url, STALL, "SELECT length");
+    SCOPED(db) *db = db_create(relay.url, "test");
+    struct rows rows;
+    int64_t start_us = clock_monotonic_us();
+    db_set_deadline(db, start_us + 100 * US_PER_MS);
+    struct status st = db_query(db, &big, PARAMS(p_bytes(blob, SIZE)), &rows);
+    cr_expect_eq(st.code, STATUS_DEADLINE_EXCEEDED, "%s", st.message);
+    cr_expect_lt(clock_monotonic_us() - start_us, 4 * US_PER_S);
     relay_stop(&relay);
 }

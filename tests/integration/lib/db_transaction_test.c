@@ -130,11 +130,13 @@ Test(transaction, an_error_of_the_commit_itself_is_definite)
 Test(transaction, rollback_of_queued_writes_leaves_nothing)
 {
     SCOPED(db) *db = given_things();
+    int64_t pid = backend(db);
     expect_ok(db_begin(db));
     expect_ok(db_queue(db, &ADD, PARAMS(p_int64(1))));
     expect_ok(db_queue(db, &ADD, PARAMS(p_int64(-1)))); // fails, as nobody has seen yet
     db_rollback(db);
     cr_expect_not(has(db, 1));
+    cr_expect_eq(backend(db), pid, "the connection survives");
     db_rollback(db);
 }
 
