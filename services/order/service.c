@@ -100,6 +100,7 @@ struct status order_service_start(struct order_service *service, struct dispatch
                          .retry_first_ms = settings->saga_retry_ms,
                          .held_after_ms = settings->saga_held_after_ms,
                          .decide_after_ms = settings->saga_decide_after_ms,
+                         .park_after_attempts = (int)settings->saga_park_after,
                          }
     },
         &service->sagas);

@@ -21,6 +21,7 @@ struct order_settings {
     int64_t saga_retry_ms;                           // BARO_SAGA_RETRY
     int64_t saga_held_after_ms;                      // BARO_SAGA_HELD_AFTER
     int64_t saga_decide_after_ms;                    // BARO_SAGA_DECIDE_AFTER
+    int64_t saga_park_after;                         // BARO_SAGA_PARK_AFTER
 };
 
 struct order_service {

@@ -1,7 +1,7 @@
 // Orders that are paid, refused, given up, expired, cancelled and refunded, over real sockets and a
 // real database.
 
-#include "tests/integration/order/rig.h"
+#include "tests/integration/order/life.h"
 
 #include <criterion/criterion.h>
 
@@ -12,23 +12,23 @@ enum { ALICE = 1, BOB = 2 };
 
 Test(order_journey, an_order_is_placed_paid_and_read_back)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
 
     const Baro__Order__OrderView *placed =
-        expect_order(place(rig, USER(ALICE), 1, 2, 0), STATUS(PENDING));
+        expect_order(place(here, as_user(ALICE), 1, 2, 0), STATUS(PENDING));
     cr_assert_eq(placed->total_amount, 2000);
     cr_assert_eq(placed->n_items, 1);
     cr_assert_str_eq(placed->items[0]->option_name, "option 1");
-    cr_assert_eq(shop_available(rig->shop, 1), 98);
-    cr_assert_eq(shop_hold_of(rig->shop, placed->id), SHOP_HELD);
+    cr_assert_eq(shop_available(here->shop, 1), 98);
+    cr_assert_eq(shop_hold_of(here->shop, placed->id), SHOP_HELD);
 
-    expect_order(pay(rig, USER(ALICE), placed->id, 0), STATUS(PAID));
-    cr_assert_eq(shop_balance(rig->shop, ALICE), 3000);
-    cr_assert_eq(shop_hold_of(rig->shop, placed->id), SHOP_CONFIRMED);
+    expect_order(pay(here, as_user(ALICE), placed->id, 0), STATUS(PAID));
+    cr_assert_eq(shop_balance(here->shop, ALICE), 3000);
+    cr_assert_eq(shop_hold_of(here->shop, placed->id), SHOP_CONFIRMED);
 
     const Baro__Order__OrderView *order =
-        expect_order(get(rig, USER(ALICE), placed->id), STATUS(PAID));
+        expect_order(get(here, as_user(ALICE), placed->id), STATUS(PAID));
     cr_assert_eq(order->final_amount, 2000);
     cr_assert_not_null(order->paid_at);
     cr_assert_eq(order->n_timeline, 3);
@@ -40,287 +40,273 @@ Test(order_journey, an_order_is_placed_paid_and_read_back)
     cr_assert_eq(order->payments[0]->amount, 2000);
     cr_assert_eq(order->payments[0]->n_history, 2);
     cr_assert_eq(
-        rig_number(rig, "SELECT count(*) FROM outbox WHERE key = %lld", (long long)placed->id), 3);
-    cr_assert_eq(rig_number(rig, "SELECT count(*) FROM saga WHERE state = 2"), 1);
-    rig_close(rig);
+        life_number(here, "SELECT count(*) FROM outbox WHERE key = %lld", (long long)placed->id),
+        3);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM saga WHERE state = 2"), 1);
+    life_end(here);
 }
 
 Test(order_journey, a_coupon_given_with_the_order_is_held_and_then_used)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
     const Baro__Order__OrderView *placed =
-        expect_order(place(rig, USER(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING));
+        expect_order(place(here, as_user(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING));
     cr_assert_eq(placed->discount_amount, SHOP_DISCOUNT);
     cr_assert_eq(placed->final_amount, 1500);
-    cr_assert_eq(shop_coupon_state(rig->shop), SHOP_COUPON_HELD);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_COUPON_HELD);
 
     const Baro__Order__OrderView *paid =
-        expect_order(pay(rig, USER(ALICE), placed->id, 0), STATUS(PAID));
+        expect_order(pay(here, as_user(ALICE), placed->id, 0), STATUS(PAID));
     cr_assert_eq(paid->final_amount, 1500);
     cr_assert_eq(paid->user_coupon_id->value, SHOP_COUPON);
     cr_assert_eq(paid->payments[0]->amount, 1500);
-    cr_assert_eq(shop_coupon_state(rig->shop), SHOP_USED);
-    cr_assert_eq(shop_balance(rig->shop, ALICE), 3500);
-    rig_close(rig);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_USED);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 3500);
+    life_end(here);
 }
 
 Test(order_journey, a_coupon_given_with_the_payment_is_used)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
-    const Baro__Order__OrderView *paid =
-        expect_order(pay(rig, USER(ALICE), given_order(rig, ALICE), SHOP_COUPON), STATUS(PAID));
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    const Baro__Order__OrderView *paid = expect_order(
+        pay(here, as_user(ALICE), given_order(here, ALICE), SHOP_COUPON), STATUS(PAID));
     cr_assert_eq(paid->discount_amount, SHOP_DISCOUNT);
-    cr_assert_eq(shop_balance(rig->shop, ALICE), 3500);
-    rig_close(rig);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 3500);
+    life_end(here);
 }
 
 Test(order_journey, an_order_that_costs_nothing_is_paid_without_the_wallet)
 {
-    struct rig *rig = rig_open();
-    int64_t id = given_order(rig, ALICE);
-    SCOPED(db) *db = db_create(rig->settings.common.database_url, "cheap");
+    struct life *here = life_begin();
+    int64_t id = given_order(here, ALICE);
+    SCOPED(db) *db = db_create(here->settings.common.database_url, "cheap");
     cr_assert(!failed(db_script(db, "UPDATE orders SET total_amount = 500")));
     const Baro__Order__OrderView *paid =
-        expect_order(pay(rig, USER(ALICE), id, SHOP_COUPON), STATUS(PAID));
+        expect_order(pay(here, as_user(ALICE), id, SHOP_COUPON), STATUS(PAID));
     cr_assert_eq(paid->final_amount, 0);
-    cr_assert_eq(shop_calls(rig->shop, "DebitWallet"), 0);
-    rig_close(rig);
+    cr_assert_eq(shop_calls(here->shop, "DebitWallet"), 0);
+    life_end(here);
 }
 
 Test(order_journey, a_short_balance_leaves_the_order_payable_and_gives_the_coupon_back)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 100);
-    int64_t id = expect_order(place(rig, USER(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 100);
+    int64_t id = expect_order(place(here, as_user(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
 
-    expect_refused(pay(rig, USER(ALICE), id, 0), REASON_INSUFFICIENT_BALANCE);
-    const Baro__Order__OrderView *order = expect_order(get(rig, USER(ALICE), id), STATUS(PENDING));
+    expect_refused(pay(here, as_user(ALICE), id, 0), REASON_INSUFFICIENT_BALANCE);
+    const Baro__Order__OrderView *order =
+        expect_order(get(here, as_user(ALICE), id), STATUS(PENDING));
     cr_assert_null(order->user_coupon_id);
     cr_assert_eq(order->final_amount, 2000);
     cr_assert_eq(order->payments[0]->status, PAYMENT(FAILED));
     cr_assert_str_eq(order->payments[0]->reason, "INSUFFICIENT_BALANCE");
-    cr_assert_eq(shop_coupon_state(rig->shop), SHOP_AVAILABLE);
-    cr_assert_eq(shop_hold_of(rig->shop, id), SHOP_HELD);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
+    cr_assert_eq(shop_hold_of(here->shop, id), SHOP_HELD);
 
-    shop_set_balance(rig->shop, ALICE, 2000);
-    order = expect_order(pay(rig, USER(ALICE), id, 0), STATUS(PAID));
+    shop_set_balance(here->shop, ALICE, 2000);
+    order = expect_order(pay(here, as_user(ALICE), id, 0), STATUS(PAID));
     cr_assert_eq(order->n_payments, 2);
     cr_assert_eq(order->payments[1]->status, PAYMENT(COMPLETED));
-    rig_close(rig);
+    life_end(here);
 }
 
 Test(order_journey, a_coupon_that_is_not_usable_fails_the_attempt_only)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
-    int64_t id = given_order(rig, ALICE);
-    expect_refused(pay(rig, USER(ALICE), id, SHOP_BAD_COUPON), REASON_COUPON_NOT_USABLE);
-    const Baro__Order__OrderView *order = expect_order(get(rig, USER(ALICE), id), STATUS(PENDING));
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
+    expect_refused(pay(here, as_user(ALICE), id, SHOP_BAD_COUPON), REASON_COUPON_NOT_USABLE);
+    const Baro__Order__OrderView *order =
+        expect_order(get(here, as_user(ALICE), id), STATUS(PENDING));
     cr_assert_null(order->user_coupon_id);
-    cr_assert_eq(shop_balance(rig->shop, ALICE), 5000);
-    expect_order(pay(rig, USER(ALICE), id, 0), STATUS(PAID));
-    rig_close(rig);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
+    expect_order(pay(here, as_user(ALICE), id, 0), STATUS(PAID));
+    life_end(here);
 }
 
 Test(order_journey, a_lost_hold_refunds_and_expires_the_order)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
-    int64_t id = expect_order(place(rig, USER(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
-    shop_lose_hold(rig->shop, id);
-    expect_refused(pay(rig, USER(ALICE), id, 0), REASON_ORDER_EXPIRED);
-    const Baro__Order__OrderView *order = expect_order(get(rig, USER(ALICE), id), STATUS(EXPIRED));
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = expect_order(place(here, as_user(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
+    shop_lose_hold(here->shop, id);
+    expect_refused(pay(here, as_user(ALICE), id, 0), REASON_ORDER_EXPIRED);
+    const Baro__Order__OrderView *order =
+        expect_order(get(here, as_user(ALICE), id), STATUS(EXPIRED));
     cr_assert_str_eq(order->failure_reason, "HOLD_LOST");
     cr_assert_eq(order->payments[0]->status, PAYMENT(FAILED));
-    cr_assert_eq(shop_balance(rig->shop, ALICE), 5000);
-    cr_assert_eq(shop_coupon_state(rig->shop), SHOP_AVAILABLE);
-    cr_assert_eq(shop_available(rig->shop, 1), SHOP_STOCK);
-    rig_close(rig);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
+    cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK);
+    life_end(here);
 }
 
 Test(order_journey, a_service_that_is_silent_for_too_long_cancels_the_order_and_gives_all_back)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
-    int64_t id = expect_order(place(rig, USER(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
-    shop_silence(rig->shop, "DebitWallet", 0);
-    const struct asked *asked = pay(rig, USER(ALICE), id, 0);
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = expect_order(place(here, as_user(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
+    shop_silence(here->shop, "DebitWallet", 0);
+    const struct asked *asked = pay(here, as_user(ALICE), id, 0);
     expect_refused(asked, REASON_SYSTEM_FAILURE);
     const Baro__Order__OrderView *order =
-        expect_order(get(rig, USER(ALICE), id), STATUS(CANCELLED));
+        expect_order(get(here, as_user(ALICE), id), STATUS(CANCELLED));
     cr_assert_str_eq(order->failure_reason, "SYSTEM_FAILURE");
     cr_assert_eq(order->n_timeline, 4);
     cr_assert_eq(order->timeline[2]->status, STATUS(HELD));
     cr_assert_eq(order->payments[0]->status, PAYMENT(FAILED));
-    cr_assert_eq(shop_hold_of(rig->shop, id), SHOP_RELEASED);
-    cr_assert_eq(shop_coupon_state(rig->shop), SHOP_AVAILABLE);
-    cr_assert_eq(shop_balance(rig->shop, ALICE), 5000);
-    rig_close(rig);
+    cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
+    life_end(here);
 }
 
 Test(order_journey, a_service_that_comes_back_in_time_lets_the_held_order_be_paid)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
-    int64_t id = given_order(rig, ALICE);
-    shop_silence(rig->shop, "DebitWallet", 0);
-    struct asked *asked = start_pay(rig, USER(ALICE), id, 0, 15000);
-    await_status(rig, id, STATUS(HELD));
-    shop_speak(rig->shop, "DebitWallet");
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
+    shop_silence(here->shop, "DebitWallet", 0);
+    struct asked *asked = start_pay(here, as_user(ALICE), id, 0, 15000);
+    await_status(here, id, STATUS(HELD));
+    shop_speak(here->shop, "DebitWallet");
     const Baro__Order__OrderView *order = expect_order(rig_await(asked), STATUS(PAID));
     cr_assert_eq(order->timeline[2]->status, STATUS(HELD));
-    cr_assert_eq(shop_balance(rig->shop, ALICE), 3000);
-    rig_close(rig);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 3000);
+    life_end(here);
 }
 
 Test(order_journey, a_held_order_that_is_refused_in_the_end_is_cancelled_and_keeps_nothing)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 100);
-    int64_t id = given_order(rig, ALICE);
-    shop_silence(rig->shop, "DebitWallet", 0);
-    struct asked *asked = start_pay(rig, USER(ALICE), id, 0, 15000);
-    await_status(rig, id, STATUS(HELD));
-    shop_speak(rig->shop, "DebitWallet");
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 100);
+    int64_t id = given_order(here, ALICE);
+    shop_silence(here->shop, "DebitWallet", 0);
+    struct asked *asked = start_pay(here, as_user(ALICE), id, 0, 15000);
+    await_status(here, id, STATUS(HELD));
+    shop_speak(here->shop, "DebitWallet");
     expect_refused(rig_await(asked), REASON_INSUFFICIENT_BALANCE);
     const Baro__Order__OrderView *order =
-        expect_order(get(rig, USER(ALICE), id), STATUS(CANCELLED));
+        expect_order(get(here, as_user(ALICE), id), STATUS(CANCELLED));
     cr_assert_str_eq(order->failure_reason, "SYSTEM_FAILURE");
     cr_assert_str_eq(order->payments[0]->reason, "INSUFFICIENT_BALANCE");
-    cr_assert_eq(shop_hold_of(rig->shop, id), SHOP_RELEASED);
-    rig_close(rig);
+    cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
+    life_end(here);
 }
 
 Test(order_journey, a_payment_that_takes_longer_than_the_wait_is_answered_as_it_is_and_goes_on)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
-    int64_t id = given_order(rig, ALICE);
-    shop_silence(rig->shop, "ConfirmStock", 0);
-    expect_order(rig_await(start_pay(rig, USER(ALICE), id, 0, 0)), STATUS(PAYING));
-    shop_speak(rig->shop, "ConfirmStock");
-    await_status(rig, id, STATUS(PAID));
-    rig_close(rig);
-}
-
-static const struct asked *checkout(struct rig *rig, struct as as, int64_t user_coupon_id)
-{
-    Baro__Order__PlaceOrderRequest request;
-    Baro__Order__OrderLine line, *lines[] = {&line};
-    Baro__Int64 coupon;
-    baro__order__place_order_request__init(&request);
-    baro__order__order_line__init(&line);
-    baro__int64__init(&coupon);
-    coupon.value = user_coupon_id;
-    line.option_id = 1;
-    line.quantity = 2;
-    request.items = lines;
-    request.n_items = 1;
-    request.wait_ms = 15000;
-    request.user_coupon_id = user_coupon_id ? &coupon : NULL;
-    return rig_call(rig, "Checkout", as, &request.base);
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
+    shop_silence(here->shop, "ConfirmStock", 0);
+    expect_order(rig_await(start_pay(here, as_user(ALICE), id, 0, 0)), STATUS(PAYING));
+    shop_speak(here->shop, "ConfirmStock");
+    await_status(here, id, STATUS(PAID));
+    life_end(here);
 }
 
 Test(order_journey, a_checkout_is_placed_and_paid_in_one_call)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
     const Baro__Order__OrderView *order =
-        expect_order(checkout(rig, USER(ALICE), SHOP_COUPON), STATUS(PAID));
+        expect_order(checkout(here, as_user(ALICE), SHOP_COUPON), STATUS(PAID));
     cr_assert_eq(order->final_amount, 1500);
     cr_assert_eq(order->n_timeline, 3);
-    cr_assert_eq(shop_balance(rig->shop, ALICE), 3500);
-    rig_close(rig);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 3500);
+    life_end(here);
 }
 
 Test(order_journey, a_refused_checkout_fails_and_releases_everything)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 100);
-    expect_refused(checkout(rig, USER(ALICE), SHOP_COUPON), REASON_INSUFFICIENT_BALANCE);
-    cr_assert_eq(rig_number(rig, "SELECT count(*) FROM orders WHERE status = 8"
-                                 " AND failure_reason = 'INSUFFICIENT_BALANCE'"),
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 100);
+    expect_refused(checkout(here, as_user(ALICE), SHOP_COUPON), REASON_INSUFFICIENT_BALANCE);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM orders WHERE status = 8"
+                                   " AND failure_reason = 'INSUFFICIENT_BALANCE'"),
                  1);
-    cr_assert_eq(rig_number(rig, "SELECT count(*) FROM payment WHERE status = 4"), 1);
-    cr_assert_eq(shop_available(rig->shop, 1), SHOP_STOCK);
-    cr_assert_eq(shop_coupon_state(rig->shop), SHOP_AVAILABLE);
-    rig_close(rig);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM payment WHERE status = 4"), 1);
+    cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
+    life_end(here);
 }
 
 Test(order_journey, an_order_that_nobody_pays_expires_and_gives_its_hold_back)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
-    int64_t id = expect_order(place(rig, USER(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
-    rig_expire(rig);
-    expect_order(get(rig, USER(ALICE), id), STATUS(PENDING));
-    rig_pass_time(rig, 600001);
-    expect_refused(pay(rig, USER(ALICE), id, 0), REASON_ORDER_EXPIRED);
-    rig_expire(rig);
-    expect_order(get(rig, USER(ALICE), id), STATUS(EXPIRED));
-    await_number(rig, 1, "SELECT count(*) FROM saga WHERE kind = 'release' AND state = 2");
-    cr_assert_eq(shop_available(rig->shop, 1), SHOP_STOCK);
-    cr_assert_eq(shop_coupon_state(rig->shop), SHOP_AVAILABLE);
-    expect_refused(pay(rig, USER(ALICE), id, 0), REASON_ORDER_EXPIRED);
-    rig_close(rig);
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = expect_order(place(here, as_user(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
+    life_expire(here);
+    expect_order(get(here, as_user(ALICE), id), STATUS(PENDING));
+    life_pass_time(here, 600001);
+    expect_refused(pay(here, as_user(ALICE), id, 0), REASON_ORDER_EXPIRED);
+    life_expire(here);
+    expect_order(get(here, as_user(ALICE), id), STATUS(EXPIRED));
+    await_number(here, 1, "SELECT count(*) FROM saga WHERE kind = 'release' AND state = 2");
+    cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
+    expect_refused(pay(here, as_user(ALICE), id, 0), REASON_ORDER_EXPIRED);
+    life_end(here);
 }
 
 Test(order_journey, a_pending_order_is_cancelled_at_once_and_only_once)
 {
-    struct rig *rig = rig_open();
-    int64_t id = given_order(rig, ALICE);
-    expect_refused(cancel(rig, USER(BOB), id), REASON_FORBIDDEN);
-    expect_order(cancel(rig, USER(ALICE), id), STATUS(CANCELLED));
-    await_number(rig, 1, "SELECT count(*) FROM saga WHERE kind = 'release' AND state = 2");
-    cr_assert_eq(shop_available(rig->shop, 1), SHOP_STOCK);
-    expect_refused(cancel(rig, USER(ALICE), id), REASON_ILLEGAL_TRANSITION);
-    expect_refused(pay(rig, USER(ALICE), id, 0), REASON_ORDER_NOT_PAYABLE);
-    rig_close(rig);
+    struct life *here = life_begin();
+    int64_t id = given_order(here, ALICE);
+    expect_refused(cancel(here, as_user(BOB), id), REASON_FORBIDDEN);
+    expect_order(cancel(here, as_user(ALICE), id), STATUS(CANCELLED));
+    await_number(here, 1, "SELECT count(*) FROM saga WHERE kind = 'release' AND state = 2");
+    cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK);
+    expect_refused(cancel(here, as_user(ALICE), id), REASON_ILLEGAL_TRANSITION);
+    expect_refused(pay(here, as_user(ALICE), id, 0), REASON_ORDER_NOT_PAYABLE);
+    life_end(here);
 }
 
 Test(order_journey, a_paid_order_is_refunded_when_it_is_cancelled)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
-    int64_t id = given_order(rig, ALICE);
-    expect_order(pay(rig, USER(ALICE), id, SHOP_COUPON), STATUS(PAID));
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
+    expect_order(pay(here, as_user(ALICE), id, SHOP_COUPON), STATUS(PAID));
     const Baro__Order__OrderView *order =
-        expect_order(cancel(rig, KEYED(ALICE, "again"), id), STATUS(REFUNDED));
+        expect_order(cancel(here, as_user_with_key(ALICE, "again"), id), STATUS(REFUNDED));
     cr_assert_eq(order->n_timeline, 5);
     cr_assert_eq(order->payments[0]->status, PAYMENT(REFUNDED));
-    cr_assert_eq(shop_balance(rig->shop, ALICE), 5000);
-    cr_assert_eq(shop_coupon_state(rig->shop), SHOP_AVAILABLE);
-    cr_assert_eq(shop_hold_of(rig->shop, id), SHOP_RETURNED);
-    expect_order(cancel(rig, KEYED(ALICE, "again"), id), STATUS(REFUNDED));
-    expect_refused(cancel(rig, USER(ALICE), id), REASON_ILLEGAL_TRANSITION);
-    rig_close(rig);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
+    cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RETURNED);
+    expect_order(cancel(here, as_user_with_key(ALICE, "again"), id), STATUS(REFUNDED));
+    expect_refused(cancel(here, as_user(ALICE), id), REASON_ILLEGAL_TRANSITION);
+    life_end(here);
 }
 
 Test(order_journey, an_admin_sends_a_paid_order_on_its_way_and_nobody_else)
 {
-    struct rig *rig = rig_open();
-    shop_set_balance(rig->shop, ALICE, 5000);
-    int64_t id = given_order(rig, ALICE);
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
     Baro__Order__SetOrderStatusRequest request;
     baro__order__set_order_status_request__init(&request);
     request.order_id = id;
     request.status = STATUS(PREPARING);
-    expect_refused(rig_call(rig, "SetOrderStatus", ADMIN, &request.base),
+    expect_refused(ask(here, "SetOrderStatus", as_admin(), &request.base),
                    REASON_ILLEGAL_TRANSITION);
-    expect_order(pay(rig, USER(ALICE), id, 0), STATUS(PAID));
-    expect_refused(rig_call(rig, "SetOrderStatus", USER(ALICE), &request.base), REASON_FORBIDDEN);
-    expect_order(rig_call(rig, "SetOrderStatus", ADMIN, &request.base), STATUS(PREPARING));
+    expect_order(pay(here, as_user(ALICE), id, 0), STATUS(PAID));
+    expect_refused(ask(here, "SetOrderStatus", as_user(ALICE), &request.base), REASON_FORBIDDEN);
+    expect_order(ask(here, "SetOrderStatus", as_admin(), &request.base), STATUS(PREPARING));
     request.status = STATUS(DELIVERED);
-    expect_refused(rig_call(rig, "SetOrderStatus", ADMIN, &request.base),
+    expect_refused(ask(here, "SetOrderStatus", as_admin(), &request.base),
                    REASON_ILLEGAL_TRANSITION);
     request.status = STATUS(SHIPPING);
-    expect_order(rig_call(rig, "SetOrderStatus", ADMIN, &request.base), STATUS(SHIPPING));
+    expect_order(ask(here, "SetOrderStatus", as_admin(), &request.base), STATUS(SHIPPING));
     request.status = STATUS(DELIVERED);
-    expect_order(rig_call(rig, "SetOrderStatus", ADMIN, &request.base), STATUS(DELIVERED));
+    expect_order(ask(here, "SetOrderStatus", as_admin(), &request.base), STATUS(DELIVERED));
     request.status = STATUS(REFUNDED);
-    expect_field(rig_call(rig, "SetOrderStatus", ADMIN, &request.base), "status");
-    expect_refused(cancel(rig, USER(ALICE), id), REASON_ILLEGAL_TRANSITION);
-    rig_close(rig);
+    expect_invalid(ask(here, "SetOrderStatus", as_admin(), &request.base), "status");
+    expect_refused(cancel(here, as_user(ALICE), id), REASON_ILLEGAL_TRANSITION);
+    life_end(here);
 }

@@ -1,0 +1,187 @@
+// Orchestrators that die, sleep or fight: whatever they left behind ends, once.
+
+#include "tests/integration/order/life.h"
+
+#include "lib/base/macros.h"
+
+#include <criterion/criterion.h>
+
+#define STATUS(name) BARO__ORDER__ORDER_STATUS__ORDER_STATUS_##name
+#define PAYMENT(name) BARO__ORDER__PAYMENT_STATUS__PAYMENT_STATUS_##name
+
+enum { ALICE = 1 };
+
+// A payment that stands still at the given step.
+static int64_t given_stuck_payment(struct life *here, const char *method, int64_t user_coupon_id)
+{
+    shop_set_balance(here->shop, ALICE, 5000);
+    shop_silence(here->shop, method, 0);
+    int64_t id = given_order(here, ALICE);
+    reply_of(rig_await(start_pay(here, as_user(ALICE), id, user_coupon_id, 0)));
+    return id;
+}
+
+Test(order_recovery, a_restarted_replica_takes_its_own_sagas_over_at_once)
+{
+    static const char *const STEPS[] = {"RedeemCoupon", "DebitWallet", "ConfirmStock"};
+    for (size_t i = 0; i < COUNT(STEPS); i++) {
+        struct life *here = life_begin();
+        int64_t id = given_stuck_payment(here, STEPS[i], SHOP_COUPON);
+        life_kill(here);
+        shop_speak(here->shop, STEPS[i]);
+        struct life *next = life_begin_beside(here, "order-0");
+        life_keep(next);
+        const Baro__Order__OrderView *order = await_status(next, id, STATUS(PAID));
+        cr_assert_eq(order->n_payments, 1);
+        cr_assert_eq(order->final_amount, 1500);
+        cr_assert_eq(shop_balance(here->shop, ALICE), 3500);
+        life_end(next);
+        life_end(here);
+    }
+}
+
+Test(order_recovery, another_replica_takes_over_when_the_lease_has_run_out_and_not_before)
+{
+    struct life *here = life_begin();
+    int64_t id = given_stuck_payment(here, "ConfirmStock", 0);
+    life_kill(here);
+    shop_speak(here->shop, "ConfirmStock");
+    struct life *other = life_begin_beside(here, "order-1");
+    life_keep(other);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM saga WHERE owner LIKE 'order-1#%%'"), 0);
+    life_pass_time(other, 10001);
+    life_keep(other);
+    await_status(other, id, STATUS(PAID));
+    cr_assert_eq(shop_balance(here->shop, ALICE), 3000);
+    life_end(other);
+    life_end(here);
+}
+
+Test(order_recovery, a_replica_that_stops_in_good_order_leaves_its_sagas_to_others_at_once)
+{
+    struct life *here = life_begin();
+    struct life *leaving = life_begin_beside(here, "order-1");
+    int64_t id = given_stuck_payment(leaving, "ConfirmStock", 0);
+    life_end(leaving);
+    shop_speak(here->shop, "ConfirmStock");
+    life_keep(here);
+    await_status(here, id, STATUS(PAID));
+    life_end(here);
+}
+
+Test(order_recovery, leases_of_running_sagas_are_renewed)
+{
+    struct life *here = life_begin();
+    struct life *other = life_begin_beside(here, "order-1");
+    given_stuck_payment(here, "ConfirmStock", 0);
+    for (int i = 0; i < 4; i++) {
+        life_pass_time(here, 6000);
+        life_keep(here);
+        life_keep(other);
+    }
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM saga WHERE owner LIKE 'order-1#%%'"), 0);
+    shop_speak(here->shop, "ConfirmStock");
+    life_end(other);
+    life_end(here);
+}
+
+Test(order_recovery, two_orchestrators_of_one_saga_end_it_once)
+{
+    struct life *here = life_begin();
+    int64_t id = given_stuck_payment(here, "ConfirmStock", 0);
+    struct life *thief = life_begin_beside(here, "order-1");
+    life_pass_time(here, 10001);
+    life_keep(thief);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM saga WHERE owner LIKE 'order-1#%%'"), 1);
+    shop_speak(here->shop, "ConfirmStock");
+    const Baro__Order__OrderView *order = await_status(thief, id, STATUS(PAID));
+    cr_assert_eq(order->n_timeline, 3 + (order->timeline[2]->status == STATUS(HELD)));
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM payment WHERE status = 3"), 1);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 3000);
+    life_end(thief);
+    life_end(here);
+}
+
+Test(order_recovery, a_decision_to_give_back_survives_its_orchestrator)
+{
+    struct life *here = life_begin();
+    shop_silence(here->shop, "RestoreCoupon", 0);
+    int64_t id = given_stuck_payment(here, "DebitWallet", SHOP_COUPON);
+    await_number(here, 1, "SELECT count(*) FROM saga WHERE state = 1");
+    life_kill(here);
+    shop_speak(here->shop, "DebitWallet"); // would be paid, if the decision were forgotten
+    shop_speak(here->shop, "RestoreCoupon");
+    struct life *next = life_begin_beside(here, "order-0");
+    life_keep(next);
+    const Baro__Order__OrderView *order = await_status(next, id, STATUS(CANCELLED));
+    cr_assert_str_eq(order->failure_reason, "SYSTEM_FAILURE");
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
+    cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
+    life_end(next);
+    life_end(here);
+}
+
+Test(order_recovery, a_held_order_stays_held_for_whoever_takes_it_over)
+{
+    struct life *here = life_begin();
+    int64_t id = given_stuck_payment(here, "DebitWallet", 0);
+    await_status(here, id, STATUS(HELD));
+    life_kill(here);
+    shop_set_balance(here->shop, ALICE, 0);
+    shop_speak(here->shop, "DebitWallet");
+    struct life *next = life_begin_beside(here, "order-0");
+    life_keep(next);
+    await_status(next, id, STATUS(CANCELLED));
+    cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
+    life_end(next);
+    life_end(here);
+}
+
+Test(order_recovery, a_refund_that_was_interrupted_is_finished)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
+    expect_order(pay(here, as_user(ALICE), id, SHOP_COUPON), STATUS(PAID));
+    shop_silence(here->shop, "ReturnStock", 0);
+    expect_order(cancel(here, as_user(ALICE), id), STATUS(REFUNDING));
+    life_kill(here);
+    shop_speak(here->shop, "ReturnStock");
+    struct life *next = life_begin_beside(here, "order-0");
+    life_keep(next);
+    const Baro__Order__OrderView *order = await_status(next, id, STATUS(REFUNDED));
+    cr_assert_eq(order->payments[0]->status, PAYMENT(REFUNDED));
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
+    cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RETURNED);
+    life_end(next);
+    life_end(here);
+}
+
+Test(order_recovery, a_parked_step_is_visible_and_goes_on_by_hand)
+{
+    struct life *here = life_begin();
+    int64_t id = given_order(here, ALICE);
+    shop_silence(here->shop, "ReleaseStock", 0);
+    expect_order(cancel(here, as_user(ALICE), id), STATUS(CANCELLED));
+    await_number(here, 1, "SELECT count(*) FROM saga WHERE parked AND step = 'release_stock'");
+
+    Baro__Order__ListSagasRequest list;
+    baro__order__list_sagas_request__init(&list);
+    list.order_id = id;
+    const Baro__Order__SagaPage *page = reply_of(ask(here, "ListSagas", as_admin(), &list.base));
+    cr_assert_eq(page->n_items, 1);
+    cr_assert(page->items[0]->parked);
+    cr_assert_str_eq(page->items[0]->state, "RUNNING");
+    cr_assert_eq(page->items[0]->n_steps, 1);
+
+    shop_speak(here->shop, "ReleaseStock");
+    Baro__Order__RetrySagaRequest retry;
+    baro__order__retry_saga_request__init(&retry);
+    retry.saga_id = page->items[0]->id;
+    expect_refused(ask(here, "RetrySaga", as_user(ALICE), &retry.base), REASON_FORBIDDEN);
+    reply_of(ask(here, "RetrySaga", as_admin(), &retry.base));
+    await_number(here, 1, "SELECT count(*) FROM saga WHERE state = 2 AND NOT parked");
+    cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
+    life_end(here);
+}
