@@ -64,7 +64,7 @@ static bool is_repeated_signup(const struct call *call, const struct credentials
 static struct status enter_new(struct call *call, struct db *db, struct entrance *entrance)
 {
     const Baro__User__SignupRequest *request = (const void *)call->request;
-    struct credentials *found;
+    struct credentials *found = NULL;
     struct status st = look_up(call, db, entrance->new.account.email, &found);
     if (failed(st))
         return st;
@@ -124,7 +124,7 @@ void prepare_signup(struct call *call)
 static struct status check_password(struct call *call, struct db *db, struct entrance *entrance)
 {
     const Baro__User__LoginRequest *request = (const void *)call->request;
-    struct credentials *found;
+    struct credentials *found = NULL;
     struct status st = look_up(call, db, text_trim(call->arena, request->email), &found);
     if (failed(st))
         return st;

@@ -81,7 +81,8 @@ const ProtobufCMessage *wire_key_set(const struct signing_key *key, struct arena
     Baro__User__KeySet *message = arena_alloc(arena, sizeof(*message));
     baro__user__key_set__init(message);
     message->n_keys = 1;
-    message->keys = arena_copy(arena, &only, sizeof(only));
+    message->keys = arena_array(arena, 1, sizeof(*message->keys));
+    message->keys[0] = only;
     return &message->base;
 }
 

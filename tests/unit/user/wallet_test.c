@@ -8,8 +8,8 @@
 
 struct row {
     enum entry_type type;
-    int64_t balance, amount;
     enum reason reason;
+    int64_t balance, amount;
 };
 
 static void check(const struct row *rows, size_t count)
@@ -32,20 +32,20 @@ static void check(const struct row *rows, size_t count)
 Test(wallet, charges_from_1000_to_100000_in_steps_of_10)
 {
     static const struct row ROWS[] = {
-        {ENTRY_CHARGE, 0, 999,       REASON_VALIDATION_ERROR},
-        {ENTRY_CHARGE, 0, 1000,      REASON_NONE            },
-        {ENTRY_CHARGE, 0, 1001,      REASON_VALIDATION_ERROR},
-        {ENTRY_CHARGE, 0, 1005,      REASON_VALIDATION_ERROR},
-        {ENTRY_CHARGE, 0, 1010,      REASON_NONE            },
-        {ENTRY_CHARGE, 0, 990,       REASON_VALIDATION_ERROR},
-        {ENTRY_CHARGE, 0, 99990,     REASON_NONE            },
-        {ENTRY_CHARGE, 0, 100000,    REASON_NONE            },
-        {ENTRY_CHARGE, 0, 100001,    REASON_VALIDATION_ERROR},
-        {ENTRY_CHARGE, 0, 100010,    REASON_VALIDATION_ERROR},
-        {ENTRY_CHARGE, 0, 0,         REASON_VALIDATION_ERROR},
-        {ENTRY_CHARGE, 0, -1000,     REASON_VALIDATION_ERROR},
-        {ENTRY_CHARGE, 0, INT64_MAX, REASON_VALIDATION_ERROR},
-        {ENTRY_CHARGE, 0, INT64_MIN, REASON_VALIDATION_ERROR},
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, 999      },
+        {ENTRY_CHARGE, REASON_NONE,             0, 1000     },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, 1001     },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, 1005     },
+        {ENTRY_CHARGE, REASON_NONE,             0, 1010     },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, 990      },
+        {ENTRY_CHARGE, REASON_NONE,             0, 99990    },
+        {ENTRY_CHARGE, REASON_NONE,             0, 100000   },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, 100001   },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, 100010   },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, 0        },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, -1000    },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, INT64_MAX},
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 0, INT64_MIN},
     };
     check(ROWS, COUNT(ROWS));
 }
@@ -53,15 +53,15 @@ Test(wallet, charges_from_1000_to_100000_in_steps_of_10)
 Test(wallet, charges_only_up_to_ten_million)
 {
     static const struct row ROWS[] = {
-        {ENTRY_CHARGE, 9900000,   100000, REASON_NONE                  },
-        {ENTRY_CHARGE, 9900010,   100000, REASON_BALANCE_LIMIT_EXCEEDED},
-        {ENTRY_CHARGE, 9999000,   1000,   REASON_NONE                  },
-        {ENTRY_CHARGE, 9999001,   1000,   REASON_BALANCE_LIMIT_EXCEEDED},
-        {ENTRY_CHARGE, 10000000,  1000,   REASON_BALANCE_LIMIT_EXCEEDED},
-        {ENTRY_CHARGE, 20000000,  1000,   REASON_BALANCE_LIMIT_EXCEEDED},
-        {ENTRY_CHARGE, INT64_MAX, 1000,   REASON_VALIDATION_ERROR      },
+        {ENTRY_CHARGE, REASON_NONE,                   9900000,   100000},
+        {ENTRY_CHARGE, REASON_BALANCE_LIMIT_EXCEEDED, 9900010,   100000},
+        {ENTRY_CHARGE, REASON_NONE,                   9999000,   1000  },
+        {ENTRY_CHARGE, REASON_BALANCE_LIMIT_EXCEEDED, 9999001,   1000  },
+        {ENTRY_CHARGE, REASON_BALANCE_LIMIT_EXCEEDED, 10000000,  1000  },
+        {ENTRY_CHARGE, REASON_BALANCE_LIMIT_EXCEEDED, 20000000,  1000  },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR,       INT64_MAX, 1000  },
         // More than a charge may be is a bad amount, whatever the balance.
-        {ENTRY_CHARGE, 9900000,   100010, REASON_VALIDATION_ERROR      },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR,       9900000,   100010},
     };
     check(ROWS, COUNT(ROWS));
 }
@@ -69,13 +69,13 @@ Test(wallet, charges_only_up_to_ten_million)
 Test(wallet, spends_to_zero_and_not_below)
 {
     static const struct row ROWS[] = {
-        {ENTRY_USE, 1000, -1000,     REASON_NONE                },
-        {ENTRY_USE, 1000, -1,        REASON_NONE                },
-        {ENTRY_USE, 1000, -1001,     REASON_INSUFFICIENT_BALANCE},
-        {ENTRY_USE, 0,    -1,        REASON_INSUFFICIENT_BALANCE},
-        {ENTRY_USE, 1000, 0,         REASON_VALIDATION_ERROR    },
-        {ENTRY_USE, 1000, 1,         REASON_VALIDATION_ERROR    },
-        {ENTRY_USE, 1000, INT64_MIN, REASON_VALIDATION_ERROR    },
+        {ENTRY_USE, REASON_NONE,                 1000, -1000    },
+        {ENTRY_USE, REASON_NONE,                 1000, -1       },
+        {ENTRY_USE, REASON_INSUFFICIENT_BALANCE, 1000, -1001    },
+        {ENTRY_USE, REASON_INSUFFICIENT_BALANCE, 0,    -1       },
+        {ENTRY_USE, REASON_VALIDATION_ERROR,     1000, 0        },
+        {ENTRY_USE, REASON_VALIDATION_ERROR,     1000, 1        },
+        {ENTRY_USE, REASON_VALIDATION_ERROR,     1000, INT64_MIN},
     };
     check(ROWS, COUNT(ROWS));
 }
@@ -83,13 +83,13 @@ Test(wallet, spends_to_zero_and_not_below)
 Test(wallet, refunds_any_amount_even_above_the_cap)
 {
     static const struct row ROWS[] = {
-        {ENTRY_REFUND, 0,        1005,   REASON_NONE            },
-        {ENTRY_REFUND, 0,        1,      REASON_NONE            },
-        {ENTRY_REFUND, 0,        250000, REASON_NONE            },
-        {ENTRY_REFUND, 9999999,  250000, REASON_NONE            },
-        {ENTRY_REFUND, 10000000, 1,      REASON_NONE            },
-        {ENTRY_REFUND, 0,        0,      REASON_VALIDATION_ERROR},
-        {ENTRY_REFUND, 10,       -1,     REASON_VALIDATION_ERROR},
+        {ENTRY_REFUND, REASON_NONE,             0,        1005  },
+        {ENTRY_REFUND, REASON_NONE,             0,        1     },
+        {ENTRY_REFUND, REASON_NONE,             0,        250000},
+        {ENTRY_REFUND, REASON_NONE,             9999999,  250000},
+        {ENTRY_REFUND, REASON_NONE,             10000000, 1     },
+        {ENTRY_REFUND, REASON_VALIDATION_ERROR, 0,        0     },
+        {ENTRY_REFUND, REASON_VALIDATION_ERROR, 10,       -1    },
     };
     check(ROWS, COUNT(ROWS));
 }
@@ -98,16 +98,16 @@ Test(wallet, adjusts_both_ways_beyond_charge_limits_but_not_below_zero)
 {
     const int64_t exact = INT64_C(9007199254740991);
     const struct row rows[] = {
-        {ENTRY_ADJUST, 0,         7,         REASON_NONE                  },
-        {ENTRY_ADJUST, 0,         50000000,  REASON_NONE                  },
-        {ENTRY_ADJUST, 10000000,  1,         REASON_NONE                  },
-        {ENTRY_ADJUST, 1005,      -1005,     REASON_NONE                  },
-        {ENTRY_ADJUST, 1005,      -1006,     REASON_INSUFFICIENT_BALANCE  },
-        {ENTRY_ADJUST, 0,         0,         REASON_VALIDATION_ERROR      },
-        {ENTRY_ADJUST, 0,         exact,     REASON_NONE                  },
-        {ENTRY_ADJUST, 1,         exact,     REASON_BALANCE_LIMIT_EXCEEDED},
-        {ENTRY_ADJUST, 0,         exact + 1, REASON_VALIDATION_ERROR      },
-        {ENTRY_ADJUST, exact + 5, -1,        REASON_NONE                  },
+        {ENTRY_ADJUST, REASON_NONE,                   0,         7        },
+        {ENTRY_ADJUST, REASON_NONE,                   0,         50000000 },
+        {ENTRY_ADJUST, REASON_NONE,                   10000000,  1        },
+        {ENTRY_ADJUST, REASON_NONE,                   1005,      -1005    },
+        {ENTRY_ADJUST, REASON_INSUFFICIENT_BALANCE,   1005,      -1006    },
+        {ENTRY_ADJUST, REASON_VALIDATION_ERROR,       0,         0        },
+        {ENTRY_ADJUST, REASON_NONE,                   0,         exact    },
+        {ENTRY_ADJUST, REASON_BALANCE_LIMIT_EXCEEDED, 1,         exact    },
+        {ENTRY_ADJUST, REASON_VALIDATION_ERROR,       0,         exact + 1},
+        {ENTRY_ADJUST, REASON_NONE,                   exact + 5, -1       },
     };
     check(rows, COUNT(rows));
 }
