@@ -205,6 +205,27 @@ Test(prepare, may_answer_without_a_transaction)
     cr_expect_eq(atomic_load(&store.begins), 0);
 }
 
+Test(prepare, gives_its_room_in_the_queue_back_however_it_ends)
+{
+    const struct method refusing = {"Echo", METHOD_WRITE, .prepare = prepare_refuse_for_now,
+                                    .handle = handle};
+    const struct method guarded = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_ready,
+                                   .handle = handle_prepared};
+    const struct method *const methods[] = {&refusing, &guarded};
+    static const char *const keys[] = {NULL, "old"};
+    for (size_t row = 0; row < COUNT(methods); row++) {
+        SCOPED(stand_desk) *desk = stand_desk_create();
+        struct dispatcher *dispatcher =
+            stand_dispatcher(methods[row], &store, (struct dispatcher_options){.queue_max = 2});
+        for (int i = 0; i < 5; i++) {
+            stand_submit(dispatcher, desk, (size_t)i, "x", keys[row], 0);
+            cr_assert(stand_answered(desk, i + 1));
+            cr_expect_neq(desk->places[i].reason, REASON_OVERLOADED);
+        }
+        dispatcher_destroy(dispatcher);
+    }
+}
+
 static struct call *_Atomic parked;
 
 static void park(struct call *call)
