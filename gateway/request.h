@@ -35,9 +35,9 @@ struct request {
     struct gateway *gateway;
     struct arena *arena;
     struct MHD_Connection *connection;
-    enum phase phase;
-    int64_t started_us; // monotonic
-    const char *path;   // as sent, without the query
+    _Atomic enum phase phase; // what hands the request over between threads
+    int64_t started_us;       // monotonic
+    const char *path;         // as sent, without the query
     size_t path_length;
     const char *query; // or NULL
     struct headers headers;

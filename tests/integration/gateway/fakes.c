@@ -82,15 +82,24 @@ static struct status play(struct batch *batch)
         const struct script *script = find_script(stage, call->method->name);
         if (strcmp(call->method->name, "GetKeys") != 0)
             remember(stage, call);
-        if (script && script->hold) {
+        if (script && script->hold)
             call_defer(call);
-            stage->held[stage->held_count++] = call;
-        } else {
+        else
             settle(call, script);
-        }
     }
     pthread_mutex_unlock(&stage->lock);
     return OK;
+}
+
+// The batch has let go of its calls: from here on the deferred ones are the test's.
+static void keep_deferred(struct batch *batch)
+{
+    struct stage *stage = batch->service;
+    pthread_mutex_lock(&stage->lock);
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->calls[i]->deferred)
+            stage->held[stage->held_count++] = batch->calls[i];
+    pthread_mutex_unlock(&stage->lock);
 }
 
 static const struct method_table *make_table(struct arena *arena,
@@ -98,8 +107,10 @@ static const struct method_table *make_table(struct arena *arena,
 {
     struct method *methods = arena_array(arena, service->n_methods, sizeof(*methods));
     for (unsigned i = 0; i < service->n_methods; i++)
-        methods[i] =
-            (struct method){.name = service->methods[i].name, .kind = METHOD_WRITE, .handle = play};
+        methods[i] = (struct method){.name = service->methods[i].name,
+                                     .kind = METHOD_WRITE,
+                                     .handle = play,
+                                     .committed = keep_deferred};
     struct method_table *table = arena_alloc(arena, sizeof(*table));
     *table = (struct method_table){service, methods, service->n_methods};
     return table;
