@@ -19,8 +19,9 @@ struct command_receiver;
 
 // `participant` is the service's name; commands come from the publishers at `addresses` (the order
 // service) and are answered through `publisher`.
-struct status command_receiver_start(const char *participant, const char *addresses, const char *secret,
-                                     struct dispatcher *dispatcher, struct publisher *publisher,
+struct status command_receiver_start(const char *participant, const char *addresses,
+                                     const char *secret, struct dispatcher *dispatcher,
+                                     struct publisher *publisher,
                                      struct command_receiver **receiver);
 
 // Subscribes to the given partitions only; bit i is partition i.

@@ -20,11 +20,11 @@ enum barrier_row { BARRIER_ABSENT, BARRIER_DONE, BARRIER_REFUSED, BARRIER_TOMBST
 
 // What to do with a command.
 enum barrier_verdict {
-    BARRIER_RUN,              // run it and store its outcome
-    BARRIER_REPEAT,           // answer what is stored for this op
-    BARRIER_REFUSE,           // an action after its compensation
-    BARRIER_DO_NOTHING,       // a compensation of something that did not happen: succeed
-    BARRIER_LEAVE_TOMBSTONE,  // the same, and bar the action that may still come
+    BARRIER_RUN,             // run it and store its outcome
+    BARRIER_REPEAT,          // answer what is stored for this op
+    BARRIER_REFUSE,          // an action after its compensation
+    BARRIER_DO_NOTHING,      // a compensation of something that did not happen: succeed
+    BARRIER_LEAVE_TOMBSTONE, // the same, and bar the action that may still come
 };
 
 // Pure: the table that the guard and the simulator share.

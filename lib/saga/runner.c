@@ -103,16 +103,16 @@ struct saga_runner *saga_runner_create(const struct saga_ports *ports,
     return runner;
 }
 
-static struct saga *saga_of(struct saga_private *private)
+static struct saga *saga_of(struct saga_private *own)
 {
-    return private->timer.owner;
+    return own->timer.owner;
 }
 
 static struct saga *find(struct saga_runner *runner, int64_t id)
 {
-    struct saga_private *private;
-    HASH_FIND(hh, runner->sagas, &id, sizeof(id), private);
-    return private ? saga_of(private) : NULL;
+    struct saga_private *own;
+    HASH_FIND(hh, runner->sagas, &id, sizeof(id), own);
+    return own ? saga_of(own) : NULL;
 }
 
 static void take_in(struct saga_runner *runner, struct saga *saga)
@@ -304,8 +304,8 @@ size_t saga_runner_list(struct saga_runner *runner, struct arena *arena, int64_t
     pthread_mutex_lock(&runner->lock);
     size_t count = 0;
     *ids = arena_array(arena, HASH_COUNT(runner->sagas), sizeof(**ids));
-    for (struct saga_private *private = runner->sagas; private; private = private->hh.next)
-        (*ids)[count++] = saga_of(private)->id;
+    for (struct saga_private *own = runner->sagas; own; own = own->hh.next)
+        (*ids)[count++] = saga_of(own)->id;
     pthread_mutex_unlock(&runner->lock);
     return count;
 }

@@ -39,9 +39,9 @@ enum saga_record {
 
 struct saga_ports {
     void *context;
-    int64_t (*now_us)(void *context);   // monotonic
-    int64_t (*wall_us)(void *context);  // for the timeline
-    uint64_t (*random)(void *context);  // for jitter
+    int64_t (*now_us)(void *context);  // monotonic
+    int64_t (*wall_us)(void *context); // for the timeline
+    uint64_t (*random)(void *context); // for jitter
 
     // Publishes commands of one batch, fire and forget.
     void (*publish)(void *context, const struct saga_command *commands, size_t count);
@@ -58,11 +58,11 @@ struct saga_ports {
 };
 
 struct saga_runner_options {
-    int64_t retry_first_ms;       // default 250
-    int64_t retry_max_ms;         // default 10,000
-    int64_t held_after_ms;        // default 5,000
-    int64_t decide_after_ms;      // default 60,000, from created or taken over
-    int park_after_attempts;      // default 10
+    int64_t retry_first_ms;  // default 250
+    int64_t retry_max_ms;    // default 10,000
+    int64_t held_after_ms;   // default 5,000
+    int64_t decide_after_ms; // default 60,000, from created or taken over
+    int park_after_attempts; // default 10
 };
 
 struct saga_runner *saga_runner_create(const struct saga_ports *ports,
@@ -74,7 +74,10 @@ void saga_runner_destroy(struct saga_runner *runner);
 struct saga_start {
     int64_t id;
     const struct saga_definition *definition;
-    struct { const uint8_t *data; size_t size; } context;
+    struct {
+        const uint8_t *data;
+        size_t size;
+    } context;
     enum saga_state state;
     struct status failure;
     int64_t created_at_us;
@@ -89,7 +92,8 @@ void saga_runner_start(struct saga_runner *runner, const struct saga_start *star
 // failure (status_is_definite) or INVALID_ARGUMENT is a refusal. UNAVAILABLE, UNKNOWN,
 // RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, ABORTED, INTERNAL and the like mean that the outcome is
 // unknown: asked again.
-void saga_runner_reply(struct saga_runner *runner, const Baro__RpcReply *const *replies, size_t count);
+void saga_runner_reply(struct saga_runner *runner, const Baro__RpcReply *const *replies,
+                       size_t count);
 
 // The outcome of a record: OK, CONFLICT (another orchestrator owns the saga: forget it), or any
 // other failure (tried again).

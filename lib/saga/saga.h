@@ -22,9 +22,9 @@ enum saga_step_kind {
 };
 
 struct saga_step {
-    const char *name;        // "debit_wallet"
-    const char *participant; // "user": the service that runs it
-    const char *action;      // "baro.user.User/DebitWallet"
+    const char *name;         // "debit_wallet"
+    const char *participant;  // "user": the service that runs it
+    const char *action;       // "baro.user.User/DebitWallet"
     const char *compensation; // or NULL
     enum saga_step_kind kind;
 
@@ -64,7 +64,7 @@ struct saga_progress {
     bool compensation;
     enum saga_outcome outcome;
     int attempts;
-    int64_t started_at_us;  // wall clock of the runner: for people only
+    int64_t started_at_us; // wall clock of the runner: for people only
     int64_t finished_at_us;
 };
 
@@ -75,14 +75,14 @@ enum { SAGA_STEPS_MAX = 8 };
 struct saga {
     int64_t id;
     const struct saga_definition *definition;
-    ProtobufCMessage *context;  // of definition->context, in arena
+    ProtobufCMessage *context; // of definition->context, in arena
     enum saga_state state;
-    struct status failure;      // why it compensates; code OK while it runs
+    struct status failure; // why it compensates; code OK while it runs
     bool parked;
-    bool held;                  // silent for longer than the patience: shown as HELD (SPEC 2)
-    int64_t created_at_us;      // the database's clock
+    bool held;             // silent for longer than the patience: shown as HELD (SPEC 2)
+    int64_t created_at_us; // the database's clock
     struct saga_progress progress[2 * SAGA_STEPS_MAX];
     size_t progress_count;
-    struct arena *arena;        // lives as long as the saga is in memory
+    struct arena *arena; // lives as long as the saga is in memory
     struct saga_private *private;
 };

@@ -4,7 +4,7 @@
 // Everything here runs under the runner's lock and touches nothing outside memory: what must be sent
 // or written is collected as effects, which the runner carries out when the lock is free.
 
-#include "lib/saga/runner.h"
+#include "lib/saga/effects.h"
 #include "lib/saga/timers.h"
 
 #include <uthash.h>
@@ -20,41 +20,25 @@ enum walk_phase {
 
 struct saga_private {
     enum walk_phase phase;
-    size_t next;                  // acting, cleaning: the step under way; compensating: one above it
-    struct saga_progress *asked;  // the command without an answer, NULL: none
-    bool compensate_all;          // steps that we never asked may have happened, too
-    int tries;                    // of the command, since it was first sent or unparked
-    int64_t retry_us;             // when to ask again
-    int64_t silent_us;            // when the saga has been silent for too long
-    int64_t decide_us;            // when to give up on the good path
+    size_t next;                 // acting, cleaning: the step under way; compensating: one above it
+    struct saga_progress *asked; // the command without an answer, NULL: none
+    bool compensate_all;         // steps that we never asked may have happened, too
+    int tries;                   // of the command, since it was first sent or unparked
+    int64_t retry_us;            // when to ask again
+    int64_t silent_us;           // when the saga has been silent for too long
+    int64_t decide_us;           // when to give up on the good path
 
-    bool wants_record;            // `record` is to be made durable
-    bool recording;               // the port has it; the saga is frozen
+    bool wants_record; // `record` is to be made durable
+    bool recording;    // the port has it; the saga is frozen
     enum saga_record record;
     int record_tries;
-    int64_t record_us;            // when to try again
-    bool ask_soon;                // ask as soon as the saga is no longer frozen
-    bool row_parked;              // what the durable row says
+    int64_t record_us; // when to try again
+    bool ask_soon;     // ask as soon as the saga is no longer frozen
+    bool row_parked;   // what the durable row says
 
-    int64_t started_us;           // monotonic, when it came to this runner
+    int64_t started_us; // monotonic, when it came to this runner
     struct timer timer;
     UT_hash_handle hh;
-};
-
-struct record_effect {
-    enum saga_record what;
-    const struct saga *saga;
-};
-
-// What is to be done when the lock is free. All memory is in `arena`.
-struct effects {
-    struct arena *arena;
-    struct saga_command *publish, *ask;
-    size_t publish_count, publish_capacity, ask_count, ask_capacity;
-    struct record_effect *records;
-    size_t record_count, record_capacity;
-    struct saga **ended;
-    size_t ended_count, ended_capacity;
 };
 
 // One look at the saga, at one moment.

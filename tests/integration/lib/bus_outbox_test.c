@@ -7,6 +7,7 @@
 #include <string.h>
 
 static const char *url;
+static char kind[] = "order.paid";
 
 static void given_outbox(void)
 {
@@ -29,7 +30,7 @@ static void append(struct db *db, int64_t key, const char *payload)
 {
     Baro__Event event;
     baro__event__init(&event);
-    event.kind = (char[]){"order.paid"};
+    event.kind = kind;
     event.key = key;
     event.payload.len = strlen(payload);
     event.payload.data = (uint8_t *)(uintptr_t)payload;
@@ -117,7 +118,7 @@ Test(outbox, events_of_one_transaction_keep_their_order_and_are_read_in_pages)
     SCOPED(db) *db = connect_db();
     for (int64_t i = 0; i < EVENTS; i++) {
         baro__event__init(&events[i]);
-        events[i].kind = (char[]){"order.paid"};
+        events[i].kind = kind;
         events[i].key = i;
         pointers[i] = &events[i];
     }

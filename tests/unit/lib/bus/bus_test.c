@@ -143,15 +143,13 @@ Test(bus, topics_can_be_changed_while_it_hears)
     listen_to(&ear, "a", STAND_SECRET);
     await_connection(&ear);
     const char *topics[] = {"b", "c"};
-    ear.topic = "b";
     subscriber_set_topics(ear.subscriber, topics, 2);
     say("a", 1);
     say("b", 2);
     expect_last(&ear, 2);
-    ear.topic = "c";
     say("c", 3);
     expect_last(&ear, 3);
-    cr_expect_eq(ear.wrong, 0);
+    cr_expect_eq(atomic_load(&ear.id_sum), 2 + 3);
     subscriber_set_topics(ear.subscriber, NULL, 0);
     subscriber_destroy(ear.subscriber);
 }

@@ -39,9 +39,9 @@ struct world_saga {
     enum saga_state state;
     struct status failure;
     bool held, parked;
-    int owner;                 // the runner that has it
-    int records[4];            // durable ones, by enum saga_record
-    int ended;                 // calls of the port
+    int owner;      // the runner that has it
+    int records[4]; // durable ones, by enum saga_record
+    int ended;      // calls of the port
 };
 
 struct world_event;
