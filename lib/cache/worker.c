@@ -47,9 +47,9 @@ static void set_up(struct cache *cache, bool up)
 {
     pthread_mutex_lock(&cache->lock);
     cache->up = up;
+    metric_set(cache->metrics.connected, up);
     pthread_cond_broadcast(&cache->changed);
     pthread_mutex_unlock(&cache->lock);
-    metric_set(cache->metrics.connected, up);
 }
 
 static const char *words_of(const redisContext *connection, const char *otherwise)
