@@ -38,7 +38,7 @@ BIN     := $(SERVICES:%=$(BUILD)/baro-%) $(BUILD)/baro-gateway $(BUILD)/baroctl
 AREAS   := $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/ tests/integration/*/)))
 UNIT    := $(patsubst tests/unit/%/,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*/))
 INTEGRATION := $(patsubst tests/integration/%/,$(BUILD)/tests/integration-%,$(wildcard tests/integration/*/))
-E2E     := $(BUILD)/tests/e2e
+E2E     := $(BUILD)/tests/e2e-shop
 
 .PHONY: build
 build: $(BIN) ## Build the five processes and baroctl
