@@ -1,6 +1,7 @@
 // The dispatcher's batches: what shares a transaction, and what happens when one fails.
 
 #include "lib/base/clock.h"
+#include "lib/base/metrics.h"
 #include "tests/support/stand.h"
 
 #include <criterion/criterion.h>
@@ -72,6 +73,33 @@ Test(dispatcher, runs_all_that_waits_in_one_transaction)
     cr_expect_eq(atomic_load(&store.commits), 2);
     cr_expect_eq(atomic_load(&desk->flushes), 2);
     cr_expect_str_eq(desk->places[137].text, "137");
+}
+
+static int64_t counted(const char *name, const char *labels)
+{
+    return metric_value(metrics_counter(name, "", labels));
+}
+
+Test(dispatcher, counts_calls_batches_and_waits_by_method)
+{
+    static const char method[] = "method=\"" STAND_METHOD "\"";
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = spoil_batch};
+    SCOPED(stand_desk) *desk = stand_desk_create();
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    hold_the_worker(dispatcher, desk);
+    submit_numbers(dispatcher, desk, 1, 10);
+    stand_submit(dispatcher, desk, 11, "poison", NULL, 5000);
+    cr_expect_eq(metric_value(metrics_gauge("baro_queue_depth", "", method)), 11);
+    atomic_store(&gate.open, true);
+    cr_assert(stand_answered(desk, 12));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(metric_value(metrics_gauge("baro_queue_depth", "", method)), 0);
+    cr_expect_eq(metric_value(metrics_size("baro_batch_size", "", method)), 2);
+    cr_expect_eq(metric_value(metrics_duration("baro_queue_wait_seconds", "", method)), 12);
+    cr_expect_eq(metric_value(metrics_duration("baro_rpc_handling_seconds", "", method)), 12);
+    cr_expect_eq(counted("baro_rpc_calls_total", "method=\"" STAND_METHOD "\",code=\"OK\""), 11);
+    cr_expect_eq(counted("baro_rpc_calls_total", "method=\"" STAND_METHOD "\",code=\"INTERNAL\""),
+                 1);
 }
 
 Test(dispatcher, takes_no_more_than_the_batch_size_at_once)
@@ -317,4 +345,39 @@ Test(dispatcher, drains_refusing_new_calls_and_finishing_the_old)
     cr_expect_eq(desk->places[3].code, STATUS_OK);
     pthread_join(other, NULL);
     dispatcher_destroy(dispatcher);
+}
+
+static int64_t left_ms;
+
+static struct status note_deadline(struct batch *batch)
+{
+    left_ms = (batch->calls[0]->deadline_us - clock_monotonic_us()) / US_PER_MS;
+    return stand_echo(batch);
+}
+
+Test(dispatcher, grants_the_time_that_is_asked_for_up_to_the_row_s)
+{
+    static const struct {
+        int64_t row_ms;
+        uint32_t asked_ms;
+        int64_t granted_ms;
+    } rows[] = {
+        {0,    0,      5000},
+        {0,    3000,   3000},
+        {0,    900000, 5000},
+        {9000, 8000,   8000},
+        {2000, 8000,   2000},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct method echo = {"Echo", METHOD_READ, .timeout_ms = rows[i].row_ms,
+                                    .handle = note_deadline};
+        SCOPED(stand_desk) *desk = stand_desk_create();
+        struct dispatcher *dispatcher =
+            stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+        stand_submit(dispatcher, desk, 0, "x", NULL, rows[i].asked_ms);
+        cr_assert(stand_answered(desk, 1));
+        dispatcher_destroy(dispatcher);
+        cr_expect(left_ms <= rows[i].granted_ms && left_ms > rows[i].granted_ms - 900,
+                  "row %zu: %d ms", i, (int)left_ms);
+    }
 }
