@@ -159,6 +159,8 @@ void book_init(struct book *book, struct arena *arena, const int64_t *order_ids,
 
 struct stock *book_stock(const struct book *book, int64_t option_id)
 {
+    if (book->stock_count == 0) // bsearch takes no NULL, not even for nothing
+        return NULL;
     return bsearch(&option_id, book->stocks, book->stock_count, sizeof *book->stocks, stock_by_id);
 }
 

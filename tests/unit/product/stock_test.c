@@ -77,12 +77,13 @@ Test(hold, takes_the_drawn_edges_and_no_other)
                 i++;
             const char *what = hold_event_name((enum hold_event)event);
             if (i == COUNT(DRAWN)) {
-                cr_expect_eq(st.reason, refusals[event], "%s %s", hold_status_name(from), what);
+                cr_expect_eq(st.reason, refusals[event], "%s %s",
+                             hold_status_name((enum hold_status)from), what);
                 cr_expect(!after.changed && !book.holds[0].changed);
                 continue;
             }
             taken++;
-            cr_expect(!failed(st), "%s %s", hold_status_name(from), what);
+            cr_expect(!failed(st), "%s %s", hold_status_name((enum hold_status)from), what);
             cr_expect_eq(book.holds[0].status, DRAWN[i].to);
             cr_expect_eq(after.held - before.held, 4 * DRAWN[i].held);
             cr_expect_eq(after.total - before.total, 4 * DRAWN[i].total);
