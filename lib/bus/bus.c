@@ -252,9 +252,10 @@ static void add_dialer(struct subscriber *subscriber, const char *url)
         return;
     }
     size_t count = subscriber->dialer_count + 1;
-    subscriber->dialers = realloc(subscriber->dialers, count * sizeof(*subscriber->dialers));
-    assert(subscriber->dialers);
-    subscriber->dialers[count - 1] = (struct dialer){duplicate(url), nng, true};
+    struct dialer *grown = realloc(subscriber->dialers, count * sizeof(*grown));
+    assert(grown);
+    grown[count - 1] = (struct dialer){duplicate(url), nng, true};
+    subscriber->dialers = grown;
     subscriber->dialer_count = count;
 }
 

@@ -39,5 +39,5 @@ void effects_record(struct effects *effects, enum saga_record what, const struct
 void effects_ended(struct effects *effects, struct saga *saga)
 {
     effects->ended = append(effects, effects->ended, &effects->ended_count,
-                            &effects->ended_capacity, sizeof(saga), &saga);
+                            &effects->ended_capacity, sizeof(struct saga *), &saga);
 }

@@ -115,10 +115,19 @@ static struct saga *find(struct saga_runner *runner, int64_t id)
     return own ? saga_of(own) : NULL;
 }
 
+static void count_parked(struct saga_runner *runner, bool before, bool after)
+{
+    if (before == after)
+        return;
+    runner->parked = after ? runner->parked + 1 : runner->parked - 1;
+    metric_set(runner->metrics.parked, (int64_t)runner->parked);
+}
+
 static void take_in(struct saga_runner *runner, struct saga *saga)
 {
     HASH_ADD_KEYPTR(hh, runner->sagas, &saga->id, sizeof(saga->id), saga->private);
     metric_add(runner->metrics.running, 1);
+    count_parked(runner, false, saga->private->row_parked);
 }
 
 static void let_go(struct saga_runner *runner, struct saga *saga)
@@ -126,9 +135,7 @@ static void let_go(struct saga_runner *runner, struct saga *saga)
     HASH_DELETE(hh, runner->sagas, saga->private);
     timers_set(&runner->timers, &saga->private->timer, TIMER_NEVER);
     metric_add(runner->metrics.running, -1);
-    if (saga->private->row_parked)
-        runner->parked--;
-    metric_set(runner->metrics.parked, (int64_t)runner->parked);
+    count_parked(runner, saga->private->row_parked, false);
 }
 
 void saga_runner_destroy(struct saga_runner *runner)
@@ -258,14 +265,6 @@ static void part(struct entry *entry, struct saga *saga)
         return;
     metric_add(entry->runner->metrics.lost, 1);
     arena_destroy(saga->arena);
-}
-
-static void count_parked(struct saga_runner *runner, bool before, bool after)
-{
-    if (before == after)
-        return;
-    runner->parked = after ? runner->parked + 1 : runner->parked - 1;
-    metric_set(runner->metrics.parked, (int64_t)runner->parked);
 }
 
 void saga_runner_recorded(struct saga_runner *runner, int64_t saga_id, enum saga_record what,

@@ -81,7 +81,8 @@ struct saga_start {
     enum saga_state state;
     struct status failure;
     int64_t created_at_us;
-    bool held; // its row says so already
+    bool held;   // its row says so already
+    bool parked; // the same: it is recorded as moving again before it is asked for
 };
 
 // Starts or takes over; commands of all of them that share a topic go out together. One that is here

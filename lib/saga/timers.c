@@ -43,8 +43,9 @@ static void add(struct timers *timers, struct timer *timer)
 {
     if (timers->count == timers->capacity) {
         timers->capacity = timers->capacity ? 2 * timers->capacity : 256;
-        timers->heap = realloc(timers->heap, timers->capacity * sizeof(struct timer *));
-        assert(timers->heap);
+        struct timer **grown = realloc(timers->heap, timers->capacity * sizeof(struct timer *));
+        assert(grown);
+        timers->heap = grown;
     }
     put(timers, timers->count++, timer);
     rise(timers, timers->count - 1);

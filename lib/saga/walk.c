@@ -155,6 +155,7 @@ struct saga *walk_create(const struct walk *walk, const struct saga_start *start
         .started_us = walk->now_us,
         .silent_us = walk->now_us + walk->options->held_after_ms * US_PER_MS,
         .decide_us = walk->now_us + walk->options->decide_after_ms * US_PER_MS,
+        .row_parked = start->parked,
     };
     return saga;
 }

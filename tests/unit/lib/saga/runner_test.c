@@ -333,6 +333,23 @@ Test(runner, a_takeover_after_the_decision_compensates_every_step)
     cr_expect_eq(records(saga), 1);
 }
 
+Test(runner, a_parked_saga_that_is_taken_over_is_shown_as_moving_again)
+{
+    world->silent[DEBIT] = true;
+    struct world_saga *saga = world_start(world, &world_refund);
+    world_run_for(world, 10 * 60 * 1000);
+    cr_assert(saga->parked);
+    world_kill(&world->runners[0]);
+    world_runner(world);
+    world_run_for(world, 100);
+    cr_expect_not(saga->parked);
+    world_run_for(world, 10 * 60 * 1000);
+    cr_expect(saga->parked);
+    world->silent[DEBIT] = false;
+    world_run(world);
+    world_check(world);
+}
+
 // Every script, killed after every single event, and once more with every single message lost.
 
 enum { SCRIPTS = WORLD_STEPS }; // a refusal at each action, or none

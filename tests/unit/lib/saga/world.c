@@ -355,6 +355,8 @@ static void take_over(struct world_runner *runner, struct world_saga *row)
         .context = {context, baro__int64__pack(&message, context)},
         .state = row->state,
         .failure = row->failure,
+        .held = row->held,
+        .parked = row->parked,
     };
     saga_runner_start(runner->runner, &start, 1);
 }
