@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -88,6 +89,7 @@ static void serve(int port_pipe)
     static const struct method echo = {"Echo", METHOD_WRITE, .handle = stand_echo};
     static struct stand_store store;
     struct rpc_server *server;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (failed(nng_prepare()))
         exit(1);
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
