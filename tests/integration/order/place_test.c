@@ -1,0 +1,276 @@
+// Placing orders: what is refused, what is held meanwhile, and the cart.
+
+#include "tests/integration/order/life.h"
+
+#include "lib/base/macros.h"
+
+#include <criterion/criterion.h>
+
+#define STATUS(name) BARO__ORDER__ORDER_STATUS__ORDER_STATUS_##name
+
+enum { ALICE = 1, BOB = 2, LINES_MAX = 8 };
+
+// An order of several lines.
+static const struct asked *place_lines(struct life *here, const int64_t (*wanted)[2], size_t count)
+{
+    Baro__Order__PlaceOrderRequest request;
+    Baro__Order__OrderLine lines[LINES_MAX], *pointers[LINES_MAX];
+    baro__order__place_order_request__init(&request);
+    for (size_t i = 0; i < count; i++) {
+        baro__order__order_line__init(&lines[i]);
+        lines[i].option_id = wanted[i][0];
+        lines[i].quantity = wanted[i][1];
+        pointers[i] = &lines[i];
+    }
+    request.items = pointers;
+    request.n_items = count;
+    return ask(here, "PlaceOrder", as_user(ALICE), &request.base);
+}
+
+Test(order_place, the_same_option_twice_is_merged)
+{
+    struct life *here = life_begin();
+    const int64_t wanted[][2] = {
+        {1,  2},
+        {20, 1},
+        {1,  3}
+    };
+    const Baro__Order__OrderView *order =
+        expect_order(place_lines(here, wanted, COUNT(wanted)), STATUS(PENDING));
+    cr_assert_eq(order->n_items, 2);
+    cr_assert_eq(order->items[0]->quantity, 5);
+    cr_assert_eq(order->items[0]->subtotal, 5000);
+    cr_assert_eq(order->total_amount, 6000);
+    cr_assert_eq(shop_available(here->shop, 1), 95);
+    life_end(here);
+}
+
+Test(order_place, bad_orders_name_the_field_and_hold_nothing)
+{
+    struct life *here = life_begin();
+    const int64_t none[][2] =
+        {
+            {1, 0}
+    },
+                  negative[][2] = {{1, -1}}, many[][2] = {{1, 11}};
+    const int64_t merged[][2] =
+        {
+            {1, 6},
+            {1, 5}
+    },
+                  zero[][2] = {{0, 1}};
+    const int64_t sum[][2] = {
+        {1,  10},
+        {11, 10},
+        {21, 10},
+        {31, 1 }
+    };
+    expect_invalid(place_lines(here, none, 0), "items");
+    expect_invalid(place_lines(here, none, 1), "items.quantity");
+    expect_invalid(place_lines(here, negative, 1), "items.quantity");
+    expect_invalid(place_lines(here, many, 1), "items.quantity");
+    expect_invalid(place_lines(here, merged, 2), "items");
+    expect_invalid(place_lines(here, zero, 1), "items.option_id");
+    expect_invalid(place_lines(here, sum, 4), "items");
+    expect_invalid(place(here, as_user(ALICE), 1, 1, -1), "user_coupon_id");
+    expect_refused(place(here, as_nobody(), 1, 1, 0), REASON_UNAUTHENTICATED);
+    cr_assert_eq(shop_calls(here->shop, "HoldStock"), 0);
+    life_end(here);
+}
+
+Test(order_place, ten_of_one_product_is_the_limit_over_all_its_options)
+{
+    struct life *here = life_begin();
+    const int64_t wanted[][2] = {
+        {1, 6},
+        {2, 5}
+    };
+    expect_invalid(place_lines(here, wanted, COUNT(wanted)), "items");
+    await_number(here, 0, "SELECT count(*) FROM orders");
+    while (shop_available(here->shop, 1) != SHOP_STOCK)
+        cr_assert_eq(shop_calls(here->shop, "HoldStock"), 1);
+    life_end(here);
+}
+
+Test(order_place, short_stock_and_unknown_options_are_refused)
+{
+    struct life *here = life_begin();
+    for (int i = 0; i < SHOP_STOCK / 10; i++)
+        expect_order(place(here, as_user(ALICE), 1, 10, 0), STATUS(PENDING));
+    expect_refused(place(here, as_user(BOB), 1, 1, 0), REASON_INSUFFICIENT_STOCK);
+    expect_refused(place(here, as_user(BOB), 95, 1, 0), REASON_OPTION_NOT_FOUND);
+    life_end(here);
+}
+
+Test(order_place, a_refused_coupon_gives_the_stock_back)
+{
+    struct life *here = life_begin();
+    expect_refused(place(here, as_user(ALICE), 1, 2, SHOP_BAD_COUPON), REASON_COUPON_NOT_USABLE);
+    while (shop_available(here->shop, 1) != SHOP_STOCK)
+        cr_assert_eq(shop_calls(here->shop, "HoldStock"), 1);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM orders"), 0);
+    life_end(here);
+}
+
+Test(order_place, a_hold_whose_answer_never_came_is_given_back)
+{
+    struct life *here = life_begin();
+    shop_silence(here->shop, "HoldStock", 0);
+    const struct asked *asked = place(here, as_user(ALICE), 1, 2, 0);
+    cr_assert_eq(asked->code, STATUS_UNAVAILABLE);
+    while (shop_calls(here->shop, "ReleaseStock") == 0)
+        cr_assert_eq(life_number(here, "SELECT count(*) FROM orders"), 0);
+    life_end(here);
+}
+
+static const Baro__Order__Cart *add(struct life *here, int64_t user_id, int64_t option_id,
+                                    int64_t quantity)
+{
+    Baro__Order__AddCartItemRequest request;
+    baro__order__add_cart_item_request__init(&request);
+    request.option_id = option_id;
+    request.quantity = quantity;
+    return reply_of(ask(here, "AddCartItem", as_user(user_id), &request.base));
+}
+
+static const Baro__Order__Cart *cart_of(struct life *here, int64_t user_id)
+{
+    Baro__Empty request;
+    baro__empty__init(&request);
+    return reply_of(ask(here, "GetCart", as_user(user_id), &request.base));
+}
+
+static const struct asked *set(struct life *here, int64_t user_id, int64_t item_id,
+                               int64_t quantity)
+{
+    Baro__Order__SetCartItemRequest request;
+    baro__order__set_cart_item_request__init(&request);
+    request.item_id = item_id;
+    request.quantity = quantity;
+    return ask(here, "SetCartItem", as_user(user_id), &request.base);
+}
+
+static const struct asked *drop(struct life *here, int64_t user_id, int64_t item_id)
+{
+    Baro__Order__RemoveCartItemRequest request;
+    baro__order__remove_cart_item_request__init(&request);
+    request.item_id = item_id;
+    return ask(here, "RemoveCartItem", as_user(user_id), &request.base);
+}
+
+Test(order_cart, lines_merge_and_show_prices_and_totals)
+{
+    struct life *here = life_begin();
+    cr_assert_eq(cart_of(here, ALICE)->n_items, 0);
+    add(here, ALICE, 1, 2);
+    add(here, BOB, 1, 9);
+    add(here, ALICE, 20, 1);
+    const Baro__Order__Cart *cart = add(here, ALICE, 1, 3);
+    cr_assert_eq(cart->n_items, 2);
+    cr_assert_eq(cart->items[0]->quantity, 5);
+    cr_assert_eq(cart->items[0]->subtotal, 5000);
+    cr_assert_str_eq(cart->items[0]->product_name, "product 1");
+    cr_assert_eq(cart->total_amount, 6000);
+    cart = cart_of(here, ALICE);
+    cr_assert_eq(cart->total_amount, 6000);
+    cr_assert_eq(cart->items[1]->option_id, 20);
+    life_end(here);
+}
+
+Test(order_cart, more_than_the_stock_is_refused_also_after_a_merge)
+{
+    struct life *here = life_begin();
+    add(here, ALICE, 1, SHOP_STOCK);
+    Baro__Order__AddCartItemRequest request;
+    baro__order__add_cart_item_request__init(&request);
+    request.option_id = 1;
+    request.quantity = 1;
+    expect_refused(ask(here, "AddCartItem", as_user(ALICE), &request.base),
+                   REASON_INSUFFICIENT_STOCK);
+    request.option_id = 95;
+    expect_refused(ask(here, "AddCartItem", as_user(ALICE), &request.base),
+                   REASON_OPTION_NOT_FOUND);
+    request.quantity = 0;
+    expect_invalid(ask(here, "AddCartItem", as_user(ALICE), &request.base), "quantity");
+    life_end(here);
+}
+
+Test(order_cart, an_item_is_added_once_under_one_key)
+{
+    struct life *here = life_begin();
+    Baro__Order__AddCartItemRequest request;
+    baro__order__add_cart_item_request__init(&request);
+    request.option_id = 1;
+    request.quantity = 2;
+    for (int i = 0; i < 3; i++) {
+        const Baro__Order__Cart *cart =
+            reply_of(ask(here, "AddCartItem", as_user_with_key(ALICE, "k"), &request.base));
+        cr_assert_eq(cart->items[0]->quantity, 2);
+    }
+    life_end(here);
+}
+
+Test(order_cart, only_the_owner_changes_an_item)
+{
+    struct life *here = life_begin();
+    int64_t item = add(here, ALICE, 1, 2)->items[0]->id;
+    expect_refused(set(here, BOB, item, 3), REASON_FORBIDDEN);
+    expect_refused(drop(here, BOB, item), REASON_FORBIDDEN);
+    expect_refused(set(here, ALICE, item + 1, 3), REASON_CART_ITEM_NOT_FOUND);
+    expect_refused(set(here, ALICE, item, SHOP_STOCK + 1), REASON_INSUFFICIENT_STOCK);
+    expect_invalid(set(here, ALICE, item, 0), "quantity");
+    const Baro__Order__Cart *cart = reply_of(set(here, ALICE, item, 3));
+    cr_assert_eq(cart->items[0]->quantity, 3);
+    reply_of(drop(here, ALICE, item));
+    expect_refused(drop(here, ALICE, item), REASON_CART_ITEM_NOT_FOUND);
+    cr_assert_eq(cart_of(here, ALICE)->n_items, 0);
+    life_end(here);
+}
+
+static const struct asked *order_items(struct life *here, int64_t user_id, int64_t *items,
+                                       size_t count)
+{
+    Baro__Order__PlaceOrderRequest request;
+    baro__order__place_order_request__init(&request);
+    request.cart_item_ids = items;
+    request.n_cart_item_ids = count;
+    return ask(here, "PlaceOrder", as_user(user_id), &request.base);
+}
+
+Test(order_cart, ordered_lines_leave_the_cart_with_the_order)
+{
+    struct life *here = life_begin();
+    add(here, ALICE, 1, 2);
+    const Baro__Order__Cart *cart = add(here, ALICE, 20, 1);
+    int64_t items[] = {cart->items[0]->id, cart->items[0]->id, cart->items[1]->id};
+    expect_refused(order_items(here, BOB, items, 1), REASON_FORBIDDEN);
+    expect_invalid(order_items(here, ALICE, items, 2), "cart_item_ids");
+    const Baro__Order__OrderView *order =
+        expect_order(order_items(here, ALICE, items, 1), STATUS(PENDING));
+    cr_assert_eq(order->total_amount, 2000);
+    cart = cart_of(here, ALICE);
+    cr_assert_eq(cart->n_items, 1);
+    cr_assert_eq(cart->items[0]->option_id, 20);
+    expect_refused(order_items(here, ALICE, items, 1), REASON_CART_ITEM_NOT_FOUND);
+    life_end(here);
+}
+
+Test(order_cart, a_line_that_is_ordered_twice_at_once_is_ordered_once)
+{
+    struct life *here = life_begin();
+    int64_t item = add(here, ALICE, 1, 2)->items[0]->id;
+    Baro__Order__PlaceOrderRequest request;
+    baro__order__place_order_request__init(&request);
+    request.cart_item_ids = &item;
+    request.n_cart_item_ids = 1;
+    struct asked *asked[8];
+    int placed = 0;
+    for (size_t i = 0; i < COUNT(asked); i++)
+        asked[i] = rig_start(here->rig, "PlaceOrder", as_user(ALICE), &request.base);
+    for (size_t i = 0; i < COUNT(asked); i++)
+        placed += rig_await(asked[i])->code == STATUS_OK;
+    cr_assert_eq(placed, 1);
+    while (shop_available(here->shop, 1) != SHOP_STOCK - 2)
+        cr_assert_eq(life_number(here, "SELECT count(*) FROM orders"), 1);
+    life_end(here);
+}

@@ -1,0 +1,205 @@
+// What can be read, and by whom.
+
+#include "tests/integration/order/life.h"
+
+#include "lib/base/macros.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define STATUS(name) BARO__ORDER__ORDER_STATUS__ORDER_STATUS_##name
+#define PAYMENT(name) BARO__ORDER__PAYMENT_STATUS__PAYMENT_STATUS_##name
+
+enum { ALICE = 1, BOB = 2 };
+
+Test(order_read, orders_are_shown_to_their_owner_to_admins_and_services)
+{
+    struct life *here = life_begin();
+    int64_t id = given_order(here, ALICE);
+    expect_order(get(here, as_user(ALICE), id), STATUS(PENDING));
+    expect_order(get(here, as_admin(), id), STATUS(PENDING));
+    expect_order(get(here, as_service(), id), STATUS(PENDING));
+    expect_refused(get(here, as_user(BOB), id), REASON_FORBIDDEN);
+    expect_refused(get(here, as_nobody(), id), REASON_UNAUTHENTICATED);
+    expect_refused(get(here, as_user(ALICE), id + 1), REASON_ORDER_NOT_FOUND);
+    expect_refused(pay(here, as_user(BOB), id, 0), REASON_FORBIDDEN);
+    expect_refused(pay(here, as_user(BOB), id + 1, 0), REASON_ORDER_NOT_FOUND);
+    life_end(here);
+}
+
+static const struct asked *list(struct life *here, Baro__Order__OrderStatus status, int32_t size,
+                                const char *token)
+{
+    Baro__Order__ListOrdersRequest request;
+    char copy[128];
+    baro__order__list_orders_request__init(&request);
+    strncpy(copy, token, sizeof(copy) - 1);
+    copy[sizeof(copy) - 1] = '\0';
+    request.status = status;
+    request.page_size = size;
+    request.page_token = copy;
+    return ask(here, "ListOrders", as_user(ALICE), &request.base);
+}
+
+Test(order_read, orders_are_listed_in_pages_newest_first_by_status)
+{
+    struct life *here = life_begin();
+    int64_t ids[5];
+    for (size_t i = 0; i < COUNT(ids); i++)
+        ids[i] = given_order(here, ALICE);
+    given_order(here, BOB);
+    expect_order(cancel(here, as_user(ALICE), ids[2]), STATUS(CANCELLED));
+
+    const Baro__Order__OrderPage *page = reply_of(list(here, 0, 3, ""));
+    cr_assert_eq(page->n_items, 3);
+    cr_assert_eq(page->items[0]->id, ids[4]);
+    cr_assert_eq(page->items[2]->id, ids[2]);
+    cr_assert_eq(page->items[0]->n_items, 1);
+    page = reply_of(list(here, 0, 3, page->next_page_token));
+    cr_assert_eq(page->n_items, 2);
+    cr_assert_eq(page->items[1]->id, ids[0]);
+    cr_assert_str_eq(page->next_page_token, "");
+
+    page = reply_of(list(here, STATUS(CANCELLED), 0, ""));
+    cr_assert_eq(page->n_items, 1);
+    cr_assert_eq(page->items[0]->id, ids[2]);
+    expect_invalid(list(here, 0, 101, ""), "page_size");
+    expect_invalid(list(here, 0, -1, ""), "page_size");
+    expect_invalid(list(here, 0, 1, "not one"), "page_token");
+    expect_invalid(list(here, (Baro__Order__OrderStatus)77, 1, ""), "status");
+    life_end(here);
+}
+
+Test(order_read, every_attempt_to_pay_is_listed_with_its_history)
+{
+    struct life *here = life_begin();
+    int64_t first = given_order(here, ALICE), second = given_order(here, ALICE);
+    expect_refused(pay(here, as_user(ALICE), first, 0), REASON_INSUFFICIENT_BALANCE);
+    shop_set_balance(here->shop, ALICE, 9000);
+    expect_order(pay(here, as_user(ALICE), first, 0), STATUS(PAID));
+    expect_order(pay(here, as_user(ALICE), second, 0), STATUS(PAID));
+
+    Baro__Order__ListPaymentsRequest request;
+    baro__order__list_payments_request__init(&request);
+    request.page_size = 2;
+    const Baro__Order__PaymentPage *page =
+        reply_of(ask(here, "ListPayments", as_user(ALICE), &request.base));
+    cr_assert_eq(page->n_items, 2);
+    cr_assert_eq(page->items[0]->order_id, second);
+    cr_assert_eq(page->items[1]->order_id, first);
+    cr_assert_eq(page->items[1]->status, PAYMENT(COMPLETED));
+    request.page_token = page->next_page_token;
+    page = reply_of(ask(here, "ListPayments", as_user(ALICE), &request.base));
+    cr_assert_eq(page->n_items, 1);
+    const Baro__Order__PaymentView *failed_one = page->items[0];
+    cr_assert_eq(failed_one->status, PAYMENT(FAILED));
+    cr_assert_eq(failed_one->n_history, 2);
+    cr_assert_eq(failed_one->history[0]->from, PAYMENT(PENDING));
+    cr_assert_eq(failed_one->history[1]->to, PAYMENT(FAILED));
+    cr_assert_str_eq(failed_one->history[1]->reason, "INSUFFICIENT_BALANCE");
+
+    Baro__Order__GetPaymentRequest one;
+    baro__order__get_payment_request__init(&one);
+    one.payment_id = failed_one->id;
+    const Baro__Order__PaymentView *read =
+        reply_of(ask(here, "GetPayment", as_user(ALICE), &one.base));
+    cr_assert_eq(read->order_id, first);
+    expect_refused(ask(here, "GetPayment", as_user(BOB), &one.base), REASON_FORBIDDEN);
+    one.payment_id = 12345;
+    expect_refused(ask(here, "GetPayment", as_user(ALICE), &one.base), REASON_PAYMENT_NOT_FOUND);
+    life_end(here);
+}
+
+Test(order_read, a_saga_shows_every_step_it_took)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 100);
+    int64_t id = given_order(here, ALICE);
+    expect_refused(pay(here, as_user(ALICE), id, SHOP_COUPON), REASON_INSUFFICIENT_BALANCE);
+
+    Baro__Order__GetSagaRequest request;
+    baro__order__get_saga_request__init(&request);
+    request.saga_id = life_number(here, "SELECT id FROM saga");
+    const Baro__Order__SagaView *saga = reply_of(ask(here, "GetSaga", as_admin(), &request.base));
+    cr_assert_str_eq(saga->kind, "pay");
+    cr_assert_str_eq(saga->state, "COMPENSATED");
+    cr_assert_eq(saga->order_id, id);
+    cr_assert_eq(saga->n_steps, 3);
+    cr_assert_str_eq(saga->steps[0]->name, "redeem_coupon");
+    cr_assert_str_eq(saga->steps[0]->outcome, "DONE");
+    cr_assert_str_eq(saga->steps[1]->name, "debit_wallet");
+    cr_assert_str_eq(saga->steps[1]->outcome, "REFUSED");
+    cr_assert_str_eq(saga->steps[2]->name, "redeem_coupon");
+    cr_assert_str_eq(saga->steps[2]->op, "compensation");
+    expect_refused(ask(here, "GetSaga", as_user(ALICE), &request.base), REASON_FORBIDDEN);
+    request.saga_id = 1;
+    expect_refused(ask(here, "GetSaga", as_admin(), &request.base), REASON_SAGA_NOT_FOUND);
+    life_end(here);
+}
+
+Test(order_read, sweepers_learn_which_orders_still_want_their_holds)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t pending = given_order(here, ALICE), paid = given_order(here, ALICE);
+    int64_t cancelled = given_order(here, ALICE), ids[] = {pending, paid, cancelled, 42};
+    expect_order(pay(here, as_user(ALICE), paid, 0), STATUS(PAID));
+    expect_order(cancel(here, as_user(ALICE), cancelled), STATUS(CANCELLED));
+    Baro__Order__FindLiveOrdersRequest request;
+    baro__order__find_live_orders_request__init(&request);
+    request.order_ids = ids;
+    request.n_order_ids = COUNT(ids);
+    const Baro__Order__FindLiveOrdersReply *reply =
+        reply_of(ask(here, "FindLiveOrders", as_service(), &request.base));
+    cr_assert_eq(reply->n_order_ids, 2);
+    cr_assert(reply->order_ids[0] == pending || reply->order_ids[1] == pending);
+    cr_assert(reply->order_ids[0] == paid || reply->order_ids[1] == paid);
+    expect_refused(ask(here, "FindLiveOrders", as_admin(), &request.base), REASON_FORBIDDEN);
+    life_end(here);
+}
+
+Test(order_read, every_status_change_is_an_event_and_paid_ones_name_their_items)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
+    expect_order(pay(here, as_user(ALICE), id, 0), STATUS(PAID));
+    expect_order(cancel(here, as_user(ALICE), id), STATUS(REFUNDED));
+    Baro__FetchEventsRequest request;
+    baro__fetch_events_request__init(&request);
+    const Baro__FetchEventsReply *reply =
+        reply_of(ask(here, "FetchEvents", as_service(), &request.base));
+    static const char *const KINDS[] = {"order.pending", "order.paying", "order.paid",
+                                        "order.refunding", "order.refunded"};
+    cr_assert_eq(reply->n_events, COUNT(KINDS));
+    for (size_t i = 0; i < COUNT(KINDS); i++) {
+        cr_assert_str_eq(reply->events[i]->kind, KINDS[i]);
+        cr_assert_eq(reply->events[i]->key, id);
+        Baro__Order__OrderChanged *changed = baro__order__order_changed__unpack(
+            NULL, reply->events[i]->payload.len, reply->events[i]->payload.data);
+        cr_assert_eq(changed->order_id, id);
+        if (i == 2 || i == 4)
+            cr_assert_eq(changed->n_items, 1);
+        baro__order__order_changed__free_unpacked(changed, NULL);
+    }
+    request.after_id = reply->events[3]->id;
+    reply = reply_of(ask(here, "FetchEvents", as_service(), &request.base));
+    cr_assert_eq(reply->n_events, 1);
+    life_end(here);
+}
+
+// Nobody may call anything without being somebody.
+Test(order_read, every_method_is_closed_to_strangers)
+{
+    struct life *here = life_begin();
+    const ProtobufCServiceDescriptor *service = &baro__order__order__descriptor;
+    for (unsigned i = 0; i < service->n_methods; i++) {
+        uint8_t memory[1024] = {0};
+        ProtobufCMessage *request = (ProtobufCMessage *)memory;
+        cr_assert(service->methods[i].input->sizeof_message <= sizeof(memory));
+        protobuf_c_message_init(service->methods[i].input, request);
+        expect_refused(ask(here, service->methods[i].name, as_nobody(), request),
+                       REASON_UNAUTHENTICATED);
+    }
+    life_end(here);
+}
