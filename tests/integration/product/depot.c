@@ -2,6 +2,7 @@
 
 #include "tests/integration/product/depot.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/text.h"
 
 #include <criterion/criterion.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 enum { TTL_MS = 600000 };
+#define SWEEP_DEADLINE_US (10 * US_PER_S)
 
 extern const struct migration product_migrations[];
 extern const size_t product_migration_count;
@@ -65,6 +67,7 @@ void depot_close(struct depot *depot)
 struct status depot_sweep(struct depot *depot)
 {
     SCOPED(db) *db = rig_db(depot->rig);
+    db_set_deadline(db, clock_monotonic_us() + SWEEP_DEADLINE_US);
     return sweep_holds(&depot->service, db);
 }
 

@@ -111,6 +111,29 @@ Test(sweep, releases_each_hold_once_on_two_replicas)
     depot_close(depot);
 }
 
+static const struct statement LOCK_ORDER_1 = {
+    "test_lock_order_1", "SELECT order_id FROM hold WHERE order_id = 1 FOR UPDATE"};
+
+Test(sweep, passes_by_holds_that_somebody_is_working_on)
+{
+    struct depot *depot = depot_open((struct rig_size){1, 0});
+    int64_t option = given_stock(depot, 10);
+    struct rows rows;
+    reply_of(hold(depot, 1, option, 4));
+    reply_of(hold(depot, 2, option, 3));
+    rig_shift_clock(depot->rig, "11 minutes");
+    SCOPED(db) *other = rig_db(depot->rig);
+    cr_assert(!failed(db_begin(other)));
+    cr_assert(!failed(db_query(other, &LOCK_ORDER_1, NO_PARAMS, &rows)));
+    must_sweep(depot);
+    cr_expect_eq(holds_of(depot, 1, "HELD"), 1);
+    cr_expect_eq(holds_of(depot, 2, "RELEASED"), 1);
+    db_rollback(other);
+    must_sweep(depot);
+    cr_expect_eq(holds_of(depot, 1, "RELEASED"), 1);
+    depot_close(depot);
+}
+
 Test(sweep, works_through_more_than_one_lot)
 {
     enum { ORDERS = 450 };
