@@ -48,16 +48,7 @@ struct status handle_list_campaigns(struct batch *batch)
     return st;
 }
 
-// The campaigns that a batch names, and for each call whether its caller has claimed. `lock` says
-// whether they are to change.
-struct claims {
-    struct campaign *campaigns;
-    size_t campaign_count;
-    bool *claimed; // by place among the batch's open calls
-    int64_t *campaign_ids, *user_ids;
-    size_t count;
-};
-
+// Loads what the open calls of the batch ask about: one pair for each, in their order.
 static struct status load_claims(struct batch *batch,
                                  int64_t (*campaign_of)(const struct call *call), bool lock,
                                  struct claims *claims)
@@ -72,12 +63,7 @@ static struct status load_claims(struct batch *batch,
         claims->campaign_ids[claims->count] = campaign_of(call);
         claims->user_ids[claims->count++] = call->caller.user_id;
     }
-    struct status st =
-        store_load_campaigns(batch->tx, batch->arena, claims->campaign_ids, claims->count, lock,
-                             &claims->campaigns, &claims->campaign_count);
-    return failed(st) ? st
-                      : store_find_claims(batch->tx, batch->arena, claims->campaign_ids,
-                                          claims->user_ids, claims->count, &claims->claimed);
+    return store_load_claims(batch->tx, batch->arena, lock, claims);
 }
 
 static int64_t shown_campaign(const struct call *call)
@@ -130,13 +116,11 @@ struct status handle_update_campaign(struct batch *batch)
     struct call *call = batch_next(batch, &first);
     const Baro__Coupon__UpdateCampaignRequest *request = (const void *)call->request;
     struct campaign *campaign;
-    size_t found;
 
-    struct status st = store_load_campaigns(batch->tx, batch->arena, &request->coupon_id, 1, true,
-                                            &campaign, &found);
+    struct status st = store_lock_campaign(batch->tx, batch->arena, request->coupon_id, &campaign);
     if (failed(st))
         return st;
-    if (found == 0) {
+    if (!campaign) {
         call_refuse(call, NO_CAMPAIGN);
         return OK;
     }
@@ -165,47 +149,62 @@ static bool claimed_in_batch(const struct user_coupon *coupons, size_t count,
     return false;
 }
 
-static void claim_all(struct batch *batch, const struct claims *claims, const int64_t *ids,
-                      struct user_coupon *coupons, size_t *made)
+// Each claim that succeeds has the next place among the new coupons, which have no ids yet.
+static size_t claim_all(struct batch *batch, const struct claims *claims,
+                        struct user_coupon *coupons)
 {
+    size_t made = 0, place = 0;
     struct call *call;
-    size_t place = 0;
 
     for (size_t i = 0; (call = batch_next(batch, &i)); i++, place++) {
         int64_t user_id = claims->user_ids[place];
-        struct user_coupon *coupon = &coupons[*made];
         struct campaign *campaign =
             find_campaign(claims->campaigns, claims->campaign_count, claims->campaign_ids[place]);
         struct status st = NO_CAMPAIGN;
         if (campaign)
             st = campaign_claim(campaign, user_id,
                                 claims->claimed[place] ||
-                                    claimed_in_batch(coupons, *made, campaign, user_id),
-                                batch->now_us, coupon);
-        if (failed(st)) {
+                                    claimed_in_batch(coupons, made, campaign, user_id),
+                                batch->now_us, &coupons[made]);
+        if (failed(st))
             call_refuse(call, st);
-            continue;
-        }
-        coupon->id = ids[(*made)++];
-        call_reply(call, wire_user_coupon(coupon, batch->arena));
+        else
+            made++;
     }
+    return made;
+}
+
+// Gives the new coupons their ids and the calls that are still open, which got them, their answers.
+static struct status issue(struct batch *batch, struct user_coupon *coupons, size_t count)
+{
+    const struct coupon_service *service = batch->service;
+    int64_t *ids = arena_array(batch->arena, count, sizeof(*ids));
+    size_t place = 0;
+    struct call *call;
+
+    struct status st = ids_take(service->coupon_ids, batch->tx, count, ids);
+    if (failed(st))
+        return st;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++, place++) {
+        coupons[place].id = ids[place];
+        call_reply(call, wire_user_coupon(&coupons[place], batch->arena));
+    }
+    return OK;
 }
 
 struct status handle_claim(struct batch *batch)
 {
-    const struct coupon_service *service = batch->service;
     struct claims claims;
-    size_t made = 0;
 
     struct status st = load_claims(batch, claimed_campaign, true, &claims);
     if (failed(st))
         return st;
-    int64_t *ids = arena_array(batch->arena, claims.count, sizeof(*ids));
     struct user_coupon *coupons = arena_array(batch->arena, claims.count, sizeof(*coupons));
-    st = ids_take(service->coupon_ids, batch->tx, claims.count, ids);
-    if (failed(st))
-        return st;
-    claim_all(batch, &claims, ids, coupons, &made);
-    return store_save_claims(batch->tx, batch->arena, coupons, made, claims.campaigns,
-                             claims.campaign_count, batch->now_us);
+    size_t made = claim_all(batch, &claims, coupons);
+    if (made == 0)
+        return OK;
+    st = issue(batch, coupons, made);
+    return failed(st) ? st
+                      : store_save_claims(batch->tx, batch->arena, coupons, made, claims.campaigns,
+                                          claims.campaign_count, batch->now_us);
 }

@@ -1,3 +1,9 @@
+// A coupon's life is the table TRANSITIONS (SPEC 2); what is not listed is refused.
+//
+// Invariants: ranks are given under the campaign's lock, 1 to `claimed` without gaps; an order has at
+// most one coupon HELD or USED; a coupon that is neither has no order, but a cancelled one, which
+// keeps the order that it was reserved or used for.
+
 #include "services/coupon/coupon.h"
 
 #include "lib/base/clock.h"
@@ -17,6 +23,7 @@ enum {
 #define QUANTITY_MAX INT64_C(1000000000)
 #define WON_MAX INT64_C(1000000000000)
 #define US_PER_DAY (24 * 3600 * US_PER_S)
+#define LAST_US INT64_C(253402300799999999) // of the year 9999
 
 static const struct {
     enum coupon_status from;
@@ -62,9 +69,16 @@ enum coupon_status coupon_status_parse(const char *name)
     return 0;
 }
 
-const char *coupon_history_word(enum coupon_status to, bool issued)
+struct coupon_entry coupon_issued(const struct user_coupon *coupon)
 {
-    return issued ? "ISSUED" : STATUSES[to].history;
+    return (struct coupon_entry){coupon->id, "ISSUED", 0};
+}
+
+struct coupon_entry coupon_changed(const struct user_coupon *before,
+                                   const struct user_coupon *after)
+{
+    return (struct coupon_entry){after->id, STATUSES[after->status].history,
+                                 after->order_id ? after->order_id : before->order_id};
 }
 
 const char *coupon_type_name(enum coupon_type type)
@@ -125,8 +139,10 @@ static struct status check_times(const struct campaign *campaign)
 {
     if (campaign->starts_at_us <= 0)
         return invalid("starts_at", "say when claims begin");
-    if (campaign->ends_at_us <= campaign->starts_at_us)
-        return invalid("ends_at", "claims end after they begin");
+    if (campaign->ends_at_us <= campaign->starts_at_us || campaign->ends_at_us > LAST_US)
+        return invalid("ends_at", "claims end after they begin, before the year 10000");
+    if (campaign->last_day_us < 0 || campaign->last_day_us > LAST_US)
+        return invalid("last_day", "the last day of validity is one before the year 10000");
     if (campaign->valid_days < 0 || campaign->valid_days > VALID_DAYS_MAX)
         return invalid("valid_days", "coupons are valid for 1 to 3,650 days");
     if (campaign->valid_days == 0 && campaign->last_day_us == 0)
@@ -211,7 +227,7 @@ static bool happen(struct user_coupon *coupon, enum coupon_event event)
     return true;
 }
 
-static bool belongs_to(const struct user_coupon *coupon, int64_t order_id)
+bool coupon_belongs_to(const struct user_coupon *coupon, int64_t order_id)
 {
     return coupon->order_id == order_id &&
            (coupon->status == COUPON_HELD || coupon->status == COUPON_USED);
@@ -230,13 +246,15 @@ static struct status check_usable(const struct user_coupon *coupon, const struct
         return refuse(REASON_COUPON_NOT_USABLE, "the coupon has expired");
     if (wish->amount_won < coupon->campaign->min_order_won)
         return refuse(REASON_COUPON_NOT_USABLE, "the order is below the coupon's minimum");
+    if (wish->has_another)
+        return refuse(REASON_COUPON_NOT_USABLE, "the order has another coupon already");
     return OK;
 }
 
 struct status coupon_hold(struct user_coupon *coupon, const struct coupon_wish *wish,
                           int64_t now_us, int64_t held_until_us)
 {
-    if (coupon->user_id == wish->user_id && belongs_to(coupon, wish->order_id))
+    if (coupon->user_id == wish->user_id && coupon_belongs_to(coupon, wish->order_id))
         return OK;
     struct status st = check_usable(coupon, wish, now_us);
     if (failed(st))
@@ -267,7 +285,7 @@ struct status coupon_redeem(struct user_coupon *coupon, const struct coupon_wish
 
 void coupon_restore(struct user_coupon *coupon, int64_t order_id)
 {
-    if (!belongs_to(coupon, order_id) || !happen(coupon, COUPON_RESTORE))
+    if (!coupon_belongs_to(coupon, order_id) || !happen(coupon, COUPON_RESTORE))
         return;
     coupon->order_id = coupon->discount_won = coupon->held_until_us = coupon->used_at_us = 0;
 }

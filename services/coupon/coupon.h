@@ -56,6 +56,14 @@ struct coupon_wish {
     int64_t user_id;
     int64_t order_id;
     int64_t amount_won;
+    bool has_another; // the order has another coupon, HELD or USED: one per order
+};
+
+// One row of a coupon's history.
+struct coupon_entry {
+    int64_t coupon_id;
+    const char *change; // ISSUED, HELD, USED, RESTORED, EXPIRED, CANCELLED
+    int64_t order_id;   // 0: none
 };
 
 // Checks what an admin entered. VALIDATION_ERROR names the field.
@@ -72,8 +80,12 @@ int64_t campaign_discount(const struct campaign *campaign, int64_t amount_won);
 // Where an event leads; false for an edge that is not drawn.
 bool coupon_next(enum coupon_status from, enum coupon_event event, enum coupon_status *to);
 
+// Whether the coupon is HELD or USED by the order.
+bool coupon_belongs_to(const struct user_coupon *coupon, int64_t order_id);
+
 // Reserves the coupon for an order until held_until_us; again for the same order: nothing changes.
-// Refusal: COUPON_NOT_USABLE (another user's, used, expired, reserved elsewhere, below the minimum).
+// Refusal: COUPON_NOT_USABLE (another user's, used, expired, reserved elsewhere, below the minimum,
+// not the order's only one).
 struct status coupon_hold(struct user_coupon *coupon, const struct coupon_wish *wish,
                           int64_t now_us, int64_t held_until_us);
 
@@ -95,5 +107,8 @@ enum coupon_status coupon_status_parse(const char *name);
 const char *coupon_type_name(enum coupon_type type);
 enum coupon_type coupon_type_parse(const char *name);
 
-// What history calls the way into a status: ISSUED, HELD, USED, RESTORED, EXPIRED, CANCELLED.
-const char *coupon_history_word(enum coupon_status to, bool issued);
+// What history says of a coupon's first status; of a change from one status to another, with the order
+// that has, or had, the coupon.
+struct coupon_entry coupon_issued(const struct user_coupon *coupon);
+struct coupon_entry coupon_changed(const struct user_coupon *before,
+                                   const struct user_coupon *after);

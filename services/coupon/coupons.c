@@ -1,8 +1,11 @@
 // The calls that show and change the coupons of users.
 //
-// The four that change one differ in two functions only: which coupon they mean, and what happens to
-// it. The coupons of a batch are locked in id order, all calls are applied in memory, and what has
-// changed is written back at once.
+// The four that change one differ in a row of functions only (struct change). The coupons of a batch
+// are locked in id order, all calls are applied in memory, and what has changed is written back at
+// once, with a row of history for each change, also for one that a later call of the batch undoes.
+//
+// One coupon per order: the others of the orders are loaded too. Two batches that give one order two
+// coupons at once meet at the unique index; the second runs again and sees.
 
 #include "lib/base/clock.h"
 #include "proto/coupon.pb-c.h"
@@ -10,10 +13,20 @@
 #include "services/coupon/store.h"
 #include "services/coupon/wire.h"
 
-#include <stdlib.h>
+enum { TTL_MAX_MS = 24 * 3600 * MS_PER_S };
 
 static const struct status NO_COUPON = {STATUS_NOT_FOUND, REASON_COUPON_NOT_FOUND, NULL,
                                         "there is no such user coupon"};
+
+// Enums of the wire are open: any number may come.
+static struct status check_list(const Baro__Coupon__ListUserCouponsRequest *request,
+                                struct arena *arena, struct page_query *query)
+{
+    if (!protobuf_c_enum_descriptor_get_value(&baro__coupon__coupon_status__descriptor,
+                                              (int)request->status))
+        return invalid("status", "must be AVAILABLE, HELD, USED, EXPIRED or CANCELLED");
+    return wire_page_query(request->page_size, request->page_token, arena, query);
+}
 
 struct status handle_list_user_coupons(struct batch *batch)
 {
@@ -24,8 +37,7 @@ struct status handle_list_user_coupons(struct batch *batch)
     struct user_coupon *coupons;
     size_t count;
 
-    struct status st =
-        wire_page_query(request->page_size, request->page_token, batch->arena, &query);
+    struct status st = check_list(request, batch->arena, &query);
     if (failed(st)) {
         call_refuse(call, st);
         return OK;
@@ -39,76 +51,146 @@ struct status handle_list_user_coupons(struct batch *batch)
     return st;
 }
 
-// What one kind of call does to its coupon, which is NULL when there is none.
+// The coupon that a call means.
+struct target {
+    struct user_coupon *coupon; // NULL: there is none
+    bool order_has_another;     // the order of the call has a coupon that is not this one
+};
+
+// One kind of call: which coupon it means and for which order, what it does, what it answers.
 struct change {
     int64_t (*coupon_of)(const struct call *call);
-    struct status (*apply)(struct user_coupon *coupon, const struct call *call, int64_t now_us);
+    int64_t (*order_of)(const struct call *call); // NULL: the order's other coupons do not matter
+    struct status (*apply)(const struct target *target, const struct call *call, int64_t now_us);
     const ProtobufCMessage *(*reply)(const struct user_coupon *coupon, struct arena *arena);
 };
 
-// Rows come by id, ascending.
-static int compare_id(const void *id, const void *row)
+// What a batch works on: the locked coupons by id, and what becomes of them.
+struct book {
+    struct user_coupon *coupons;
+    size_t count;
+    struct coupon_entry *entries; // at most one for each call
+    size_t entry_count;
+};
+
+static struct status load(struct batch *batch, const struct change *change, struct book *book)
 {
-    int64_t left = *(const int64_t *)id, right = ((const struct user_coupon *)row)->id;
-    return (left > right) - (left < right);
+    struct coupon_query query = {
+        .ids = arena_array(batch->arena, batch->count, sizeof(int64_t)),
+        .order_ids = arena_array(batch->arena, batch->count, sizeof(int64_t)),
+    };
+    struct call *call;
+
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        query.ids[query.count++] = change->coupon_of(call);
+        if (change->order_of)
+            query.order_ids[query.order_count++] = change->order_of(call);
+    }
+    *book = (struct book){
+        .entries = arena_array(batch->arena, batch->count, sizeof(*book->entries)),
+    };
+    return store_lock_coupons(batch->tx, batch->arena, &query, &book->coupons, &book->count);
 }
 
-static struct user_coupon *find_coupon(struct user_coupon *coupons, size_t count, int64_t id)
+static struct target find_target(const struct book *book, const struct change *change,
+                                 const struct call *call)
 {
-    return bsearch(&id, coupons, count, sizeof(*coupons), compare_id);
+    int64_t id = change->coupon_of(call);
+    int64_t order = change->order_of ? change->order_of(call) : 0;
+    struct target target = {NULL, false};
+
+    for (size_t i = 0; i < book->count; i++) {
+        struct user_coupon *coupon = &book->coupons[i];
+        if (coupon->id == id)
+            target.coupon = coupon;
+        else if (order && coupon_belongs_to(coupon, order))
+            target.order_has_another = true;
+    }
+    return target;
+}
+
+static void apply(struct book *book, const struct change *change, struct call *call,
+                  const struct batch *batch)
+{
+    struct target target = find_target(book, change, call);
+    struct user_coupon before = {0};
+
+    if (target.coupon)
+        before = *target.coupon;
+    struct status st = change->apply(&target, call, batch->now_us);
+    if (failed(st))
+        call_refuse(call, st);
+    else
+        call_reply(call, change->reply(target.coupon, batch->arena));
+    if (target.coupon && target.coupon->status != before.status)
+        book->entries[book->entry_count++] = coupon_changed(&before, target.coupon);
 }
 
 static struct status change_coupons(struct batch *batch, const struct change *change)
 {
-    int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
-    struct user_coupon *coupons;
-    size_t count = 0, found;
+    struct book book;
     struct call *call;
 
-    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
-        ids[count++] = change->coupon_of(call);
-    struct status st = store_lock_coupons(batch->tx, batch->arena, ids, count, &coupons, &found);
+    struct status st = load(batch, change, &book);
     if (failed(st))
         return st;
-    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
-        struct user_coupon *coupon = find_coupon(coupons, found, change->coupon_of(call));
-        st = change->apply(coupon, call, batch->now_us);
-        if (failed(st))
-            call_refuse(call, st);
-        else
-            call_reply(call, change->reply(coupon, batch->arena));
-    }
-    return store_save_coupons(batch->tx, batch->arena, coupons, found, batch->now_us);
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        apply(&book, change, call, batch);
+    return store_save_coupons(batch->tx, batch->arena, book.coupons, book.count, book.entries,
+                              book.entry_count, batch->now_us);
+}
+
+static const Baro__Coupon__HoldCouponRequest *hold_of(const struct call *call)
+{
+    return (const void *)call->request;
 }
 
 static int64_t held_coupon(const struct call *call)
 {
-    return ((const Baro__Coupon__HoldCouponRequest *)(const void *)call->request)->user_coupon_id;
+    return hold_of(call)->user_coupon_id;
 }
 
-static struct status apply_hold(struct user_coupon *coupon, const struct call *call, int64_t now_us)
+static int64_t holding_order(const struct call *call)
 {
-    const Baro__Coupon__HoldCouponRequest *request = (const void *)call->request;
-    struct coupon_wish wish = {request->user_id, request->order_id, request->amount};
+    return hold_of(call)->order_id;
+}
 
-    if (request->ttl_ms <= 0)
-        return invalid("ttl_ms", "a reservation has a time to live");
-    if (!coupon)
-        return NO_COUPON;
-    return coupon_hold(coupon, &wish, now_us, now_us + request->ttl_ms * US_PER_MS);
+static struct status apply_hold(const struct target *target, const struct call *call,
+                                int64_t now_us)
+{
+    const Baro__Coupon__HoldCouponRequest *request = hold_of(call);
+    struct coupon_wish wish = {request->user_id, request->order_id, request->amount,
+                               target->order_has_another};
+
+    if (request->ttl_ms <= 0 || request->ttl_ms > TTL_MAX_MS)
+        return invalid("ttl_ms", "a reservation lives for 1 ms to a day");
+    return target->coupon
+               ? coupon_hold(target->coupon, &wish, now_us, now_us + request->ttl_ms * US_PER_MS)
+               : NO_COUPON;
+}
+
+static const Baro__Coupon__RedeemCouponRequest *redemption_of(const struct call *call)
+{
+    return (const void *)call->request;
 }
 
 static int64_t redeemed_coupon(const struct call *call)
 {
-    return ((const Baro__Coupon__RedeemCouponRequest *)(const void *)call->request)->user_coupon_id;
+    return redemption_of(call)->user_coupon_id;
 }
 
-static struct status apply_redeem(struct user_coupon *coupon, const struct call *call,
+static int64_t redeeming_order(const struct call *call)
+{
+    return redemption_of(call)->order_id;
+}
+
+static struct status apply_redeem(const struct target *target, const struct call *call,
                                   int64_t now_us)
 {
-    const Baro__Coupon__RedeemCouponRequest *request = (const void *)call->request;
-    struct coupon_wish wish = {request->user_id, request->order_id, request->amount};
-    return coupon ? coupon_redeem(coupon, &wish, now_us) : NO_COUPON;
+    const Baro__Coupon__RedeemCouponRequest *request = redemption_of(call);
+    struct coupon_wish wish = {request->user_id, request->order_id, request->amount,
+                               target->order_has_another};
+    return target->coupon ? coupon_redeem(target->coupon, &wish, now_us) : NO_COUPON;
 }
 
 static int64_t restored_coupon(const struct call *call)
@@ -117,13 +199,13 @@ static int64_t restored_coupon(const struct call *call)
 }
 
 // Never refused: what is not there, or not the order's any more, needs no giving back.
-static struct status apply_restore(struct user_coupon *coupon, const struct call *call,
+static struct status apply_restore(const struct target *target, const struct call *call,
                                    int64_t now_us)
 {
     const Baro__Coupon__CouponStepRequest *request = (const void *)call->request;
     (void)now_us;
-    if (coupon)
-        coupon_restore(coupon, request->order_id);
+    if (target->coupon)
+        coupon_restore(target->coupon, request->order_id);
     return OK;
 }
 
@@ -139,18 +221,18 @@ static int64_t cancelled_coupon(const struct call *call)
         ->user_coupon_id;
 }
 
-static struct status apply_cancel(struct user_coupon *coupon, const struct call *call,
+static struct status apply_cancel(const struct target *target, const struct call *call,
                                   int64_t now_us)
 {
     (void)call;
     (void)now_us;
-    return coupon ? coupon_cancel(coupon) : NO_COUPON;
+    return target->coupon ? coupon_cancel(target->coupon) : NO_COUPON;
 }
 
-static const struct change HOLD = {held_coupon, apply_hold, wire_discount};
-static const struct change REDEEM = {redeemed_coupon, apply_redeem, wire_discount};
-static const struct change RESTORE = {restored_coupon, apply_restore, reply_empty};
-static const struct change CANCEL = {cancelled_coupon, apply_cancel, wire_user_coupon};
+static const struct change HOLD = {held_coupon, holding_order, apply_hold, wire_discount};
+static const struct change REDEEM = {redeemed_coupon, redeeming_order, apply_redeem, wire_discount};
+static const struct change RESTORE = {restored_coupon, NULL, apply_restore, reply_empty};
+static const struct change CANCEL = {cancelled_coupon, NULL, apply_cancel, wire_user_coupon};
 
 struct status handle_hold_coupon(struct batch *batch)
 {

@@ -1,11 +1,10 @@
-// What repeats. Each job handles a bounded number of rows a run and is safe on any number of replicas:
-// rows are claimed with SKIP LOCKED, or changed only if they are still as they were found.
+// What repeats. Each job handles a bounded number of rows at once and is safe on any number of
+// replicas: rows are claimed with SKIP LOCKED, or changed only if they are still as they were found.
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/bus/inbox.h"
 #include "lib/saga/barrier.h"
-#include "proto/order.pb-c.h"
 #include "services/coupon/service.h"
 #include "services/coupon/store.h"
 
@@ -15,9 +14,9 @@ enum {
     BARRIER_KEEP_MS = 7 * 24 * HOUR_MS,
     PRUNE_LIMIT = 10000,
     EXPIRE_LIMIT = 1000,
-    SWEEP_LIMIT = 500,
-    ASK_TIMEOUT_MS = 2000,
-    EXTENSION_MS = MINUTE_MS,
+    SWEEP_LOT = 200,
+    SWEEP_LOTS_MAX = 50, // a run: other jobs want their turn
+    SWEEP_LEASE_MS = MINUTE_MS,
 };
 
 static struct status expire(void *service, struct db *db)
@@ -31,52 +30,31 @@ static struct status expire(void *service, struct db *db)
     return st;
 }
 
-static struct status ask_orders(const struct coupon_service *service, struct arena *arena,
-                                int64_t *order_ids, size_t count,
-                                Baro__Order__FindLiveOrdersReply **reply)
+static struct status sweep_lot(const struct coupon_service *service, struct db *db, size_t *claimed)
 {
-    Baro__Order__FindLiveOrdersRequest request = BARO__ORDER__FIND_LIVE_ORDERS_REQUEST__INIT;
-    request.order_ids = order_ids;
-    request.n_order_ids = count;
-    return rpc_call_wait(service->orders,
-                         &(struct rpc_request){.method = "baro.order.Order/FindLiveOrders",
-                                               .message = &request.base,
-                                               .caller = {.role = CALLER_SERVICE},
-                                               .timeout_ms = ASK_TIMEOUT_MS,
-                                               .idempotent = true},
-                         &baro__order__find_live_orders_reply__descriptor, arena,
-                         (ProtobufCMessage **)reply);
-}
-
-static bool lives(const Baro__Order__FindLiveOrdersReply *live, int64_t order_id)
-{
-    for (size_t i = 0; i < live->n_order_ids; i++)
-        if (live->order_ids[i] == order_id)
-            return true;
-    return false;
-}
-
-// A reservation outlives its time only while its order does: a payment may still want it.
-static struct status sweep(void *context, struct db *db)
-{
-    const struct coupon_service *service = context;
     SCOPED(arena) *arena = arena_create();
-    Baro__Order__FindLiveOrdersReply *live;
-    int64_t *order_ids;
-    size_t count, dead = 0;
+    int64_t *orders;
+    size_t dead;
 
-    struct status st = store_find_stale_holds(db, arena, SWEEP_LIMIT, &order_ids, &count);
-    if (failed(st) || count == 0)
+    struct status st =
+        store_claim_stale_holds(db, arena, SWEEP_LOT, SWEEP_LEASE_MS, &orders, claimed);
+    if (failed(st) || *claimed == 0)
         return st;
-    st = ask_orders(service, arena, order_ids, count, &live);
-    if (failed(st))
-        return st;
-    for (size_t i = 0; i < count; i++)
-        if (!lives(live, order_ids[i]))
-            order_ids[dead++] = order_ids[i];
-    st = store_release_stale_holds(db, order_ids, dead);
-    return failed(st) ? st
-                      : store_extend_holds(db, live->order_ids, live->n_order_ids, EXTENSION_MS);
+    st = live_orders_drop(&service->orders, arena, orders, *claimed, &dead);
+    return failed(st) || dead == 0 ? st : store_release_holds(db, orders, dead);
+}
+
+// A reservation outlives its time only while its order does: a payment may still want it. The sweep
+// puts the time of a lot off, asks the order service, and gives back what dead orders have; if it
+// dies anywhere, the next one takes the lot up again.
+static struct status sweep(void *service, struct db *db)
+{
+    struct status st = OK;
+    size_t claimed = 1;
+
+    for (int lot = 0; !failed(st) && claimed && lot < SWEEP_LOTS_MAX; lot++)
+        st = sweep_lot(service, db, &claimed);
+    return st;
 }
 
 static struct status prune_idempotency(void *service, struct db *db)

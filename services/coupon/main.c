@@ -30,19 +30,20 @@ static struct status started(void *context, struct service_runtime *runtime)
 {
     struct coupon_service *service = context;
     (void)runtime;
-    service->orders = rpc_client_create(&(struct rpc_client_options){
+    service->order = rpc_client_create(&(struct rpc_client_options){
         .service = "order",
         .addresses = service->settings->order_rpc,
         .secret = service->settings->common.secret,
     });
+    service->orders = live_orders_of(service->order);
     return OK;
 }
 
 static void stopping(void *context)
 {
     struct coupon_service *service = context;
-    rpc_client_destroy(service->orders);
-    service->orders = NULL;
+    rpc_client_destroy(service->order);
+    service->order = NULL;
 }
 
 int main(int argc, char **argv)

@@ -2,7 +2,7 @@
 // What the files of the coupon service share: its context, and its handlers by noun.
 
 #include "lib/db/ids.h"
-#include "lib/rpc/client.h"
+#include "lib/service/live_orders.h"
 #include "lib/service/service.h"
 
 struct coupon_settings {
@@ -15,7 +15,8 @@ struct coupon_settings {
 struct coupon_service {
     const struct coupon_settings *settings;
     struct ids *coupon_ids;
-    struct rpc_client *orders; // asked whether an order still lives; made when the service starts
+    struct rpc_client *order;  // made when the service starts
+    struct live_orders orders; // asked before a reservation is given back
 };
 
 enum { COUPON_JOB_COUNT = 4 };

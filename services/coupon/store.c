@@ -41,20 +41,22 @@ static const struct statement LOCK_CAMPAIGNS = {
     "SELECT " CAMPAIGN_COLUMNS
     " FROM campaign c WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR UPDATE"};
 
-struct status store_load_campaigns(struct db *db, struct arena *arena, const int64_t *ids,
-                                   size_t count, bool lock, struct campaign **campaigns,
-                                   size_t *found)
+static struct campaign *read_campaigns(const struct rows *rows, struct arena *arena)
+{
+    struct campaign *campaigns = arena_array(arena, rows->count, sizeof(*campaigns));
+    for (size_t i = 0; i < rows->count; i++)
+        read_campaign(rows, i, 0, arena, &campaigns[i]);
+    return campaigns;
+}
+
+struct status store_lock_campaign(struct db *db, struct arena *arena, int64_t id,
+                                  struct campaign **campaign)
 {
     struct rows rows;
-    struct status st =
-        db_query(db, lock ? &LOCK_CAMPAIGNS : &LOAD_CAMPAIGNS, PARAMS(p_int64s(ids, count)), &rows);
-    if (failed(st))
-        return st;
-    *campaigns = arena_array(arena, rows.count, sizeof(**campaigns));
-    *found = rows.count;
-    for (size_t i = 0; i < rows.count; i++)
-        read_campaign(&rows, i, 0, arena, &(*campaigns)[i]);
-    return OK;
+    struct status st = db_query(db, &LOCK_CAMPAIGNS, PARAMS(p_int64s(&id, 1)), &rows);
+    if (!failed(st))
+        *campaign = rows.count ? read_campaigns(&rows, arena) : NULL;
+    return st;
 }
 
 static const struct statement FIND_CLAIMS = {
@@ -64,17 +66,26 @@ static const struct statement FIND_CLAIMS = {
     " FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS p (campaign_id, user_id, place)"
     " ORDER BY p.place"};
 
-struct status store_find_claims(struct db *db, struct arena *arena, const int64_t *campaign_ids,
-                                const int64_t *user_ids, size_t count, bool **claimed)
+// Both travel together, and yet the second sees what a former owner of the lock wrote: each statement
+// of a READ COMMITTED transaction has a snapshot of its own.
+struct status store_load_claims(struct db *db, struct arena *arena, bool lock,
+                                struct claims *claims)
 {
-    struct rows rows;
-    struct status st = db_query(
-        db, &FIND_CLAIMS, PARAMS(p_int64s(campaign_ids, count), p_int64s(user_ids, count)), &rows);
+    struct rows campaigns, claimed;
+    size_t count = claims->count;
+    param ids = p_int64s(claims->campaign_ids, count);
+
+    struct status st =
+        db_queue_query(db, lock ? &LOCK_CAMPAIGNS : &LOAD_CAMPAIGNS, PARAMS(ids), &campaigns);
+    if (!failed(st))
+        st = db_query(db, &FIND_CLAIMS, PARAMS(ids, p_int64s(claims->user_ids, count)), &claimed);
     if (failed(st))
         return st;
-    *claimed = arena_array(arena, count, sizeof(**claimed));
-    for (size_t i = 0; i < rows.count; i++)
-        (*claimed)[i] = rows_bool(&rows, i, 0);
+    claims->campaigns = read_campaigns(&campaigns, arena);
+    claims->campaign_count = campaigns.count;
+    claims->claimed = arena_array(arena, count, sizeof(*claims->claimed));
+    for (size_t i = 0; i < claimed.count; i++)
+        claims->claimed[i] = rows_bool(&claimed, i, 0);
     return OK;
 }
 
@@ -196,7 +207,7 @@ static struct status insert_coupons(struct db *db, struct arena *arena,
 }
 
 static struct status append_history(struct db *db, struct arena *arena,
-                                    const struct user_coupon *const *of, size_t count, bool issued,
+                                    const struct coupon_entry *entries, size_t count,
                                     int64_t now_us)
 {
     int64_t *ids = arena_array(arena, count, sizeof(*ids));
@@ -204,9 +215,9 @@ static struct status append_history(struct db *db, struct arena *arena,
     const char **changes = arena_array(arena, count, sizeof(*changes));
 
     for (size_t i = 0; i < count; i++) {
-        ids[i] = of[i]->id;
-        orders[i] = or_null(of[i]->order_id);
-        changes[i] = coupon_history_word(of[i]->status, issued);
+        ids[i] = entries[i].coupon_id;
+        orders[i] = or_null(entries[i].order_id);
+        changes[i] = entries[i].change;
     }
     return db_queue(db, &APPEND_HISTORY,
                     PARAMS(p_int64s(ids, count), p_texts(changes, count), p_int64s(orders, count),
@@ -236,12 +247,12 @@ struct status store_save_claims(struct db *db, struct arena *arena,
 {
     if (count == 0)
         return OK;
-    const struct user_coupon **of = arena_array(arena, count, sizeof(*of));
+    struct coupon_entry *entries = arena_array(arena, count, sizeof(*entries));
     for (size_t i = 0; i < count; i++)
-        of[i] = &coupons[i];
+        entries[i] = coupon_issued(&coupons[i]);
     struct status st = insert_coupons(db, arena, coupons, count, now_us);
     if (!failed(st))
-        st = append_history(db, arena, of, count, true, now_us);
+        st = append_history(db, arena, entries, count, now_us);
     return failed(st) ? st : count_claims(db, arena, campaigns, campaign_count);
 }
 
@@ -278,13 +289,19 @@ static struct status read_coupons(const struct rows *rows, struct arena *arena,
 static const struct statement LOCK_COUPONS = {
     "coupon_lock_coupons",
     "SELECT " COUPON_COLUMNS " FROM user_coupon u JOIN campaign c ON c.id = u.campaign_id"
-    " WHERE u.id = ANY ($1::bigint[]) ORDER BY u.id FOR UPDATE OF u"};
+    " WHERE u.id = ANY ($1::bigint[])"
+    "    OR u.order_id = ANY ($2::bigint[]) AND u.status IN ('HELD', 'USED')"
+    " ORDER BY u.id FOR UPDATE OF u"};
 
-struct status store_lock_coupons(struct db *db, struct arena *arena, const int64_t *ids,
-                                 size_t count, struct user_coupon **coupons, size_t *found)
+struct status store_lock_coupons(struct db *db, struct arena *arena,
+                                 const struct coupon_query *query, struct user_coupon **coupons,
+                                 size_t *found)
 {
     struct rows rows;
-    struct status st = db_query(db, &LOCK_COUPONS, PARAMS(p_int64s(ids, count)), &rows);
+    struct status st = db_query(
+        db, &LOCK_COUPONS,
+        PARAMS(p_int64s(query->ids, query->count), p_int64s(query->order_ids, query->order_count)),
+        &rows);
     return failed(st) ? st : read_coupons(&rows, arena, coupons, found);
 }
 
@@ -319,7 +336,9 @@ static struct status update_coupons(struct db *db, struct arena *arena,
 }
 
 struct status store_save_coupons(struct db *db, struct arena *arena,
-                                 const struct user_coupon *coupons, size_t count, int64_t now_us)
+                                 const struct user_coupon *coupons, size_t count,
+                                 const struct coupon_entry *entries, size_t entry_count,
+                                 int64_t now_us)
 {
     const struct user_coupon **changed = arena_array(arena, count, sizeof(*changed));
     size_t changes = 0;
@@ -330,7 +349,7 @@ struct status store_save_coupons(struct db *db, struct arena *arena,
     if (changes == 0)
         return OK;
     struct status st = update_coupons(db, arena, changed, changes);
-    return failed(st) ? st : append_history(db, arena, changed, changes, false, now_us);
+    return failed(st) ? st : append_history(db, arena, entries, entry_count, now_us);
 }
 
 static const struct statement LIST_COUPONS = {
@@ -368,16 +387,20 @@ struct status store_expire_coupons(struct db *db, int64_t limit, int64_t *expire
     return db_execute(db, &EXPIRE_COUPONS, PARAMS(p_int64(limit)), expired);
 }
 
-static const struct statement FIND_STALE_HOLDS = {
-    "coupon_find_stale_holds",
-    "SELECT order_id FROM user_coupon WHERE status = 'HELD' AND held_until <= baro_now()"
-    " ORDER BY held_until LIMIT $1::bigint"};
+static const struct statement CLAIM_STALE_HOLDS = {
+    "coupon_claim_stale_holds",
+    "WITH due AS ("
+    "  SELECT id FROM user_coupon WHERE status = 'HELD' AND held_until <= baro_now()"
+    "  ORDER BY id LIMIT $1::bigint FOR UPDATE SKIP LOCKED)"
+    " UPDATE user_coupon u SET held_until = baro_now() + $2::bigint * interval '1 millisecond'"
+    " FROM due WHERE u.id = due.id RETURNING u.order_id"};
 
-struct status store_find_stale_holds(struct db *db, struct arena *arena, int64_t limit,
-                                     int64_t **order_ids, size_t *found)
+struct status store_claim_stale_holds(struct db *db, struct arena *arena, int64_t limit,
+                                      int64_t lease_ms, int64_t **order_ids, size_t *found)
 {
     struct rows rows;
-    struct status st = db_query(db, &FIND_STALE_HOLDS, PARAMS(p_int64(limit)), &rows);
+    struct status st =
+        db_query(db, &CLAIM_STALE_HOLDS, PARAMS(p_int64(limit), p_int64(lease_ms)), &rows);
     if (failed(st))
         return st;
     *order_ids = arena_array(arena, rows.count, sizeof(**order_ids));
@@ -387,33 +410,20 @@ struct status store_find_stale_holds(struct db *db, struct arena *arena, int64_t
     return OK;
 }
 
-// Looks again: a saga may have used or restored the coupon since it was found.
-static const struct statement RELEASE_STALE_HOLDS = {
-    "coupon_release_stale_holds",
-    "WITH due AS ("
-    "  SELECT id, order_id FROM user_coupon"
-    "  WHERE order_id = ANY ($1::bigint[]) AND status = 'HELD' AND held_until <= baro_now()"
-    "  ORDER BY id FOR UPDATE SKIP LOCKED),"
+// Looks again: a saga may have used or restored the coupon since it was claimed.
+static const struct statement RELEASE_HOLDS = {
+    "coupon_release_holds",
+    "WITH held AS ("
+    "  SELECT id, order_id FROM user_coupon WHERE order_id = ANY ($1::bigint[]) AND status = 'HELD'"
+    "  ORDER BY id FOR UPDATE),"
     " released AS ("
-    "  UPDATE user_coupon u SET status = 'AVAILABLE', order_id = NULL, discount = 0, held_until = "
-    "NULL"
-    "  FROM due WHERE u.id = due.id RETURNING u.id, due.order_id)"
+    "  UPDATE user_coupon u"
+    "  SET status = 'AVAILABLE', order_id = NULL, discount = 0, held_until = NULL"
+    "  FROM held WHERE u.id = held.id RETURNING u.id, held.order_id)"
     " INSERT INTO user_coupon_history (user_coupon_id, change, order_id, at)"
     " SELECT id, 'RESTORED', order_id, baro_now() FROM released"};
 
-struct status store_release_stale_holds(struct db *db, const int64_t *order_ids, size_t count)
+struct status store_release_holds(struct db *db, const int64_t *order_ids, size_t count)
 {
-    return db_execute(db, &RELEASE_STALE_HOLDS, PARAMS(p_int64s(order_ids, count)), NULL);
-}
-
-static const struct statement EXTEND_HOLDS = {
-    "coupon_extend_holds",
-    "UPDATE user_coupon SET held_until = baro_now() + $2::bigint * interval '1 millisecond'"
-    " WHERE order_id = ANY ($1::bigint[]) AND status = 'HELD'"};
-
-struct status store_extend_holds(struct db *db, const int64_t *order_ids, size_t count,
-                                 int64_t extension_ms)
-{
-    return db_execute(db, &EXTEND_HOLDS, PARAMS(p_int64s(order_ids, count), p_int64(extension_ms)),
-                      NULL);
+    return db_execute(db, &RELEASE_HOLDS, PARAMS(p_int64s(order_ids, count)), NULL);
 }

@@ -5,15 +5,22 @@
 #include "lib/db/db.h"
 #include "services/coupon/coupon.h"
 
-// Campaigns by id, ascending; locked in that order for changes when `lock` is set.
-// `user_id` (0: nobody) tells claimed_by_caller.
-struct status store_load_campaigns(struct db *db, struct arena *arena, const int64_t *ids,
-                                   size_t count, bool lock, struct campaign **campaigns,
-                                   size_t *found);
+// Pairs of a campaign and a user who asks about it, and what the database says about them.
+struct claims {
+    int64_t *campaign_ids, *user_ids;
+    size_t count;
+    struct campaign *campaigns; // by id, ascending; without those that do not exist
+    size_t campaign_count;
+    bool *claimed; // for each pair
+};
 
-// For each pair whether the user has claimed from the campaign, in the order of the pairs.
-struct status store_find_claims(struct db *db, struct arena *arena, const int64_t *campaign_ids,
-                                const int64_t *user_ids, size_t count, bool **claimed);
+// Fills in the second half of the claims; locks the campaigns in id order when `lock` is set.
+struct status store_load_claims(struct db *db, struct arena *arena, bool lock,
+                                struct claims *claims);
+
+// Locks one campaign for changes; *campaign is NULL when there is none.
+struct status store_lock_campaign(struct db *db, struct arena *arena, int64_t id,
+                                  struct campaign **campaign);
 
 // Campaigns that are open now with coupons left, newest first, below an id; at most limit.
 struct status store_list_campaigns(struct db *db, struct arena *arena, int64_t user_id,
@@ -30,13 +37,22 @@ struct status store_save_claims(struct db *db, struct arena *arena,
                                 const struct campaign *campaigns, size_t campaign_count,
                                 int64_t now_us);
 
-// Coupons by id, ascending, locked in that order, each with its campaign.
-struct status store_lock_coupons(struct db *db, struct arena *arena, const int64_t *ids,
-                                 size_t count, struct user_coupon **coupons, size_t *found);
+// What a batch asks for: coupons by id, and whatever these orders have HELD or USED.
+struct coupon_query {
+    int64_t *ids, *order_ids;
+    size_t count, order_count;
+};
 
-// Queues the coupons that have changed, with their history.
+// Coupons by id, ascending, locked in that order, each with its campaign.
+struct status store_lock_coupons(struct db *db, struct arena *arena,
+                                 const struct coupon_query *query, struct user_coupon **coupons,
+                                 size_t *found);
+
+// Queues the coupons that have changed, and the entries of their history.
 struct status store_save_coupons(struct db *db, struct arena *arena,
-                                 const struct user_coupon *coupons, size_t count, int64_t now_us);
+                                 const struct user_coupon *coupons, size_t count,
+                                 const struct coupon_entry *entries, size_t entry_count,
+                                 int64_t now_us);
 
 // One user's coupons of a status (0: any), newest first, below an id; at most limit.
 struct status store_list_coupons(struct db *db, struct arena *arena, int64_t user_id,
@@ -47,11 +63,10 @@ struct status store_list_coupons(struct db *db, struct arena *arena, int64_t use
 // left for the next run.
 struct status store_expire_coupons(struct db *db, int64_t limit, int64_t *expired);
 
-// Reservations whose time is over: coupon and order ids, at most limit.
-struct status store_find_stale_holds(struct db *db, struct arena *arena, int64_t limit,
-                                     int64_t **order_ids, size_t *found);
+// Takes up to `limit` reservations whose time is over and that nobody else works on, and puts their
+// time off by lease_ms: the ids of their orders.
+struct status store_claim_stale_holds(struct db *db, struct arena *arena, int64_t limit,
+                                      int64_t lease_ms, int64_t **order_ids, size_t *found);
 
-// Gives the stale reservations of dead orders back; extends those of live ones.
-struct status store_release_stale_holds(struct db *db, const int64_t *order_ids, size_t count);
-struct status store_extend_holds(struct db *db, const int64_t *order_ids, size_t count,
-                                 int64_t extension_ms);
+// Makes what these orders have HELD available again, with history.
+struct status store_release_holds(struct db *db, const int64_t *order_ids, size_t count);

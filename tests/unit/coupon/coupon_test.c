@@ -112,6 +112,32 @@ Test(coupon, campaigns_are_checked_field_by_field)
           .total_quantity = 1,
           .starts_at_us = NOW_US,
           .ends_at_us = NOW_US + 1}                                                               },
+        {"ends_at",
+         {.name = "n",
+          .code = "A",
+          .type = COUPON_FIXED,
+          .value = 100,
+          .total_quantity = 1,
+          .starts_at_us = NOW_US,
+          .ends_at_us = INT64_MAX}                                                                },
+        {"last_day",
+         {.name = "n",
+          .code = "A",
+          .type = COUPON_FIXED,
+          .value = 100,
+          .total_quantity = 1,
+          .starts_at_us = NOW_US,
+          .ends_at_us = NOW_US + DAY_US,
+          .last_day_us = INT64_MAX}                                                               },
+        {"last_day",
+         {.name = "n",
+          .code = "A",
+          .type = COUPON_FIXED,
+          .value = 100,
+          .total_quantity = 1,
+          .starts_at_us = NOW_US,
+          .ends_at_us = NOW_US + DAY_US,
+          .last_day_us = NOW_US - DAY_US}                                                         },
     };
     struct campaign good = campaign(COUPON_PERCENT, 1250);
     cr_assert_not(failed(campaign_check(&good)));
@@ -192,20 +218,22 @@ Test(coupon, what_cannot_be_used_is_refused_and_stays)
     static const struct {
         enum coupon_status status;
         int64_t order_id, user_id, amount, now_us;
+        bool has_another;
     } ROWS[] = {
-        {COUPON_AVAILABLE, 0,         OWNER + 1, 5000, NOW_US         }, // somebody else's
-        {COUPON_AVAILABLE, 0,         OWNER,     4999, NOW_US         }, // below the minimum
-        {COUPON_AVAILABLE, 0,         OWNER,     5000, NOW_US + DAY_US}, // expired
-        {COUPON_HELD,      ORDER + 1, OWNER,     5000, NOW_US         }, // reserved by another order
-        {COUPON_USED,      ORDER + 1, OWNER,     5000, NOW_US         },
-        {COUPON_EXPIRED,   0,         OWNER,     5000, NOW_US         },
-        {COUPON_CANCELLED, 0,         OWNER,     5000, NOW_US         },
+        {COUPON_AVAILABLE, 0,         OWNER,     5000, NOW_US,          true }, // the order has another one
+        {COUPON_AVAILABLE, 0,         OWNER + 1, 5000, NOW_US,          false}, // somebody else's
+        {COUPON_AVAILABLE, 0,         OWNER,     4999, NOW_US,          false}, // below the minimum
+        {COUPON_AVAILABLE, 0,         OWNER,     5000, NOW_US + DAY_US, false}, // expired
+        {COUPON_HELD,      ORDER + 1, OWNER,     5000, NOW_US,          false}, // reserved by another order
+        {COUPON_USED,      ORDER + 1, OWNER,     5000, NOW_US,          false},
+        {COUPON_EXPIRED,   0,         OWNER,     5000, NOW_US,          false},
+        {COUPON_CANCELLED, 0,         OWNER,     5000, NOW_US,          false},
     };
     struct campaign of = campaign(COUPON_FIXED, 100000);
     of.min_order_won = 5000;
     for (size_t i = 0; i < COUNT(ROWS); i++) {
         struct user_coupon mine = coupon(&of, ROWS[i].status, ROWS[i].order_id);
-        struct coupon_wish wish = {ROWS[i].user_id, ORDER, ROWS[i].amount};
+        struct coupon_wish wish = {ROWS[i].user_id, ORDER, ROWS[i].amount, ROWS[i].has_another};
         cr_assert_eq(coupon_hold(&mine, &wish, ROWS[i].now_us, NOW_US + 1).reason,
                      REASON_COUPON_NOT_USABLE, "row %zu", i);
         cr_assert_eq(coupon_redeem(&mine, &wish, ROWS[i].now_us).reason, REASON_COUPON_NOT_USABLE,
@@ -219,7 +247,7 @@ Test(coupon, a_reservation_is_redeemed_by_its_order)
 {
     struct campaign of = campaign(COUPON_PERCENT, 1000);
     struct user_coupon mine = coupon(&of, COUPON_AVAILABLE, 0);
-    struct coupon_wish wish = {OWNER, ORDER, 20000};
+    struct coupon_wish wish = {OWNER, ORDER, 20000, false};
 
     cr_assert_not(failed(coupon_hold(&mine, &wish, NOW_US, NOW_US + 1)));
     cr_assert_eq(mine.status, COUPON_HELD);
@@ -239,7 +267,7 @@ Test(coupon, a_refused_redemption_gives_the_orders_own_reservation_back)
 {
     struct campaign of = campaign(COUPON_FIXED, 100000);
     struct user_coupon mine = coupon(&of, COUPON_HELD, ORDER);
-    struct coupon_wish wish = {OWNER, ORDER, 20000};
+    struct coupon_wish wish = {OWNER, ORDER, 20000, false};
 
     cr_assert_eq(coupon_redeem(&mine, &wish, NOW_US + DAY_US).reason, REASON_COUPON_NOT_USABLE);
     cr_assert_eq(mine.status, COUPON_AVAILABLE);
@@ -268,4 +296,34 @@ Test(coupon, restoring_touches_only_what_the_order_has)
         cr_assert_eq(mine.status, ROWS[i].to, "row %zu", i);
         cr_assert_eq(mine.changed, ROWS[i].from != ROWS[i].to, "row %zu", i);
     }
+}
+
+Test(coupon, history_tells_each_change_with_the_order_that_had_the_coupon)
+{
+    static const struct {
+        enum coupon_status from;
+        int64_t had;
+        enum coupon_status to;
+        int64_t has;
+        struct coupon_entry entry;
+    } ROWS[] = {
+        {COUPON_AVAILABLE, 0,     COUPON_HELD,      ORDER, {5, "HELD", ORDER}     },
+        {COUPON_AVAILABLE, 0,     COUPON_USED,      ORDER, {5, "USED", ORDER}     },
+        {COUPON_HELD,      ORDER, COUPON_USED,      ORDER, {5, "USED", ORDER}     },
+        {COUPON_USED,      ORDER, COUPON_AVAILABLE, 0,     {5, "RESTORED", ORDER} },
+        {COUPON_AVAILABLE, 0,     COUPON_EXPIRED,   0,     {5, "EXPIRED", 0}      },
+        {COUPON_AVAILABLE, 0,     COUPON_CANCELLED, 0,     {5, "CANCELLED", 0}    },
+        {COUPON_USED,      ORDER, COUPON_CANCELLED, ORDER, {5, "CANCELLED", ORDER}},
+    };
+    struct campaign of = campaign(COUPON_FIXED, 100000);
+    for (size_t i = 0; i < COUNT(ROWS); i++) {
+        struct user_coupon before = coupon(&of, ROWS[i].from, ROWS[i].had);
+        struct user_coupon after = coupon(&of, ROWS[i].to, ROWS[i].has);
+        struct coupon_entry entry = coupon_changed(&before, &after);
+        cr_assert_eq(entry.coupon_id, ROWS[i].entry.coupon_id, "row %zu", i);
+        cr_assert_str_eq(entry.change, ROWS[i].entry.change, "row %zu", i);
+        cr_assert_eq(entry.order_id, ROWS[i].entry.order_id, "row %zu", i);
+    }
+    struct user_coupon fresh = coupon(&of, COUPON_AVAILABLE, 0);
+    cr_assert_str_eq(coupon_issued(&fresh).change, "ISSUED");
 }
