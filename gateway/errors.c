@@ -78,8 +78,9 @@ static const struct {
 
 const struct problem_kind *problem_kind(enum reason reason)
 {
-    static const struct problem_kind none = {0};
-    return (size_t)reason < COUNT(kinds) ? &kinds[reason] : &none;
+    static const struct problem_kind none = {0, 0, ""};
+    bool known = (size_t)reason < COUNT(kinds) && kinds[reason].title;
+    return known ? &kinds[reason] : &none;
 }
 
 enum reason problem_reason(struct status st)
@@ -113,7 +114,7 @@ static void write_detail(const struct problem *problem, const struct problem_kin
                      text_printf(out->arena, "%s%s%s", errors->items[0].field,
                                  *errors->items[0].field ? " " : "", errors->items[0].message));
     else
-        text_append_json(out, kind->title, strlen(kind->title));
+        write_member(out, "", kind->title);
 }
 
 static void write_errors(const struct problem *problem, struct text_buffer *out)

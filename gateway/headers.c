@@ -2,10 +2,10 @@
 
 #include "gateway/headers.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/base/text.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -90,7 +90,8 @@ static const char *find_wrong(const struct headers *headers, const char *version
         return "Content-Length and Transfer-Encoding exclude each other";
     if (headers->content_length && !is_length(headers->content_length))
         return "Content-Length must be a number";
-    if (headers->transfer_encoding && (old || strcasecmp(headers->transfer_encoding, "chunked")))
+    if (headers->transfer_encoding &&
+        (old || strcasecmp(headers->transfer_encoding, "chunked") != 0))
         return "the only Transfer-Encoding is chunked";
     return NULL;
 }
@@ -136,9 +137,18 @@ static bool preference_is(const char *at, size_t length, const char *word)
     return length == strlen(word) && strncasecmp(at, word, length) == 0;
 }
 
+// Seconds in digits, cut to what is possible: a call may take 30 s, and more than the wait.
+static int64_t parse_wait_ms(const char *text, size_t digits)
+{
+    enum { WAIT_MAX_S = 25 };
+    int64_t wait_s = 0;
+    for (size_t i = 0; i < digits && wait_s < WAIT_MAX_S; i++)
+        wait_s = wait_s * 10 + (text[i] - '0');
+    return (wait_s < WAIT_MAX_S ? wait_s : WAIT_MAX_S) * MS_PER_S;
+}
+
 int64_t prefer_wait_ms(const char *prefer, int64_t default_ms)
 {
-    enum { WAIT_MAX_S = 25 }; // a call may take 30 s, and more than the wait
     int64_t wait_ms = default_ms;
     for (const char *at = prefer ? prefer : ""; *at;) {
         at += strspn(at, " \t,;");
@@ -147,8 +157,7 @@ int64_t prefer_wait_ms(const char *prefer, int64_t default_ms)
         if (preference_is(at, length, "respond-async"))
             wait_ms = wait_ms == default_ms ? 0 : wait_ms;
         else if (digits > 0 && digits + 5 == length && strncasecmp(at, "wait=", 5) == 0)
-            wait_ms =
-                digits > 2 || atoi(at + 5) > WAIT_MAX_S ? WAIT_MAX_S * 1000 : atoi(at + 5) * 1000;
+            wait_ms = parse_wait_ms(at + 5, digits);
         at += length;
     }
     return wait_ms;

@@ -2,6 +2,7 @@
 
 #include "lib/base/text.h"
 
+#include <assert.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -43,10 +44,11 @@ static int open_listener(const struct addrinfo *address)
 
 struct status listen_on(const char *address, int *listener)
 {
-    struct addrinfo *found;
+    struct addrinfo *found = NULL;
     struct status st = resolve(address, &found);
     if (failed(st))
         return st;
+    assert(found);
     int fd = open_listener(found);
     freeaddrinfo(found);
     if (fd < 0)
@@ -57,7 +59,7 @@ struct status listen_on(const char *address, int *listener)
 
 int listener_port(int listener)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof(address);
     if (getsockname(listener, (struct sockaddr *)&address, &size) != 0)
         return 0;

@@ -75,7 +75,7 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 
-    struct gateway *gateway;
+    struct gateway *gateway = NULL;
     struct status st = start(&settings, &gateway);
     if (failed(st)) {
         log_error("cannot start", log_status(st));

@@ -147,17 +147,19 @@ static bool read_optional_bool(struct arena *arena, const ProtobufCFieldDescript
 // "12", "12.5", "-0.25": digits with at most two places.
 static bool parse_hundredths(const char *text, int64_t *hundredths)
 {
+    static const char digits[] = "0123456789";
     bool negative = *text == '-';
-    const char *digits = text + negative;
-    size_t whole = strspn(digits, "0123456789");
-    size_t places = digits[whole] == '.' ? strspn(digits + whole + 1, "0123456789") : 0;
-    bool dotted = digits[whole] == '.';
-    if (whole < 1 || whole > 15 || places > 2 || dotted != (places > 0) ||
-        digits[whole + dotted + places] != '\0')
+    const char *whole = text + negative;
+    size_t whole_length = strspn(whole, digits);
+    const char *point = whole + whole_length;
+    size_t places = *point == '.' ? strspn(point + 1, digits) : 0;
+    const char *end = point + (*point == '.') + places;
+    bool bare_point = *point == '.' && places == 0;
+    if (whole_length < 1 || whole_length > 15 || places > 2 || bare_point || *end != '\0')
         return false;
     int64_t sum = 0;
-    for (size_t i = 0; i < whole + dotted + places; i++)
-        sum = digits[i] == '.' ? sum : sum * 10 + (digits[i] - '0');
+    for (const char *at = whole; at < end; at++)
+        sum = *at == '.' ? sum : sum * 10 + (*at - '0');
     for (size_t i = places; i < 2; i++)
         sum *= 10;
     *hundredths = negative ? -sum : sum;
@@ -179,9 +181,10 @@ static bool read_decimal(struct arena *arena, const ProtobufCFieldDescriptor *fi
     (void)arena, (void)field;
     int64_t *hundredths = &((Baro__Decimal *)slot)->hundredths;
     *wrong = "must be a number with at most two decimals";
-    if (value.json && json_is_integer(value.json))
+    json_type type = value.json ? json_typeof(value.json) : JSON_STRING;
+    if (type == JSON_INTEGER)
         return !__builtin_mul_overflow(json_integer_value(value.json), 100, hundredths);
-    if (value.json && json_is_real(value.json))
+    if (type == JSON_REAL)
         return real_to_hundredths(json_real_value(value.json), hundredths);
     const char *text = to_text(value);
     return text && parse_hundredths(text, hundredths);

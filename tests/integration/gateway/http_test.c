@@ -295,7 +295,8 @@ Test(http, a_body_may_have_64_kib_and_no_more)
         size_t size = 64 * 1024 + (size_t)over;
         char *body = arena_alloc(stage_arena(stage), size + 1);
         memset(body, ' ', size);
-        memcpy(body, "{\"email\":\"a\"}", 13);
+        body[0] = '{';
+        body[size - 1] = '}';
         const struct wire_reply *reply = wire_call(port, "POST", "/api/v1/auth/login", JSON, body);
         cr_assert_eq(reply->status, over ? 400 : 401, "%d", reply->status);
         cr_assert_str_eq(wire_field(reply), over ? "body" : "");

@@ -18,6 +18,7 @@ enum { READ_TIMEOUT_MS = 5000 };
 int wire_open(int port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(fd >= 0);
     struct sockaddr_in address = {
         .sin_family = AF_INET,
         .sin_port = htons((uint16_t)port),
@@ -86,8 +87,9 @@ struct wire_reply *wire_read(int fd)
     reply.head[0] = reply.body[0] = '\0';
     int status;
     do {
-        if (!read_head(fd, &reply, until_us) || sscanf(reply.head, "HTTP/1.1 %d", &status) != 1)
+        if (!read_head(fd, &reply, until_us) || strncmp(reply.head, "HTTP/1.1 ", 9) != 0)
             return &reply;
+        status = (int)strtol(reply.head + 9, NULL, 10);
     } while (status == 100);
     size_t size = strtoul(wire_header(&reply, "Content-Length"), NULL, 10), length = 0;
     cr_assert_lt(size, sizeof(reply.body));

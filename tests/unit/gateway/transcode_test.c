@@ -338,7 +338,8 @@ Test(transcode, writes_values_and_lists)
     char reason[] = "\"빨강\"\x01";
     changes[0].status = BARO__ORDER__ORDER_STATUS__ORDER_STATUS_PENDING;
     changes[0].at = &at;
-    changes[1].status = (Baro__Order__OrderStatus)99;
+    int unknown = 99;
+    memcpy(&changes[1].status, &unknown, sizeof(unknown));
     changes[1].reason = reason;
     Baro__Order__StatusChange *timeline[] = {&changes[0], &changes[1]};
     Baro__Order__OrderView order;
