@@ -17,6 +17,7 @@
 #include "services/order/waiters.h"
 #include "services/order/wire.h"
 
+#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -30,6 +31,10 @@ struct sagas {
     struct saga_transport *transport;
     struct saga_runner *runner;
     struct waiters *waiters;
+    pthread_mutex_t lock; // of the two below
+    pthread_cond_t all_recorded;
+    size_t recording; // records on their way
+    bool stopping;
     struct metric *open, *completed, *compensated, *taken_over, *held, *parked;
 };
 
@@ -74,6 +79,33 @@ static struct status outcome_of_record(struct status st)
     return st;
 }
 
+// Counts a record that sets out; false when it is too late for that.
+static bool begin_record(struct sagas *sagas)
+{
+    pthread_mutex_lock(&sagas->lock);
+    bool go_on = !sagas->stopping;
+    sagas->recording += go_on;
+    pthread_mutex_unlock(&sagas->lock);
+    return go_on;
+}
+
+static void end_record(struct sagas *sagas)
+{
+    pthread_mutex_lock(&sagas->lock);
+    if (--sagas->recording == 0)
+        pthread_cond_broadcast(&sagas->all_recorded);
+    pthread_mutex_unlock(&sagas->lock);
+}
+
+static void await_records(struct sagas *sagas)
+{
+    pthread_mutex_lock(&sagas->lock);
+    sagas->stopping = true;
+    while (sagas->recording > 0)
+        pthread_cond_wait(&sagas->all_recorded, &sagas->lock);
+    pthread_mutex_unlock(&sagas->lock);
+}
+
 static void recorded(void *arg, const struct call *call)
 {
     struct sagas *sagas = arg;
@@ -82,11 +114,14 @@ static void recorded(void *arg, const struct call *call)
     if (st.reason == REASON_CONFLICT)
         log_warn("saga lost to another orchestrator", log_int("saga_id", record->saga_id));
     saga_runner_recorded(sagas->runner, record->saga_id, (enum saga_record)record->what, st);
+    end_record(sagas);
 }
 
 static void record_saga(void *context, enum saga_record what, const struct saga *saga)
 {
     struct sagas *sagas = context;
+    if (!begin_record(sagas))
+        return;
     SCOPED(arena) *arena = arena_create();
     Baro__Order__SagaRecord *record = wire_saga_record(arena, what, saga);
     const char *method =
@@ -181,6 +216,8 @@ struct status sagas_start(const struct sagas_options *options, struct sagas **ou
         .ended = saga_ended,
     };
     register_metrics(sagas);
+    pthread_mutex_init(&sagas->lock, NULL);
+    pthread_cond_init(&sagas->all_recorded, NULL);
     sagas->runner = saga_runner_create(&ports, &options->runner);
     sagas->waiters = waiters_create(answer_unfinished, sagas);
     saga_transport_bind(sagas->transport, sagas->runner);
@@ -194,9 +231,12 @@ void sagas_destroy(struct sagas *sagas)
     if (!sagas)
         return;
     saga_transport_bind(sagas->transport, NULL);
+    await_records(sagas);
     saga_runner_destroy(sagas->runner);
     saga_transport_destroy(sagas->transport);
     waiters_destroy(sagas->waiters);
+    pthread_cond_destroy(&sagas->all_recorded);
+    pthread_mutex_destroy(&sagas->lock);
     arena_destroy(sagas->arena);
 }
 

@@ -27,7 +27,8 @@ struct sagas_options {
 
 struct status sagas_start(const struct sagas_options *options, struct sagas **sagas);
 
-// Ends the runner; calls that still wait are answered UNAVAILABLE. Accepts NULL.
+// Waits for the records on their way, so the dispatcher must still run; ends the runner; calls that
+// still wait are answered UNAVAILABLE. Accepts NULL.
 void sagas_destroy(struct sagas *sagas);
 
 // "instance#start": one life of one replica.

@@ -99,7 +99,7 @@ Test(order_keys, of_many_payments_of_one_order_one_is_made)
     shop_set_balance(here->shop, ALICE, 50000);
     int64_t id = given_order(here, ALICE);
     struct asked *asked[MANY];
-    char keys[MANY][8];
+    char keys[MANY][16];
     int paid = 0;
     for (int i = 0; i < MANY; i++) {
         snprintf(keys[i], sizeof(keys[i]), "%d", i);

@@ -29,7 +29,7 @@ struct hold {
 };
 
 struct gate {
-    const char *method;
+    char *method;
     bool silent;
     int passes, calls;
 };
@@ -372,6 +372,9 @@ void shop_close(struct shop *shop)
         publisher_destroy(peer->publisher);
         free(peer->methods);
     }
+    for (size_t i = 0; i < shop->gate_count; i++)
+        free(shop->gates[i].method);
+    pthread_mutex_destroy(&shop->lock);
     free(shop);
 }
 
