@@ -487,6 +487,34 @@ Test(cors, only_listed_origins_are_let_in)
     stage_close(stage);
 }
 
+static void three_threads(struct gateway_settings *settings)
+{
+    settings->http_threads = 3;
+}
+
+Test(threads, several_share_the_port_and_end_together)
+{
+    enum { CONNECTIONS = 60 };
+    int fds[CONNECTIONS];
+    stage = stage_open(three_threads);
+    stage_reply(stage, "ListProducts", empty(&baro__product__product_page__descriptor));
+    stage_hold(stage, "ListProducts");
+    for (int i = 0; i < CONNECTIONS; i++) {
+        fds[i] = wire_open(stage_port(stage));
+        wire_text(fds[i], "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    cr_assert(stage_await_held(stage, CONNECTIONS));
+    stage_release(stage);
+    for (int i = 0; i < CONNECTIONS; i++)
+        cr_assert_eq(wire_read(fds[i])->status, 200);
+    stage_stop_gateway(stage);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        cr_assert(wire_is_closed(fds[i], 1000));
+        close(fds[i]);
+    }
+    stage_close(stage);
+}
+
 static void short_deadline(struct gateway_settings *settings)
 {
     settings->request_deadline_ms = 1000;
