@@ -32,10 +32,10 @@ struct sagas {
     struct saga_runner *runner;
     struct waiters *waiters;
     pthread_mutex_t lock; // of the two below
-    pthread_cond_t all_recorded;
-    size_t recording; // records on their way
+    pthread_cond_t all_left;
+    size_t inside; // threads that use the runner, and records on their way
     bool stopping;
-    struct metric *open, *completed, *compensated, *taken_over, *held, *parked;
+    struct metric *taken_over, *held;
 };
 
 static int64_t monotonic_now(void *context)
@@ -79,30 +79,30 @@ static struct status outcome_of_record(struct status st)
     return st;
 }
 
-// Counts a record that sets out; false when it is too late for that.
-static bool begin_record(struct sagas *sagas)
+// Counts a thread that comes to use the runner, or a record that sets out; false when it is too late.
+static bool enter(struct sagas *sagas)
 {
     pthread_mutex_lock(&sagas->lock);
     bool go_on = !sagas->stopping;
-    sagas->recording += go_on;
+    sagas->inside += go_on;
     pthread_mutex_unlock(&sagas->lock);
     return go_on;
 }
 
-static void end_record(struct sagas *sagas)
+static void leave(struct sagas *sagas)
 {
     pthread_mutex_lock(&sagas->lock);
-    if (--sagas->recording == 0)
-        pthread_cond_broadcast(&sagas->all_recorded);
+    if (--sagas->inside == 0)
+        pthread_cond_broadcast(&sagas->all_left);
     pthread_mutex_unlock(&sagas->lock);
 }
 
-static void await_records(struct sagas *sagas)
+static void await_all_left(struct sagas *sagas)
 {
     pthread_mutex_lock(&sagas->lock);
     sagas->stopping = true;
-    while (sagas->recording > 0)
-        pthread_cond_wait(&sagas->all_recorded, &sagas->lock);
+    while (sagas->inside > 0)
+        pthread_cond_wait(&sagas->all_left, &sagas->lock);
     pthread_mutex_unlock(&sagas->lock);
 }
 
@@ -114,13 +114,13 @@ static void recorded(void *arg, const struct call *call)
     if (st.reason == REASON_CONFLICT)
         log_warn("saga lost to another orchestrator", log_int("saga_id", record->saga_id));
     saga_runner_recorded(sagas->runner, record->saga_id, (enum saga_record)record->what, st);
-    end_record(sagas);
+    leave(sagas);
 }
 
 static void record_saga(void *context, enum saga_record what, const struct saga *saga)
 {
     struct sagas *sagas = context;
-    if (!begin_record(sagas))
+    if (!enter(sagas))
         return;
     SCOPED(arena) *arena = arena_create();
     Baro__Order__SagaRecord *record = wire_saga_record(arena, what, saga);
@@ -128,16 +128,14 @@ static void record_saga(void *context, enum saga_record what, const struct saga 
         what == SAGA_RECORD_END ? "baro.order.Order/EndSaga" : "baro.order.Order/RecordSaga";
     if (what == SAGA_RECORD_HELD)
         metric_add(sagas->held, 1);
-    if (what == SAGA_RECORD_PARKED && saga->parked)
-        metric_add(sagas->parked, 1);
     dispatcher_run(sagas->dispatcher, method, &record->base, NULL, 0, recorded, sagas);
 }
 
+// Whoever waits was answered when the end was committed.
 static void saga_ended(void *context, const struct saga *saga)
 {
-    struct sagas *sagas = context;
-    metric_add(saga->state == SAGA_COMPLETED ? sagas->completed : sagas->compensated, 1);
-    metric_add(sagas->open, -1);
+    (void)context;
+    (void)saga;
 }
 
 static void order_read(void *arg, const struct call *read)
@@ -163,15 +161,10 @@ static void answer_unfinished(void *arg, struct call *call, int64_t order_id)
 
 static void register_metrics(struct sagas *sagas)
 {
-    const char *ends = "baro_saga_ends_total", *help = "Sagas that ended, by their end.";
-    sagas->completed = metrics_counter(ends, help, "state=\"COMPLETED\"");
-    sagas->compensated = metrics_counter(ends, help, "state=\"COMPENSATED\"");
-    sagas->open = metrics_gauge("baro_saga_open_total", "Sagas that this replica walks.", NULL);
     sagas->taken_over =
         metrics_counter("baro_saga_taken_over_total", "Sagas taken over from others.", NULL);
     sagas->held =
         metrics_counter("baro_saga_held_total", "Sagas that were silent for too long.", NULL);
-    sagas->parked = metrics_counter("baro_saga_parked_total", "Sagas that were parked.", NULL);
 }
 
 static struct status start_transport(struct sagas *sagas, const struct sagas_options *options)
@@ -217,7 +210,7 @@ struct status sagas_start(const struct sagas_options *options, struct sagas **ou
     };
     register_metrics(sagas);
     pthread_mutex_init(&sagas->lock, NULL);
-    pthread_cond_init(&sagas->all_recorded, NULL);
+    pthread_cond_init(&sagas->all_left, NULL);
     sagas->runner = saga_runner_create(&ports, &options->runner);
     sagas->waiters = waiters_create(answer_unfinished, sagas);
     saga_transport_bind(sagas->transport, sagas->runner);
@@ -231,11 +224,11 @@ void sagas_destroy(struct sagas *sagas)
     if (!sagas)
         return;
     saga_transport_bind(sagas->transport, NULL);
-    await_records(sagas);
+    await_all_left(sagas);
     saga_runner_destroy(sagas->runner);
     saga_transport_destroy(sagas->transport);
     waiters_destroy(sagas->waiters);
-    pthread_cond_destroy(&sagas->all_recorded);
+    pthread_cond_destroy(&sagas->all_left);
     pthread_mutex_destroy(&sagas->lock);
     arena_destroy(sagas->arena);
 }
@@ -276,13 +269,12 @@ static void start_sagas(struct sagas *sagas, const struct saga_row *const *rows,
             log_error("saga of an unknown kind", log_int("saga_id", rows[i]->id),
                       log_text("kind", rows[i]->kind));
     }
-    metric_add(sagas->open, (int64_t)known);
     saga_runner_start(sagas->runner, starts, known);
 }
 
 void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t count)
 {
-    if (count == 0)
+    if (count == 0 || !enter(sagas))
         return;
     SCOPED(arena) *arena = arena_create();
     const struct saga_row **rows = arena_array(arena, count, sizeof(*rows));
@@ -293,6 +285,7 @@ void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t cou
                         launches[i].wait_ms);
     }
     start_sagas(sagas, rows, count);
+    leave(sagas);
 }
 
 void sagas_answer(struct sagas *sagas, int64_t saga_id, struct status st,
@@ -310,7 +303,11 @@ void sagas_answer(struct sagas *sagas, int64_t saga_id, struct status st,
 
 bool sagas_retry(struct sagas *sagas, int64_t saga_id)
 {
-    return saga_runner_retry(sagas->runner, saga_id);
+    if (!enter(sagas))
+        return false;
+    bool found = saga_runner_retry(sagas->runner, saga_id);
+    leave(sagas);
+    return found;
 }
 
 static struct status take_over(struct sagas *sagas, struct db *db, size_t *count)

@@ -27,8 +27,8 @@ struct sagas_options {
 
 struct status sagas_start(const struct sagas_options *options, struct sagas **sagas);
 
-// Waits for the records on their way, so the dispatcher must still run; ends the runner; calls that
-// still wait are answered UNAVAILABLE. Accepts NULL.
+// Waits until nobody uses the runner and no record is on its way (so the dispatcher must still run), and
+// ends it; calls that still wait are answered UNAVAILABLE. Accepts NULL.
 void sagas_destroy(struct sagas *sagas);
 
 // "instance#start": one life of one replica.
@@ -42,7 +42,8 @@ struct launch {
     int64_t wait_ms; // then the call is answered with the order as it is
 };
 
-// Starts the sagas together. The calls may be answered before this returns.
+// Starts the sagas together. The calls may be answered before this returns. Does nothing once the
+// sagas are being destroyed: the rows stay for whoever takes them over.
 void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t count);
 
 // Answers the call that waits for this saga, if any; `reply` and the texts are borrowed for the call.

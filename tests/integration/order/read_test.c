@@ -2,6 +2,7 @@
 
 #include "tests/integration/order/life.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/macros.h"
 
 #include <criterion/criterion.h>
@@ -158,6 +159,22 @@ Test(order_read, sweepers_learn_which_orders_still_want_their_holds)
     life_end(here);
 }
 
+// Events show when no transaction of the server that may precede them is still running.
+static const Baro__FetchEventsReply *await_events(struct life *here, int64_t after_id, size_t count)
+{
+    Baro__FetchEventsRequest request;
+    baro__fetch_events_request__init(&request);
+    request.after_id = after_id;
+    int64_t until_us = clock_monotonic_us() + 10 * US_PER_S;
+    for (;;) {
+        const Baro__FetchEventsReply *reply =
+            reply_of(ask(here, "FetchEvents", as_service(), &request.base));
+        if (reply->n_events == count)
+            return reply;
+        cr_assert(clock_monotonic_us() < until_us, "%zu events", reply->n_events);
+    }
+}
+
 Test(order_read, every_status_change_is_an_event_and_paid_ones_name_their_items)
 {
     struct life *here = life_begin();
@@ -165,13 +182,9 @@ Test(order_read, every_status_change_is_an_event_and_paid_ones_name_their_items)
     int64_t id = given_order(here, ALICE);
     expect_order(pay(here, as_user(ALICE), id, 0), STATUS(PAID));
     expect_order(cancel(here, as_user(ALICE), id), STATUS(REFUNDED));
-    Baro__FetchEventsRequest request;
-    baro__fetch_events_request__init(&request);
-    const Baro__FetchEventsReply *reply =
-        reply_of(ask(here, "FetchEvents", as_service(), &request.base));
     static const char *const KINDS[] = {"order.pending", "order.paying", "order.paid",
                                         "order.refunding", "order.refunded"};
-    cr_assert_eq(reply->n_events, COUNT(KINDS));
+    const Baro__FetchEventsReply *reply = await_events(here, 0, COUNT(KINDS));
     for (size_t i = 0; i < COUNT(KINDS); i++) {
         cr_assert_str_eq(reply->events[i]->kind, KINDS[i]);
         cr_assert_eq(reply->events[i]->key, id);
@@ -182,9 +195,7 @@ Test(order_read, every_status_change_is_an_event_and_paid_ones_name_their_items)
             cr_assert_eq(changed->n_items, 1);
         baro__order__order_changed__free_unpacked(changed, NULL);
     }
-    request.after_id = reply->events[3]->id;
-    reply = reply_of(ask(here, "FetchEvents", as_service(), &request.base));
-    cr_assert_eq(reply->n_events, 1);
+    await_events(here, reply->events[3]->id, 1);
     life_end(here);
 }
 
