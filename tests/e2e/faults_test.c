@@ -77,13 +77,15 @@ Test(faults, another_start_takes_over_the_sagas_of_a_killed_order_service)
     http_close(customer);
 }
 
+enum { ORDERS_MAX = 1000 };
+
 // One customer's loop: place and pay, each request repeated with its key until it has an answer.
 struct shopper {
     pthread_t thread;
     int64_t option_id;
     atomic_bool *stop;
-    int paid;
-    int refused;
+    int64_t paid[ORDERS_MAX]; // those that were answered as paid
+    int paid_count;
     long unexpected;
 };
 
@@ -109,38 +111,51 @@ static struct http_reply insist(struct http_client *client, const char *path, co
     return reply;
 }
 
+// What was acknowledged must be there.
+static void check_paid(struct shopper *shopper, struct http_client *customer)
+{
+    for (int i = 0; i < shopper->paid_count; i++)
+        if (!await_order(customer, shopper->paid[i], "PAID", 60000))
+            shopper->unexpected = -1;
+}
+
+static bool buy(struct shopper *shopper, struct http_client *customer)
+{
+    char body[128], path[64];
+    snprintf(body, sizeof body, "{\"items\": [{\"option_id\": %lld, \"quantity\": 1}]}",
+             (long long)shopper->option_id);
+    struct http_reply reply = insist(customer, "/orders", body);
+    if (reply.status != 201) {
+        shopper->unexpected = reply.status;
+        return false;
+    }
+    int64_t order_id = json_number(reply.json, "id");
+    snprintf(path, sizeof path, "/orders/%lld/payment", (long long)order_id);
+    reply = insist(customer, path, "{}");
+    if (reply.status == 200 || reply.status == 202)
+        shopper->paid[shopper->paid_count++] = order_id;
+    else
+        shopper->unexpected = reply.status;
+    return shopper->unexpected == 0 && shopper->paid_count < ORDERS_MAX;
+}
+
 static void *shop(void *arg)
 {
     struct shopper *shopper = arg;
-    struct http_client *customer = given_customer(100000);
-    char body[128], path[64];
+    struct http_client *customer = given_customer(200000);
 
-    while (!atomic_load(shopper->stop)) {
-        snprintf(body, sizeof body, "{\"items\": [{\"option_id\": %lld, \"quantity\": 1}]}",
-                 (long long)shopper->option_id);
-        struct http_reply reply = insist(customer, "/orders", body);
-        if (reply.status != 201) {
-            shopper->unexpected = reply.status;
-            break;
-        }
-        snprintf(path, sizeof path, "/orders/%lld/payment",
-                 (long long)json_number(reply.json, "id"));
-        reply = insist(customer, path, "{}");
-        if (reply.status == 200 || reply.status == 202)
-            shopper->paid++;
-        else if (reply.status == 402)
-            shopper->refused++;
-        else
-            shopper->unexpected = reply.status;
-    }
+    while (!atomic_load(shopper->stop) && buy(shopper, customer))
+        ;
+    check_paid(shopper, customer);
     http_close(customer);
     return NULL;
 }
 
-static void shop_while_killing(const char *name)
+// Customers shop while `strike` does something bad, four times.
+static void shop_during(void (*strike)(const char *name, int turn), const char *name)
 {
-    enum { SHOPPERS = 8 };
-    struct shopper shoppers[SHOPPERS];
+    enum { SHOPPERS = 8, TURNS = 4 };
+    static struct shopper shoppers[SHOPPERS];
     atomic_bool stop = false;
     int64_t option = given_option(100, 100000);
     int paid = 0;
@@ -149,33 +164,51 @@ static void shop_while_killing(const char *name)
         shoppers[i] = (struct shopper){.option_id = option, .stop = &stop};
         pthread_create(&shoppers[i].thread, NULL, shop, &shoppers[i]);
     }
-    for (int i = 0; i < 4; i++) {
+    for (int turn = 0; turn < TURNS; turn++) {
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-        stack_signal(name, i % stack_replicas(), SIGKILL);
-        nanosleep(&(struct timespec){.tv_nsec = 500 * 1000000}, NULL);
-        stack_start(name, i % stack_replicas());
+        strike(name, turn);
     }
     atomic_store(&stop, true);
     for (int i = 0; i < SHOPPERS; i++) {
         pthread_join(shoppers[i].thread, NULL);
         cr_assert_eq(shoppers[i].unexpected, 0, "a request ended with %ld", shoppers[i].unexpected);
-        paid += shoppers[i].paid;
+        paid += shoppers[i].paid_count;
     }
     cr_assert_gt(paid, 20, "only %d orders were paid", paid);
     expect_laws_hold();
 }
 
+static void kill_a_replica(const char *name, int turn)
+{
+    int replica = turn % stack_replicas();
+    stack_signal(name, replica, SIGKILL);
+    nanosleep(&(struct timespec){.tv_nsec = 500 * 1000000}, NULL);
+    stack_start(name, replica);
+}
+
+static void crash_the_database(const char *name, int turn)
+{
+    (void)name;
+    (void)turn;
+    stack_crash_database();
+}
+
+Test(faults, killing_postgresql_loses_nothing_that_was_acknowledged)
+{
+    shop_during(crash_the_database, NULL);
+}
+
 Test(faults, killing_a_user_replica_fails_no_journey_that_is_retried)
 {
-    shop_while_killing("user");
+    shop_during(kill_a_replica, "user");
 }
 
 Test(faults, killing_a_product_replica_fails_no_journey_that_is_retried)
 {
-    shop_while_killing("product");
+    shop_during(kill_a_replica, "product");
 }
 
 Test(faults, killing_an_order_replica_fails_no_journey_that_is_retried)
 {
-    shop_while_killing("order");
+    shop_during(kill_a_replica, "order");
 }

@@ -1,9 +1,11 @@
 // The customer's journeys, read as transcripts. Each ends by checking the laws of SPEC 8.
 
+#include "lib/db/db.h"
 #include "tests/support/shop.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct http_reply pay_with(struct http_client *customer, int64_t order_id,
@@ -141,6 +143,43 @@ Test(journey, an_order_that_nobody_pays_expires_and_gives_its_stock_back)
     cr_assert_eq(available_stock(option), 3);
     cr_assert_str_eq(coupon_status(customer, coupon), "AVAILABLE");
     expect_reply(pay_with(customer, order_id, 0), 409, "ORDER_EXPIRED");
+    http_close(customer);
+}
+
+// Takes the hold away as a sweep would that came too early: the option's count goes with it.
+static void lose_hold(int64_t order_id)
+{
+    SCOPED(db) *db = db_create(getenv("BARO_PRODUCT_DATABASE_URL"), "e2e");
+    static const struct statement LOSE = {
+        "e2e_lose_hold",
+        "WITH lost AS (UPDATE hold SET status = 'RELEASED' WHERE order_id = $1::bigint"
+        "              RETURNING option_id, quantity)"
+        " UPDATE product_option o SET held = held - lost.quantity FROM lost"
+        " WHERE o.id = lost.option_id"};
+    int64_t affected = 0;
+    cr_assert_not(failed(db_execute(db, &LOSE, PARAMS(p_int64(order_id)), &affected)));
+    cr_assert_eq(affected, 1);
+}
+
+Test(journey, a_payment_whose_hold_was_lost_gives_money_and_coupon_back)
+{
+    struct http_client *customer = given_customer(50000);
+    int64_t option = given_option(20000, 10);
+    int64_t coupon = claim(customer, given_campaign("FIXED", 1000, 5));
+    int64_t order_id = place_order(customer, option, 1, coupon);
+
+    lose_hold(order_id);
+    expect_reply(pay_with(customer, order_id, 0), 409, NULL);
+    struct http_reply read = get_order(customer, order_id);
+    cr_assert_str_eq(json_word(read.json, "status"), "EXPIRED");
+    cr_assert_str_eq(json_word(read.json, "payments.0.status"), "FAILED");
+    cr_assert_eq(balance_of(customer), 50000, "taken and given back");
+    struct http_reply history = http_call(customer, "GET", "/me/balance/history", NULL);
+    cr_assert_str_eq(json_word(history.json, "items.0.type"), "REFUND");
+    cr_assert_str_eq(json_word(history.json, "items.1.type"), "USE");
+    cr_assert_str_eq(coupon_status(customer, coupon), "AVAILABLE");
+    cr_assert_eq(available_stock(option), 10);
+    expect_laws_hold();
     http_close(customer);
 }
 

@@ -52,3 +52,14 @@ int stack_replicas(void)
     snprintf(path, sizeof path, "%s/run/replicas", stack_folder());
     return read_number(path);
 }
+
+void stack_crash_database(void)
+{
+    char path[512], command[1024];
+    snprintf(path, sizeof path, "%s/postgres/postmaster.pid", stack_folder());
+    pid_t pid = read_number(path);
+    cr_assert_gt(pid, 1, "%s names no process", path);
+    cr_assert_eq(kill(pid, SIGKILL), 0, "PostgreSQL (pid %d) is not running", (int)pid);
+    snprintf(command, sizeof command, "deploy/local/servers start '%s'", stack_folder());
+    cr_assert_eq(system(command), 0, "PostgreSQL does not start again");
+}

@@ -10,3 +10,6 @@ void stack_start(const char *name, int replica);
 
 // Number of replicas of each service.
 int stack_replicas(void);
+
+// Kills PostgreSQL with all its backends (kill -9) and starts it again; returns when it answers.
+void stack_crash_database(void);
