@@ -171,9 +171,8 @@ const struct asked *hold(struct booth *booth, struct wish wish)
     return rig_await(start_hold(booth, wish));
 }
 
-static Baro__SagaStep redeem_step(int64_t saga_id, bool compensation)
+static Baro__SagaStep make_step(int64_t saga_id, char *name, bool compensation)
 {
-    static char name[] = "redeem_coupon";
     Baro__SagaStep step;
     baro__saga_step__init(&step);
     step.saga_id = saga_id;
@@ -182,9 +181,11 @@ static Baro__SagaStep redeem_step(int64_t saga_id, bool compensation)
     return step;
 }
 
+static char redeem_step[] = "redeem_coupon", release_step[] = "release_coupon";
+
 struct asked *start_redeem(struct booth *booth, int64_t saga_id, struct wish wish)
 {
-    Baro__SagaStep step = redeem_step(saga_id, false);
+    Baro__SagaStep step = make_step(saga_id, redeem_step, false);
     Baro__Coupon__RedeemCouponRequest request;
     baro__coupon__redeem_coupon_request__init(&request);
     request.user_id = wish.user_id;
@@ -199,14 +200,26 @@ const struct asked *redeem(struct booth *booth, int64_t saga_id, struct wish wis
     return rig_await(start_redeem(booth, saga_id, wish));
 }
 
-const struct asked *restore(struct booth *booth, int64_t saga_id, struct wish wish)
+static const struct asked *give_back(struct booth *booth, const Baro__SagaStep *step,
+                                     struct wish wish)
 {
-    Baro__SagaStep step = redeem_step(saga_id, true);
     Baro__Coupon__CouponStepRequest request;
     baro__coupon__coupon_step_request__init(&request);
     request.user_coupon_id = wish.coupon_id;
     request.order_id = wish.order_id;
-    return rig_call(booth->rig, "RestoreCoupon", as_saga(&step), &request.base);
+    return rig_call(booth->rig, "RestoreCoupon", as_saga(step), &request.base);
+}
+
+const struct asked *restore(struct booth *booth, int64_t saga_id, struct wish wish)
+{
+    Baro__SagaStep step = make_step(saga_id, redeem_step, true);
+    return give_back(booth, &step, wish);
+}
+
+const struct asked *release(struct booth *booth, int64_t saga_id, struct wish wish)
+{
+    Baro__SagaStep step = make_step(saga_id, release_step, false);
+    return give_back(booth, &step, wish);
 }
 
 const struct asked *cancel(struct booth *booth, struct as as, int64_t coupon_id)

@@ -61,6 +61,9 @@ struct asked *start_redeem(struct booth *booth, int64_t saga_id, struct wish wis
 const struct asked *redeem(struct booth *booth, int64_t saga_id, struct wish wish);
 const struct asked *restore(struct booth *booth, int64_t saga_id, struct wish wish);
 
+// The step of a saga that gives back what its order has, whatever the pay saga has done.
+const struct asked *release(struct booth *booth, int64_t saga_id, struct wish wish);
+
 const struct asked *cancel(struct booth *booth, struct as as, int64_t coupon_id);
 
 void expect_discount(const struct asked *asked, int64_t discount_won);
