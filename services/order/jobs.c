@@ -56,8 +56,10 @@ static struct status expire_lot(struct order_service *service, struct db *db, si
         return st;
     }
     st = db_commit(db);
-    if (!failed(st))
+    if (!failed(st)) {
+        metric_add(service->counters.expired, (int64_t)set.count);
         sagas_launch(service->sagas, launches, set.count);
+    }
     *count = set.count;
     return st;
 }

@@ -165,9 +165,14 @@ void place_committed(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         const struct call *call = batch->calls[i];
         struct placing *placing = placing_of(call);
-        if (placing && call->settled && (failed(call->status) || call->replayed))
+        if (!placing)
+            continue;
+        bool inserted = call->deferred || (!failed(call->status) && !call->replayed);
+        if (!inserted)
             placing_give_back(placing);
-        else if (placing && call->deferred)
+        else
+            metric_add(service->counters.placed, 1);
+        if (call->deferred)
             launches[count++] = *placing->launch;
     }
     sagas_launch(service->sagas, launches, count);

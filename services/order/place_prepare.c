@@ -42,6 +42,7 @@ static void stop(struct placing *placing, struct status st)
     st.field = copied(call->arena, st.field);
     st.message = copied(call->arena, st.message);
     placing_give_back(placing);
+    count_refusal(&placing->service->counters, st);
     call_refuse(call, st);
     if (status_is_definite(st))
         call_record(call);

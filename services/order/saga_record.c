@@ -328,13 +328,24 @@ struct status end_saga_handle(struct batch *batch)
     return save(&recording);
 }
 
+static void count_end(const struct counters *counters, const Baro__Order__SagaRecord *record)
+{
+    if (strcmp(record->kind, pay_saga.kind) == 0)
+        count_payment(counters, record->held, failure_of(record));
+    else if (strcmp(record->kind, refund_saga.kind) == 0)
+        metric_add(counters->refunded, 1);
+}
+
 void end_saga_committed(struct batch *batch)
 {
     struct order_service *service = batch->service;
     for (size_t i = 0; i < batch->count; i++) {
         const struct call *call = batch->calls[i];
         const struct ended *ended = call->prepared;
-        if (call->settled && !failed(call->status) && ended->view)
+        if (!call->settled || failed(call->status))
+            continue;
+        count_end(&service->counters, record_of(call));
+        if (ended->view)
             sagas_answer(service->sagas, record_of(call)->saga_id, ended->answer,
                          &ended->view->base);
     }

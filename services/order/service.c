@@ -75,6 +75,7 @@ struct status order_service_start(struct order_service *service, struct dispatch
 {
     const struct order_settings *settings = service->settings;
     service->dispatcher = dispatcher;
+    counters_init(&service->counters);
     service->order_ids = ids_create("order_sequence");
     service->payment_ids = ids_create("payment_sequence");
     service->saga_ids = ids_create("saga_sequence");

@@ -7,6 +7,7 @@
 #include "lib/rpc/client.h"
 #include "lib/rpc/dispatcher.h"
 #include "lib/service/service.h"
+#include "services/order/counters.h"
 #include "services/order/id_pool.h"
 #include "services/order/sagas.h"
 
@@ -31,6 +32,7 @@ struct order_service {
     struct ids *order_ids, *payment_ids, *saga_ids;
     struct id_pool *pool; // order ids for PlaceOrder's `prepare`
     struct sagas *sagas;
+    struct counters counters;
 };
 
 extern const struct method_table order_methods;
