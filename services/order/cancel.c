@@ -1,7 +1,7 @@
 // CancelOrder: a PENDING order is CANCELLED at once and gives back what it held; a PAID one is
 // refunded by a saga, whose end the call waits for. Everything else is refused.
 
-#include "services/order/access.h"
+#include "services/order/owner.h"
 #include "services/order/starts.h"
 #include "services/order/wire.h"
 
@@ -18,7 +18,7 @@ static void cancel(struct saga_starts *starts, struct order *order, struct call 
         call_refuse(call, refuse(REASON_ORDER_NOT_FOUND, "there is no such order"));
         return;
     }
-    struct status st = access_check_owner(call->caller, order->user_id);
+    struct status st = owner_check(call->caller, order->user_id);
     if (failed(st)) {
         call_refuse(call, st);
         return;
@@ -42,7 +42,6 @@ struct status cancel_handle(struct batch *batch)
     struct call *call;
     size_t count = 0;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = request_of(call)->order_id;
     if (count == 0)

@@ -4,7 +4,6 @@
 // added); `handle` locks the lines again, changes them, and shows the cart with those facts. A line
 // that came in between has no facts and shows in the next look at the cart.
 
-#include "services/order/access.h"
 #include "services/order/service.h"
 #include "services/order/store.h"
 
@@ -13,6 +12,7 @@
 #include "lib/base/money.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
+#include "lib/service/access.h"
 #include "proto/order.pb-c.h"
 #include "proto/product.pb-c.h"
 #include "services/order/wire.h"
@@ -112,7 +112,7 @@ static struct status check_numbers(const struct call *call)
 void cart_prepare(struct call *call)
 {
     struct order_service *service = call->service;
-    struct status st = access_check(call->method->name, call->caller);
+    struct status st = access_check(ACCESS_USER, call->caller, false);
     if (!failed(st))
         st = check_numbers(call);
     if (failed(st)) {
@@ -202,7 +202,6 @@ struct status get_cart_handle(struct batch *batch)
 {
     struct cart_set set;
     struct call *call;
-    access_filter(batch);
     struct status st = load_users(batch, false, 0, &set);
     for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         show_cart(batch, call, &set);
@@ -280,7 +279,6 @@ static struct status change_carts(struct batch *batch,
 {
     struct cart_set set;
     struct call *call;
-    access_filter(batch);
     struct status st = load_users(batch, true, batch->count, &set);
     if (failed(st))
         return st;
@@ -312,7 +310,6 @@ struct status remove_cart_item_handle(struct batch *batch)
     size_t count = 0, gone_count = 0;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
     int64_t *gone = arena_array(batch->arena, batch->count, sizeof(*gone));
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = ((const Baro__Order__RemoveCartItemRequest *)call->request)->item_id;
     struct status st = store_load_cart(batch->tx, batch->arena, NULL, 0, ids, count, true, &set);
@@ -375,7 +372,6 @@ struct status find_cart_items_handle(struct batch *batch)
     struct cart_set set;
     struct call *call;
     size_t users = 0, count = 0, room = 0;
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         room += find_request(call)->n_item_ids;
     int64_t *user_ids = arena_array(batch->arena, batch->count, sizeof(*user_ids));

@@ -64,22 +64,25 @@ static struct status expire_lot(struct order_service *service, struct db *db, si
     return st;
 }
 
-struct status expire_orders(void *service, struct db *db)
+struct status expire_orders(void *service, struct db *db, struct arena *arena)
 {
+    (void)arena;
     struct status st = OK;
     for (size_t count = EXPIRE_LOT; count == EXPIRE_LOT && !failed(st);)
         st = expire_lot(service, db, &count);
     return st;
 }
 
-static struct status keep_sagas(void *service, struct db *db)
+static struct status keep_sagas(void *service, struct db *db, struct arena *arena)
 {
+    (void)arena;
     return sagas_keep(((struct order_service *)service)->sagas, db);
 }
 
-static struct status prune(void *service, struct db *db)
+static struct status prune(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
+    (void)arena;
     int64_t deleted;
     struct status st = inbox_prune(db, PRUNE_LOT, &deleted);
     if (!failed(st))
@@ -89,9 +92,10 @@ static struct status prune(void *service, struct db *db)
     return st;
 }
 
-static struct status make_partitions(void *service, struct db *db)
+static struct status make_partitions(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
+    (void)arena;
     return store_make_partitions(db);
 }
 

@@ -1,6 +1,5 @@
 // PayOrder: PENDING -> PAYING with a new attempt and its saga; the call waits for the saga's end.
 
-#include "services/order/access.h"
 #include "services/order/starts.h"
 
 #include "lib/base/protobuf.h"
@@ -104,7 +103,6 @@ struct status pay_handle(struct batch *batch)
     struct call *call;
     size_t count = 0;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = request_of(call)->order_id;
     if (count == 0)

@@ -4,6 +4,8 @@
 
 #include "lib/base/macros.h"
 
+#include <assert.h>
+
 static const struct {
     enum payment_status from;
     enum payment_event event;
@@ -22,10 +24,21 @@ static const char *const STATUS_NAMES[] = {
     [PAYMENT_CANCELLED] = "CANCELLED", [PAYMENT_REFUNDED] = "REFUNDED",
 };
 
+static const char *const EVENT_NAMES[PAYMENT_EVENT_COUNT] = {
+    [PAYMENT_PROCESS] = "process", [PAYMENT_COMPLETE] = "complete", [PAYMENT_FAIL] = "fail",
+    [PAYMENT_CANCEL] = "cancel",   [PAYMENT_REFUND] = "refund",
+};
+
 const char *payment_status_name(enum payment_status status)
 {
     bool known = (size_t)status < COUNT(STATUS_NAMES) && STATUS_NAMES[status];
     return known ? STATUS_NAMES[status] : "";
+}
+
+const char *payment_event_name(enum payment_event event)
+{
+    assert(event < PAYMENT_EVENT_COUNT);
+    return EVENT_NAMES[event];
 }
 
 bool payment_next(enum payment_status from, enum payment_event event, enum payment_status *to)

@@ -29,6 +29,9 @@ enum payment_event {
 // "COMPLETED"; "" for a number that is no status.
 const char *payment_status_name(enum payment_status status);
 
+// "refund"; for the diagrams.
+const char *payment_event_name(enum payment_event event);
+
 // Where the event leads; false (nothing written) for an edge that SPEC 2 does not draw.
 bool payment_next(enum payment_status from, enum payment_event event, enum payment_status *to);
 

@@ -4,7 +4,6 @@
 #include "services/order/place.h"
 
 #include "lib/base/timeid.h"
-#include "services/order/access.h"
 #include "services/order/starts.h"
 #include "services/order/wire.h"
 
@@ -91,7 +90,6 @@ static struct status make_orders(struct batch *batch, struct cart_set *cart, str
 {
     struct call *call;
     *count = 0;
-    access_filter(batch);
     struct status st = lock_cart(batch, cart);
     if (failed(st))
         return st;
@@ -183,7 +181,6 @@ struct status reserve_ids_handle(struct batch *batch)
 {
     struct order_service *service = batch->service;
     struct call *call;
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         int64_t *ids = arena_array(batch->arena, ID_POOL_REFILL, sizeof(*ids));
         struct status st = ids_take(service->order_ids, batch->tx, ID_POOL_REFILL, ids);

@@ -1,13 +1,13 @@
 // What can be read: orders, payments, sagas, events. Nothing here changes anything.
 
-#include "services/order/access.h"
-#include "services/order/page.h"
+#include "services/order/owner.h"
 #include "services/order/service.h"
 #include "services/order/wire.h"
 
 #include "lib/base/macros.h"
 #include "lib/base/protobuf.h"
 #include "lib/bus/outbox.h"
+#include "lib/service/page.h"
 
 #include <string.h>
 
@@ -22,7 +22,7 @@ static void show_order(struct batch *batch, struct call *call, const struct orde
         call_refuse(call, refuse(REASON_ORDER_NOT_FOUND, "there is no such order"));
         return;
     }
-    struct status st = access_check_owner(call->caller, order->user_id);
+    struct status st = owner_check(call->caller, order->user_id);
     if (failed(st))
         call_refuse(call, st);
     else
@@ -35,7 +35,6 @@ struct status get_order_handle(struct batch *batch)
     struct call *call;
     size_t count = 0;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = get_request(call)->order_id;
     if (count == 0)
@@ -47,6 +46,26 @@ struct status get_order_handle(struct batch *batch)
     return st;
 }
 
+enum { KEYS_MAX = 2 };
+
+// The page that a list was asked for: the rows below these keys.
+struct page {
+    int64_t size;
+    int64_t before[KEYS_MAX];
+};
+
+static struct status parse_page(struct call *call, const char *list, size_t keys, int32_t size,
+                                const char *token, struct page *page)
+{
+    *page = (struct page){
+        .before = {INT64_MAX, INT64_MAX}
+    };
+    struct status st = page_size(size, &page->size);
+    if (failed(st) || token[0] == '\0')
+        return st;
+    return page_token_parse(call->arena, token, list, page->before, keys);
+}
+
 static struct status list_orders(struct batch *batch, struct call *call)
 {
     const Baro__Order__ListOrdersRequest *request =
@@ -55,7 +74,8 @@ static struct status list_orders(struct batch *batch, struct call *call)
     struct order_set set;
     int64_t *ids;
     size_t count;
-    struct status st = page_parse(call->arena, request->page_size, request->page_token, &page);
+    struct status st =
+        parse_page(call, "orders", 1, request->page_size, request->page_token, &page);
     if (!failed(st) && request->status && !order_status_name((enum order_status)request->status)[0])
         st = invalid("status", "is not the status of an order");
     if (failed(st)) {
@@ -75,7 +95,7 @@ static struct status list_orders(struct batch *batch, struct call *call)
     for (size_t i = set.count; i-- > 0;)
         reply->items[reply->n_items++] = wire_order(batch->arena, &set.orders[i]);
     if (count > shown)
-        reply->next_page_token = page_token(batch->arena, (int64_t[]){ids[shown - 1], 0});
+        reply->next_page_token = page_token(batch->arena, "orders", &ids[shown - 1], 1);
     call_reply(call, &reply->base);
     return OK;
 }
@@ -84,7 +104,6 @@ struct status list_orders_handle(struct batch *batch)
 {
     struct call *call;
     struct status st = OK;
-    access_filter(batch);
     for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         st = list_orders(batch, call);
     return st;
@@ -116,7 +135,8 @@ static struct status list_payments(struct batch *batch, struct call *call)
     struct order_set set;
     struct payment_key *keys;
     size_t count;
-    struct status st = page_parse(call->arena, request->page_size, request->page_token, &page);
+    struct status st =
+        parse_page(call, "payments", 2, request->page_size, request->page_token, &page);
     if (failed(st)) {
         call_refuse(call, st);
         return OK;
@@ -135,8 +155,9 @@ static struct status list_payments(struct batch *batch, struct call *call)
     for (size_t i = 0; i < shown; i++)
         reply->items[reply->n_items++] = wire_payment(batch->arena, find_payment(&set, keys[i]));
     if (count > shown)
-        reply->next_page_token = page_token(
-            batch->arena, (int64_t[]){keys[shown - 1].order_id, keys[shown - 1].payment_id});
+        reply->next_page_token =
+            page_token(batch->arena, "payments",
+                       (int64_t[]){keys[shown - 1].order_id, keys[shown - 1].payment_id}, 2);
     call_reply(call, &reply->base);
     return OK;
 }
@@ -145,7 +166,6 @@ struct status list_payments_handle(struct batch *batch)
 {
     struct call *call;
     struct status st = OK;
-    access_filter(batch);
     for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         st = list_payments(batch, call);
     return st;
@@ -164,7 +184,7 @@ static void show_payment(struct batch *batch, struct call *call, const struct or
         return;
     }
     const struct order *order = order_set_find(set, payment->order_id);
-    struct status st = access_check_owner(call->caller, order->user_id);
+    struct status st = owner_check(call->caller, order->user_id);
     if (failed(st))
         call_refuse(call, st);
     else
@@ -178,7 +198,6 @@ struct status get_payment_handle(struct batch *batch)
     struct call *call;
     size_t count = 0, found;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         ids[count++] = ((const Baro__Order__GetPaymentRequest *)call->request)->payment_id;
     if (count == 0)
@@ -210,7 +229,7 @@ static struct status list_sagas(struct batch *batch, struct call *call)
     struct page page;
     struct saga_set set;
     int64_t state;
-    struct status st = page_parse(call->arena, request->page_size, request->page_token, &page);
+    struct status st = parse_page(call, "sagas", 1, request->page_size, request->page_token, &page);
     if (!failed(st) && !parse_state(request->state, &state))
         st = invalid("state", "must be RUNNING, COMPENSATING, COMPLETED or COMPENSATED");
     if (failed(st)) {
@@ -229,7 +248,7 @@ static struct status list_sagas(struct batch *batch, struct call *call)
     for (size_t i = set.count; i-- > beyond;)
         reply->items[reply->n_items++] = wire_saga(batch->arena, &set.rows[i]);
     if (beyond)
-        reply->next_page_token = page_token(batch->arena, (int64_t[]){set.rows[beyond].id, 0});
+        reply->next_page_token = page_token(batch->arena, "sagas", &set.rows[beyond].id, 1);
     call_reply(call, &reply->base);
     return OK;
 }
@@ -238,7 +257,6 @@ struct status list_sagas_handle(struct batch *batch)
 {
     struct call *call;
     struct status st = OK;
-    access_filter(batch);
     for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
         st = list_sagas(batch, call);
     return st;
@@ -248,7 +266,6 @@ struct status get_saga_handle(struct batch *batch)
 {
     struct saga_set set;
     struct call *call;
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         int64_t id = ((const Baro__Order__GetSagaRequest *)call->request)->saga_id;
         struct status st = store_load_sagas(batch->tx, batch->arena, &id, 1, &set);
@@ -265,7 +282,6 @@ struct status get_saga_handle(struct batch *batch)
 struct status find_live_orders_handle(struct batch *batch)
 {
     struct call *call;
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         const Baro__Order__FindLiveOrdersRequest *request =
             (const Baro__Order__FindLiveOrdersRequest *)call->request;
@@ -286,7 +302,6 @@ enum { EVENTS_MAX = 500 };
 struct status fetch_events_handle(struct batch *batch)
 {
     struct call *call;
-    access_filter(batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         const Baro__FetchEventsRequest *request = (const Baro__FetchEventsRequest *)call->request;
         bool modest = request->limit > 0 && request->limit < EVENTS_MAX;

@@ -5,7 +5,6 @@
 // is not its owner any more, or comes after another end, changes nothing. The same end twice (the
 // answer of COMMIT was lost) is answered from what stands there.
 
-#include "services/order/access.h"
 #include "services/order/pay_saga.h"
 #include "services/order/service.h"
 #include "services/order/wire.h"
@@ -143,7 +142,6 @@ struct status record_saga_handle(struct batch *batch)
 {
     struct recording recording;
     struct call *call;
-    access_filter(batch);
     struct status st = load(&recording, batch, ORDER_LOAD_ROW);
     if (failed(st))
         return st;
@@ -319,7 +317,6 @@ struct status end_saga_handle(struct batch *batch)
 {
     struct recording recording;
     struct call *call;
-    access_filter(batch);
     struct status st = load(&recording, batch, ORDER_LOAD_PARTS);
     if (failed(st))
         return st;

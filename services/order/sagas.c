@@ -155,7 +155,7 @@ static void answer_unfinished(void *arg, struct call *call, int64_t order_id)
     Baro__Order__GetOrderRequest request;
     baro__order__get_order_request__init(&request);
     request.order_id = order_id;
-    dispatcher_run(sagas->dispatcher, "baro.order.Order/GetOrder", &request.base, NULL, 0,
+    dispatcher_run(sagas->dispatcher, "baro.order.Order/ReadOrder", &request.base, NULL, 0,
                    order_read, call);
 }
 

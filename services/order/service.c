@@ -5,37 +5,76 @@
 #include "lib/base/log.h"
 #include "lib/base/macros.h"
 #include "lib/bus/inbox.h"
+#include "lib/service/access.h"
 #include "proto/order.pb-c.h"
 
 #include <string.h>
 
+// clang-format off
+static const struct access_rule RULES[] = {
+    {"GetCart",        ACCESS_USER,    get_cart_handle},
+    {"AddCartItem",    ACCESS_USER,    add_cart_item_handle},
+    {"SetCartItem",    ACCESS_USER,    set_cart_item_handle},
+    {"RemoveCartItem", ACCESS_USER,    remove_cart_item_handle},
+    {"PlaceOrder",     ACCESS_USER,    place_handle},
+    {"Checkout",       ACCESS_USER,    checkout_handle},
+    {"PayOrder",       ACCESS_USER,    pay_handle},
+    {"CancelOrder",    ACCESS_USER,    cancel_handle},
+    {"GetOrder",       ACCESS_USER,    get_order_handle},
+    {"ListOrders",     ACCESS_USER,    list_orders_handle},
+    {"ListPayments",   ACCESS_USER,    list_payments_handle},
+    {"GetPayment",     ACCESS_USER,    get_payment_handle},
+    {"SetOrderStatus", ACCESS_ADMIN,   set_order_status_handle},
+    {"ListSagas",      ACCESS_ADMIN,   list_sagas_handle},
+    {"GetSaga",        ACCESS_ADMIN,   get_saga_handle},
+    {"RetrySaga",      ACCESS_ADMIN,   retry_saga_handle},
+    {"FindLiveOrders", ACCESS_SERVICE, find_live_orders_handle},
+    {"FetchEvents",    ACCESS_SERVICE, fetch_events_handle},
+    {"EndSaga",        ACCESS_SERVICE, end_saga_handle},
+    {"RecordSaga",     ACCESS_SERVICE, record_saga_handle},
+    {"ReadOrder",      ACCESS_SERVICE, get_order_handle},
+    {"FindCartItems",  ACCESS_SERVICE, find_cart_items_handle},
+    {"ReserveIds",     ACCESS_SERVICE, reserve_ids_handle},
+};
+// clang-format on
+
+static struct status handle(struct batch *batch)
+{
+    return access_handle(batch, RULES, COUNT(RULES));
+}
+
+#define READ .kind = METHOD_READ, .handle = handle
+#define WRITE .kind = METHOD_WRITE, .handle = handle
 #define KEYED .guard = &idempotency_guard
+
+// How long a caller may wait for the end of a saga.
+enum { SAGA_WAIT_MS = 30000 };
 
 // clang-format off
 static const struct method METHODS[] = {
-    {"GetCart",        METHOD_READ,         .prepare = cart_prepare,     .handle = get_cart_handle},
-    {"AddCartItem",    METHOD_WRITE, KEYED, .prepare = cart_prepare,     .handle = add_cart_item_handle},
-    {"SetCartItem",    METHOD_WRITE,        .prepare = cart_prepare,     .handle = set_cart_item_handle},
-    {"RemoveCartItem", METHOD_WRITE,        .handle = remove_cart_item_handle},
-    {"PlaceOrder",     METHOD_WRITE, KEYED, .prepare = place_prepare,    .handle = place_handle,    .committed = place_committed},
-    {"Checkout",       METHOD_WRITE, KEYED, .prepare = checkout_prepare, .handle = checkout_handle, .committed = place_committed,
-                       .timeout_ms = 30000},
-    {"PayOrder",       METHOD_WRITE, KEYED, .handle = pay_handle,        .committed = launch_committed, .timeout_ms = 30000},
-    {"CancelOrder",    METHOD_WRITE, KEYED, .handle = cancel_handle,     .committed = launch_committed},
-    {"GetOrder",       METHOD_READ,         .handle = get_order_handle},
-    {"ListOrders",     METHOD_READ,         .handle = list_orders_handle},
-    {"ListPayments",   METHOD_READ,         .handle = list_payments_handle},
-    {"GetPayment",     METHOD_READ,         .handle = get_payment_handle},
-    {"SetOrderStatus", METHOD_WRITE, KEYED, .handle = set_order_status_handle},
-    {"ListSagas",      METHOD_READ,         .handle = list_sagas_handle},
-    {"GetSaga",        METHOD_READ,         .handle = get_saga_handle},
-    {"RetrySaga",      METHOD_WRITE,        .handle = retry_saga_handle, .committed = retry_saga_committed},
-    {"FindLiveOrders", METHOD_READ,         .handle = find_live_orders_handle},
-    {"FetchEvents",    METHOD_READ,         .handle = fetch_events_handle},
-    {"EndSaga",        METHOD_WRITE,        .handle = end_saga_handle,   .committed = end_saga_committed},
-    {"RecordSaga",     METHOD_WRITE,        .handle = record_saga_handle},
-    {"FindCartItems",  METHOD_READ,         .handle = find_cart_items_handle},
-    {"ReserveIds",     METHOD_READ,         .handle = reserve_ids_handle, .committed = reserve_ids_committed},
+    {"GetCart",        READ,         .prepare = cart_prepare},
+    {"AddCartItem",    WRITE, KEYED, .prepare = cart_prepare},
+    {"SetCartItem",    WRITE,        .prepare = cart_prepare},
+    {"RemoveCartItem", WRITE},
+    {"PlaceOrder",     WRITE, KEYED, .prepare = place_prepare,    .committed = place_committed},
+    {"Checkout",       WRITE, KEYED, .prepare = checkout_prepare, .committed = place_committed, .timeout_ms = SAGA_WAIT_MS},
+    {"PayOrder",       WRITE, KEYED, .committed = launch_committed, .timeout_ms = SAGA_WAIT_MS},
+    {"CancelOrder",    WRITE, KEYED, .committed = launch_committed},
+    {"GetOrder",       READ},
+    {"ListOrders",     READ},
+    {"ListPayments",   READ},
+    {"GetPayment",     READ},
+    {"SetOrderStatus", WRITE, KEYED},
+    {"ListSagas",      READ},
+    {"GetSaga",        READ},
+    {"RetrySaga",      WRITE,        .committed = retry_saga_committed},
+    {"FindLiveOrders", READ},
+    {"FetchEvents",    READ},
+    {"EndSaga",        WRITE,        .committed = end_saga_committed},
+    {"RecordSaga",     WRITE},
+    {"ReadOrder",      READ},
+    {"FindCartItems",  READ},
+    {"ReserveIds",     READ,         .committed = reserve_ids_committed},
 };
 // clang-format on
 

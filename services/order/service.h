@@ -94,4 +94,4 @@ struct status remove_cart_item_handle(struct batch *batch);
 struct status find_cart_items_handle(struct batch *batch);
 
 // jobs.c
-struct status expire_orders(void *service, struct db *db);
+struct status expire_orders(void *service, struct db *db, struct arena *arena);

@@ -127,7 +127,8 @@ void life_pass_time(struct life *life, int64_t ms)
 
 void life_expire(struct life *life)
 {
-    must(expire_orders(&life->service, life->jobs));
+    SCOPED(arena) *arena = arena_create();
+    must(expire_orders(&life->service, life->jobs, arena));
 }
 
 void life_keep(struct life *life)
@@ -241,7 +242,7 @@ const Baro__Order__OrderView *await_status(struct life *life, int64_t order_id,
 {
     int64_t until_us = clock_monotonic_us() + AWAIT_MS * US_PER_MS;
     for (;;) {
-        const Baro__Order__OrderView *order = reply_of(get(life, as_service(), order_id));
+        const Baro__Order__OrderView *order = reply_of(get(life, as_admin(), order_id));
         if (order->status == status)
             return order;
         cr_assert(clock_monotonic_us() < until_us, "the order is still %s",
