@@ -54,6 +54,11 @@ static const struct {
     [COUPON_CANCELLED] = {"CANCELLED", "CANCELLED"},
 };
 
+static const char *const EVENTS[COUPON_EVENT_COUNT] = {
+    [COUPON_HOLD] = "hold",     [COUPON_REDEEM] = "redeem", [COUPON_RESTORE] = "restore",
+    [COUPON_EXPIRE] = "expire", [COUPON_CANCEL] = "cancel",
+};
+
 static const char *const TYPES[] = {[COUPON_FIXED] = "FIXED", [COUPON_PERCENT] = "PERCENT"};
 
 const char *coupon_status_name(enum coupon_status status)
@@ -67,6 +72,11 @@ enum coupon_status coupon_status_parse(const char *name)
         if (!strcmp(STATUSES[i].name, name))
             return (enum coupon_status)i;
     return 0;
+}
+
+const char *coupon_event_name(enum coupon_event event)
+{
+    return EVENTS[event];
 }
 
 struct coupon_entry coupon_issued(const struct user_coupon *coupon)

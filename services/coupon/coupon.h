@@ -16,7 +16,14 @@ enum coupon_status {
     COUPON_CANCELLED = 5,
 };
 
-enum coupon_event { COUPON_HOLD, COUPON_REDEEM, COUPON_RESTORE, COUPON_EXPIRE, COUPON_CANCEL };
+enum coupon_event {
+    COUPON_HOLD,    // an order wants it
+    COUPON_REDEEM,  // its order is being paid
+    COUPON_RESTORE, // its order does not need it any more
+    COUPON_EXPIRE,  // its validity is over
+    COUPON_CANCEL,  // an admin takes it away
+    COUPON_EVENT_COUNT,
+};
 
 // A campaign. `value` is in hundredths: of a won (whole won only) or of a percent.
 struct campaign {
@@ -102,6 +109,9 @@ struct status coupon_cancel(struct user_coupon *coupon);
 // "AVAILABLE" for COUPON_AVAILABLE; the status with that name, or 0.
 const char *coupon_status_name(enum coupon_status status);
 enum coupon_status coupon_status_parse(const char *name);
+
+// "redeem" for COUPON_REDEEM.
+const char *coupon_event_name(enum coupon_event event);
 
 // "PERCENT" for COUPON_PERCENT; the type with that name, or 0.
 const char *coupon_type_name(enum coupon_type type);
