@@ -28,6 +28,7 @@ struct job_runner {
     bool stopping;
     void *service;
     struct db *db;
+    struct arena *arena; // of the job that runs
     size_t count;
     struct schedule schedules[];
 };
@@ -35,7 +36,7 @@ struct job_runner {
 static void run_job(struct job_runner *runner, struct schedule *schedule)
 {
     int64_t started_us = clock_monotonic_us();
-    struct status st = schedule->job->run(runner->service, runner->db);
+    struct status st = schedule->job->run(runner->service, runner->db, runner->arena);
 
     metric_add(schedule->runs, 1);
     metric_observe(schedule->seconds, clock_monotonic_us() - started_us);
@@ -43,6 +44,7 @@ static void run_job(struct job_runner *runner, struct schedule *schedule)
         metric_add(schedule->failures, 1);
         log_warn("job failed", log_text("job", schedule->job->name), log_status(st));
     }
+    arena_reset(runner->arena);
 }
 
 static struct schedule *next_due(struct job_runner *runner)
@@ -103,6 +105,7 @@ struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *
     runner->service = service;
     runner->count = count;
     runner->db = db_create(database_url, "jobs");
+    runner->arena = arena_create();
     for (size_t i = 0; i < count; i++)
         schedule_init(&runner->schedules[i], &jobs[i], scratch);
 
@@ -144,6 +147,7 @@ void job_runner_stop(struct job_runner *runner)
     pthread_mutex_unlock(&runner->lock);
     pthread_join(runner->thread, NULL);
     db_destroy(runner->db);
+    arena_destroy(runner->arena);
     pthread_cond_destroy(&runner->changed);
     pthread_mutex_destroy(&runner->lock);
     free(runner);

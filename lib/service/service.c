@@ -94,8 +94,9 @@ static struct status make_dispatcher(struct service_runtime *runtime)
     return dispatcher_add(runtime->dispatcher, runtime->definition->methods);
 }
 
-static struct status renew_leases(void *service, struct db *db)
+static struct status renew_leases(void *service, struct db *db, struct arena *arena)
 {
+    (void)arena;
     struct service_runtime *runtime = service;
     uint32_t partitions = 0;
     struct status st = leases_renew(db, runtime->settings->instance, LEASE_MS, &partitions);

@@ -39,7 +39,8 @@ void service_settings_load_or_exit(int argc, char **argv, const struct setting *
 struct job {
     const char *name;
     int64_t period_ms;
-    struct status (*run)(void *service, struct db *db);
+    // What it allocates from `arena` lives until its status is logged.
+    struct status (*run)(void *service, struct db *db, struct arena *arena);
 };
 
 struct service_runtime;

@@ -19,20 +19,21 @@ enum {
     SWEEP_LEASE_MS = MINUTE_MS,
 };
 
-static struct status expire(void *service, struct db *db)
+static struct status expire(void *service, struct db *db, struct arena *arena)
 {
     int64_t expired = EXPIRE_LIMIT;
     struct status st = OK;
 
     (void)service;
+    (void)arena;
     while (!failed(st) && expired == EXPIRE_LIMIT)
         st = store_expire_coupons(db, EXPIRE_LIMIT, &expired);
     return st;
 }
 
-static struct status sweep_lot(const struct coupon_service *service, struct db *db, size_t *claimed)
+static struct status sweep_lot(const struct coupon_service *service, struct db *db,
+                               struct arena *arena, size_t *claimed)
 {
-    SCOPED(arena) *arena = arena_create();
     int64_t *orders;
     size_t dead;
 
@@ -47,27 +48,29 @@ static struct status sweep_lot(const struct coupon_service *service, struct db *
 // A reservation outlives its time only while its order does: a payment may still want it. The sweep
 // puts the time of a lot off, asks the order service, and gives back what dead orders have; if it
 // dies anywhere, the next one takes the lot up again.
-static struct status sweep(void *service, struct db *db)
+static struct status sweep(void *service, struct db *db, struct arena *arena)
 {
     struct status st = OK;
     size_t claimed = 1;
 
     for (int lot = 0; !failed(st) && claimed && lot < SWEEP_LOTS_MAX; lot++)
-        st = sweep_lot(service, db, &claimed);
+        st = sweep_lot(service, db, arena, &claimed);
     return st;
 }
 
-static struct status prune_idempotency(void *service, struct db *db)
+static struct status prune_idempotency(void *service, struct db *db, struct arena *arena)
 {
     int64_t deleted;
     (void)service;
+    (void)arena;
     return inbox_prune(db, PRUNE_LIMIT, &deleted);
 }
 
-static struct status prune_barrier(void *service, struct db *db)
+static struct status prune_barrier(void *service, struct db *db, struct arena *arena)
 {
     int64_t deleted;
     (void)service;
+    (void)arena;
     return barrier_prune(db, BARRIER_KEEP_MS, PRUNE_LIMIT, &deleted);
 }
 

@@ -96,9 +96,8 @@ static struct status release_dead(struct db *db, struct arena *arena, const int6
 }
 
 static struct status sweep_lot(const struct product_service *service, struct db *db,
-                               size_t *claimed)
+                               struct arena *arena, size_t *claimed)
 {
-    SCOPED(arena) *arena = arena_create();
     int64_t *orders, *live = NULL;
     size_t count, live_count = 0;
     struct status st = store_claim_expired(db, arena, SWEEP_LOT, SWEEP_LEASE_MS, &orders, &count);
@@ -122,25 +121,27 @@ static struct status sweep_lot(const struct product_service *service, struct db 
     return OK;
 }
 
-struct status sweep_holds(void *service, struct db *db)
+struct status sweep_holds(void *service, struct db *db, struct arena *arena)
 {
     struct status st = OK;
     size_t claimed = 1;
     for (int lot = 0; !failed(st) && claimed && lot < SWEEP_LOTS_MAX; lot++)
-        st = sweep_lot(service, db, &claimed);
+        st = sweep_lot(service, db, arena, &claimed);
     return st;
 }
 
-static struct status prune_idempotency(void *service, struct db *db)
+static struct status prune_idempotency(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
+    (void)arena;
     int64_t deleted;
     return inbox_prune(db, PRUNE_LIMIT, &deleted);
 }
 
-static struct status prune_barrier(void *service, struct db *db)
+static struct status prune_barrier(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
+    (void)arena;
     int64_t deleted;
     return barrier_prune(db, BARRIER_KEEP_MS, PRUNE_LIMIT, &deleted);
 }

@@ -26,7 +26,7 @@ struct status ask_live_orders(void *client, struct arena *arena, const int64_t *
                               size_t count, int64_t **live, size_t *live_count);
 
 // jobs.c: releases the expired holds of orders that do not live.
-struct status sweep_holds(void *service, struct db *db);
+struct status sweep_holds(void *service, struct db *db, struct arena *arena);
 
 // products.c
 struct status handle_list_products(struct batch *batch);

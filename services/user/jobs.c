@@ -15,30 +15,34 @@ enum {
     PRUNE_LIMIT = 10000,
 };
 
-static struct status prune_idempotency(void *service, struct db *db)
+static struct status prune_idempotency(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
+    (void)arena;
     int64_t deleted;
     return inbox_prune(db, PRUNE_LIMIT, &deleted);
 }
 
-static struct status prune_barrier(void *service, struct db *db)
+static struct status prune_barrier(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
+    (void)arena;
     int64_t deleted;
     return barrier_prune(db, BARRIER_KEEP_MS, PRUNE_LIMIT, &deleted);
 }
 
-static struct status prune_sessions(void *service, struct db *db)
+static struct status prune_sessions(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
+    (void)arena;
     int64_t deleted;
     return store_prune_sessions(db, PRUNE_LIMIT, &deleted);
 }
 
-static struct status make_partitions(void *service, struct db *db)
+static struct status make_partitions(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
+    (void)arena;
     return store_make_partitions(db);
 }
 

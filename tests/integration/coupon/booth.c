@@ -85,10 +85,11 @@ struct status booth_run_job(struct booth *booth, const char *name)
     static const struct coupon_settings settings = {.sweep_period_ms = 1000};
     struct job jobs[COUPON_JOB_COUNT];
     SCOPED(db) *db = rig_db(booth->rig);
+    SCOPED(arena) *arena = arena_create();
     coupon_jobs_init(&settings, jobs);
     for (size_t i = 0; i < COUPON_JOB_COUNT; i++)
         if (!strcmp(jobs[i].name, name))
-            return jobs[i].run(&booth->service, db);
+            return jobs[i].run(&booth->service, db, arena);
     cr_assert_fail("no job %s", name);
     return OK;
 }

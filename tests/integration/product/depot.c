@@ -68,7 +68,8 @@ struct status depot_sweep(struct depot *depot)
 {
     SCOPED(db) *db = rig_db(depot->rig);
     db_set_deadline(db, clock_monotonic_us() + SWEEP_DEADLINE_US);
-    return sweep_holds(&depot->service, db);
+    SCOPED(arena) *arena = arena_create();
+    return sweep_holds(&depot->service, db, arena);
 }
 
 int64_t given_product(struct depot *depot, const int64_t *stocks, size_t count, int64_t *option_ids)

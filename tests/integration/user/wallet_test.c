@@ -364,10 +364,11 @@ Test(wallet_history, lies_in_the_partition_of_its_month_and_months_ahead_have_th
                                  " WHERE inhparent = 'wallet_history'::regclass"),
                  4);
     SCOPED(db) *db = rig_db(rig);
+    SCOPED(arena) *arena = arena_create();
     test_script(db, "CREATE OR REPLACE FUNCTION baro_now() RETURNS timestamptz LANGUAGE sql STABLE"
                     " AS $$ SELECT clock_timestamp() + interval '1 month' $$");
     for (size_t i = 0; i < user_job_count; i++)
-        cr_assert(!failed(user_jobs[i].run(rig->service, db)), "%s", user_jobs[i].name);
+        cr_assert(!failed(user_jobs[i].run(rig->service, db, arena)), "%s", user_jobs[i].name);
     cr_assert_eq(rig_number(rig, "SELECT count(*) FROM pg_inherits"
                                  " WHERE inhparent = 'wallet_history'::regclass"),
                  5);
