@@ -119,7 +119,8 @@ SERVERS := deploy/local/servers
 CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
-test: build $(UNIT) $(INTEGRATION) $(E2E) ## Unit, integration and end-to-end tests on private servers
+test: build $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn ## Unit, integration, churn and end-to-end tests on private servers
+	@$(BUILD)/tests/churn
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
 
