@@ -123,7 +123,7 @@ void call_record(struct call *call);
 // Identity of a call under its idempotency key: 16 bytes from (user, method, key). False without key.
 bool call_idempotency_id(const struct call *call, uint8_t id[16]);
 
-// 16 bytes from the request's content: tells "same key, other body".
+// 16 bytes from the request's content, but for a field wait_ms: tells "same key, other body".
 void call_request_hash(const struct call *call, uint8_t hash[16]);
 
 // The type of the replies of the call's method: guards unpack stored replies with it.

@@ -21,7 +21,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { TAKE_OVER_LIMIT = 200 };
+enum { TAKE_OVER_LIMIT = 200, ANSWER_MS = 200 };
 
 struct sagas {
     struct arena *arena; // of what lives as long as this
@@ -272,6 +272,13 @@ static void start_sagas(struct sagas *sagas, const struct saga_row *const *rows,
     saga_runner_start(sagas->runner, starts, known);
 }
 
+// The answer must be back before the caller's time is over.
+static int64_t patience_ms(const struct call *call, int64_t wait_ms)
+{
+    int64_t left_ms = (call->deadline_us - clock_monotonic_us()) / US_PER_MS - ANSWER_MS;
+    return wait_ms < left_ms ? wait_ms : left_ms;
+}
+
 void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t count)
 {
     if (count == 0 || !enter(sagas))
@@ -282,7 +289,7 @@ void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t cou
         rows[i] = launches[i].saga;
         if (launches[i].call)
             waiters_add(sagas->waiters, rows[i]->id, rows[i]->order_id, launches[i].call,
-                        launches[i].wait_ms);
+                        patience_ms(launches[i].call, launches[i].wait_ms));
     }
     start_sagas(sagas, rows, count);
     leave(sagas);

@@ -39,7 +39,7 @@ int64_t sagas_lease_ms(const struct sagas *sagas);
 struct launch {
     const struct saga_row *saga;
     struct call *call;
-    int64_t wait_ms; // then the call is answered with the order as it is
+    int64_t wait_ms; // then, or shortly before its deadline, it is answered with the order as it is
 };
 
 // Starts the sagas together. The calls may be answered before this returns. Does nothing once the

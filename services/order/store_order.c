@@ -403,7 +403,7 @@ struct status store_find_live(struct db *db, struct arena *arena, const int64_t 
 
 static const struct statement MAKE_PARTITIONS = {
     "order_make_partitions",
-    "SELECT baro_make_partitions(parent, 2) IS NULL"
+    "SELECT baro_make_partitions(parent, 2, 80) IS NULL"
     " FROM unnest('{orders,order_item,order_history,payment,payment_history}'::text[]) AS parent",
 };
 

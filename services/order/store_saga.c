@@ -156,11 +156,13 @@ struct status store_save_sagas(struct db *db, struct arena *arena, struct saga_r
     return columns_queue(&columns, db, &UPDATE);
 }
 
+// Rows that somebody has locked are being written by their owner: they can wait for the next round.
 static const struct statement RENEW = {
     "saga_renew",
     "UPDATE saga SET lease_until = baro_now() + $3::bigint * interval '1 millisecond'"
-    " WHERE id = ANY($2::bigint[]) AND owner = $1::text AND state < 2"
-    " AND lease_until < baro_now() + $3::bigint * interval '0.5 millisecond'",
+    " WHERE id = ANY(ARRAY(SELECT id FROM saga WHERE id = ANY($2::bigint[]) AND owner = $1::text"
+    "   AND state < 2 AND lease_until < baro_now() + $3::bigint * interval '0.5 millisecond'"
+    "   ORDER BY id FOR UPDATE SKIP LOCKED))",
 };
 
 static const struct statement RELEASE = {

@@ -81,32 +81,25 @@ CREATE TABLE payment_history (
     PRIMARY KEY (order_id, payment_id, version)
 ) PARTITION BY RANGE (order_id);
 
--- Partitions of `parent` for the current month and `ahead` months more; those that exist stay.
-CREATE FUNCTION baro_make_partitions(parent text, ahead integer) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    month timestamp := date_trunc('month', baro_now() AT TIME ZONE 'UTC');
-    epoch CONSTANT timestamp := '2025-01-01';
-BEGIN
-    FOR i IN 0..ahead LOOP
-        EXECUTE format(
-            'CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)',
-            parent || to_char(month, '_YYYYMM'), parent,
-            extract(epoch FROM month - epoch)::bigint << 20,
-            extract(epoch FROM month + interval '1 month' - epoch)::bigint << 20);
-        EXECUTE format('ALTER TABLE %I SET (fillfactor = 80)', parent || to_char(month, '_YYYYMM'));
-        month := month + interval '1 month';
-    END LOOP;
-END $$;
-
 CREATE TABLE orders_default PARTITION OF orders DEFAULT;
 CREATE TABLE order_item_default PARTITION OF order_item DEFAULT;
 CREATE TABLE order_history_default PARTITION OF order_history DEFAULT;
 CREATE TABLE payment_default PARTITION OF payment DEFAULT;
 CREATE TABLE payment_history_default PARTITION OF payment_history DEFAULT;
 
-SELECT baro_make_partitions(parent, 2)
+SELECT baro_make_partitions(parent, 2, 80)
     FROM unnest('{orders,order_item,order_history,payment,payment_history}'::text[]) AS parent;
+
+-- Orders are never deleted (SPEC 7).
+CREATE FUNCTION order_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is never deleted', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE TRIGGER orders_are_kept BEFORE DELETE OR TRUNCATE ON orders
+    FOR EACH STATEMENT EXECUTE FUNCTION order_is_kept();
+CREATE TRIGGER order_items_are_kept BEFORE DELETE OR TRUNCATE ON order_item
+    FOR EACH STATEMENT EXECUTE FUNCTION order_is_kept();
 
 -- Written at the start and at the end; `owner` walks it while its lease lasts. The rows that are not
 -- final are few: the partial index is read whole.

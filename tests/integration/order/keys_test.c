@@ -89,7 +89,7 @@ Test(order_keys, a_payment_answered_early_has_its_outcome_under_its_key)
                  STATUS(PAYING));
     shop_speak(here->shop, "ConfirmStock");
     await_status(here, id, STATUS(PAID));
-    expect_order(rig_await(start_pay(here, as_user_with_key(ALICE, "k"), id, 0, 0)), STATUS(PAID));
+    expect_order(pay(here, as_user_with_key(ALICE, "k"), id, 0), STATUS(PAID));
     life_end(here);
 }
 

@@ -1,0 +1,70 @@
+// What the database itself refuses, whatever the code does.
+
+#include "services/order/store.h"
+#include "tests/integration/order/life.h"
+
+#include <criterion/criterion.h>
+
+#define STATUS(name) BARO__ORDER__ORDER_STATUS__ORDER_STATUS_##name
+
+enum { ALICE = 1 };
+
+static bool refuses(const struct life *here, const char *sql)
+{
+    SCOPED(db) *db = db_create(here->settings.common.database_url, "schema");
+    return failed(db_script(db, sql));
+}
+
+Test(order_schema, an_order_has_at_most_one_completed_payment)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 9000);
+    int64_t id = given_order(here, ALICE);
+    expect_order(pay(here, as_user(ALICE), id, 0), STATUS(PAID));
+#define AGAIN(status)                                                                              \
+    "INSERT INTO payment (id, order_id, amount, created_at, version, status)"                      \
+    " SELECT id + 1, order_id, amount, created_at, 1, " status " FROM payment"
+    cr_assert(refuses(here, AGAIN("3")));
+    cr_assert(refuses(here, AGAIN("6")));
+    cr_assert_not(refuses(here, AGAIN("4")));
+#undef AGAIN
+    life_end(here);
+}
+
+Test(order_schema, orders_and_items_are_never_deleted)
+{
+    struct life *here = life_begin();
+    given_order(here, ALICE);
+    cr_assert(refuses(here, "DELETE FROM orders"));
+    cr_assert(refuses(here, "DELETE FROM order_item"));
+    cr_assert(refuses(here, "TRUNCATE orders"));
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM order_item"), 1);
+    life_end(here);
+}
+
+Test(order_schema, a_status_and_the_time_of_payment_agree)
+{
+    struct life *here = life_begin();
+    given_order(here, ALICE);
+    cr_assert(refuses(here, "UPDATE orders SET status = 4"));
+    cr_assert(refuses(here, "UPDATE orders SET paid_at = baro_now()"));
+    cr_assert(refuses(here, "UPDATE orders SET discount = total_amount + 1, user_coupon_id = 1"));
+    cr_assert(refuses(here, "UPDATE orders SET discount = 1"));
+    cr_assert(refuses(here, "UPDATE orders SET status = 13"));
+    life_end(here);
+}
+
+Test(order_schema, rows_go_to_the_partition_of_their_month_and_partitions_are_made_ahead)
+{
+    struct life *here = life_begin();
+    given_order(here, ALICE);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM ONLY orders_default"), 0);
+    rig_shift_clock(here->rig, "2 months");
+    SCOPED(db) *db = db_create(here->settings.common.database_url, "partitions");
+    cr_assert(!failed(store_make_partitions(db)));
+    cr_assert(!failed(store_make_partitions(db)));
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM pg_inherits"
+                                   " WHERE inhparent = 'orders'::regclass"),
+                 1 + 5);
+    life_end(here);
+}
