@@ -1,9 +1,11 @@
-// The clock and the time of a database.
+// The clock and the time of a database, and what its migrations build with.
 //
 // baro_time() is exact: a double holds whole microseconds for 285 years around 1970, and
 // to_timestamp rounds to the nearest. Both its parts are IMMUTABLE, so the planner inlines it.
 // baro_now() is STABLE so that `expires_at <= baro_now()` can use an index. A transaction-scoped
 // lock keeps two replicas from creating the same function at the same moment.
+//
+// The bounds of a partition are ids: lib/base/timeid.c puts the seconds since 2025 above 20 bits.
 
 #include "lib/db/schema.h"
 
@@ -18,6 +20,34 @@ static const char PREPARE[] =
     "  IF to_regprocedure('baro_time(bigint)') IS NULL THEN"
     "    CREATE FUNCTION baro_time(us bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE STRICT"
     "      PARALLEL SAFE AS 'SELECT to_timestamp(us / 1000000.0::double precision)';"
+    "  END IF;"
+    "  IF to_regprocedure('baro_make_partitions(text, integer, integer)') IS NULL THEN"
+    "    CREATE FUNCTION baro_make_partitions(parent text, ahead integer, fill integer DEFAULT 100)"
+    "      RETURNS void LANGUAGE plpgsql AS $body$"
+    "    DECLARE"
+    "      month timestamp := date_trunc('month', baro_now() AT TIME ZONE 'UTC');"
+    "      epoch CONSTANT timestamp := '2025-01-01';"
+    "      partition text;"
+    "    BEGIN"
+    "      PERFORM pg_advisory_xact_lock(hashtext('baro partitions'));"
+    "      FOR i IN 0..ahead LOOP"
+    "        partition := parent || to_char(month, '_YYYY_MM');"
+    "        IF to_regclass(partition) IS NULL THEN"
+    "          EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)"
+    "                          WITH (fillfactor = %s)', partition, parent,"
+    "            extract(epoch FROM month - epoch)::bigint << 20,"
+    "            extract(epoch FROM month + interval '1 month' - epoch)::bigint << 20, fill);"
+    "        END IF;"
+    "        month := month + interval '1 month';"
+    "      END LOOP;"
+    "    END $body$;"
+    "  END IF;"
+    "  IF to_regprocedure('baro_refuse_change()') IS NULL THEN"
+    "    CREATE FUNCTION baro_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$"
+    "    BEGIN"
+    "      RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME"
+    "        USING ERRCODE = 'insufficient_privilege';"
+    "    END $body$;"
     "  END IF;"
     "END $do$;"
     "COMMIT";

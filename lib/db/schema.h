@@ -3,9 +3,14 @@
 //
 //   baro_now() -> timestamptz          the clock of facts; tests replace it to move time
 //   baro_time(bigint) -> timestamptz   microseconds since 1970; NULL for NULL
+//   baro_make_partitions(parent, ahead, fillfactor)
+//                                      for a table that is partitioned by an id of time_id(): the
+//                                      partitions of this month and of `ahead` more; those that
+//                                      exist stay
+//   baro_refuse_change()               a trigger's: rows are never changed or deleted
 
 #include "lib/db/db.h"
 
-// Makes what is missing; an existing baro_now() is left alone. Run before migrate(), by any number
+// Makes what is missing; an existing function is left alone. Run before migrate(), by any number
 // of replicas at once.
 struct status schema_prepare(struct db *db);

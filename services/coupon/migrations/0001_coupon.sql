@@ -59,13 +59,7 @@ CREATE TABLE user_coupon_history (
 CREATE INDEX user_coupon_history_of ON user_coupon_history (user_coupon_id);
 
 -- Nobody changes history.
-CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME
-        USING ERRCODE = 'insufficient_privilege';
-END $$;
-
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON user_coupon_history
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION baro_refuse_change();
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON user_coupon_history
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION baro_refuse_change();

@@ -42,46 +42,18 @@ CREATE TABLE wallet_order_entry (
     PRIMARY KEY (order_id, type)
 );
 
--- Makes the partitions of this month and of `ahead` more; those that exist stay. Safe on any number
--- of replicas at once.
-CREATE FUNCTION baro_make_partitions(parent text, ahead integer) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    month timestamp := date_trunc('month', baro_now() AT TIME ZONE 'UTC');
-    lowest bigint;
-    above bigint;
-    partition text;
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('baro partitions'));
-    FOR i IN 0..ahead LOOP
-        lowest := (extract(epoch FROM month)::bigint - 1735689600) << 20;
-        above := (extract(epoch FROM month + interval '1 month')::bigint - 1735689600) << 20;
-        partition := parent || '_' || to_char(month, 'YYYY_MM');
-        IF to_regclass(partition) IS NULL THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)',
-                           partition, parent, lowest, above);
-        END IF;
-        month := month + interval '1 month';
-    END LOOP;
-END $$;
-
 CREATE TABLE wallet_history_default PARTITION OF wallet_history DEFAULT;
 SELECT baro_make_partitions('wallet_history', 2);
 
 -- Nobody changes history: the role that the service connects as has no right to, and the trigger
 -- also stops those who have every right.
-CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME
-        USING ERRCODE = 'insufficient_privilege';
-END $$;
-
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON wallet_history
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION baro_refuse_change();
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON wallet_history
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION baro_refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON wallet_order_entry
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION baro_refuse_change();
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON wallet_order_entry
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION baro_refuse_change();
 
 REVOKE UPDATE, DELETE, TRUNCATE ON wallet_history, wallet_order_entry FROM CURRENT_USER;
