@@ -45,7 +45,7 @@ static const char PREPARE[] =
     "  IF to_regprocedure('baro_refuse_change()') IS NULL THEN"
     "    CREATE FUNCTION baro_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$"
     "    BEGIN"
-    "      RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME"
+    "      RAISE EXCEPTION 'rows of % are kept: no %', TG_TABLE_NAME, TG_OP"
     "        USING ERRCODE = 'insufficient_privilege';"
     "    END $body$;"
     "  END IF;"

@@ -7,7 +7,7 @@
 //                                      for a table that is partitioned by an id of time_id(): the
 //                                      partitions of this month and of `ahead` more; those that
 //                                      exist stay
-//   baro_refuse_change()               a trigger's: rows are never changed or deleted
+//   baro_refuse_change()               a trigger's: the event that it stands before never happens
 
 #include "lib/db/db.h"
 

@@ -91,15 +91,10 @@ SELECT baro_make_partitions(parent, 2, 80)
     FROM unnest('{orders,order_item,order_history,payment,payment_history}'::text[]) AS parent;
 
 -- Orders are never deleted (SPEC 7).
-CREATE FUNCTION order_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION '% is never deleted', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
-END $$;
-
 CREATE TRIGGER orders_are_kept BEFORE DELETE OR TRUNCATE ON orders
-    FOR EACH STATEMENT EXECUTE FUNCTION order_is_kept();
+    FOR EACH STATEMENT EXECUTE FUNCTION baro_refuse_change();
 CREATE TRIGGER order_items_are_kept BEFORE DELETE OR TRUNCATE ON order_item
-    FOR EACH STATEMENT EXECUTE FUNCTION order_is_kept();
+    FOR EACH STATEMENT EXECUTE FUNCTION baro_refuse_change();
 
 -- Written at the start and at the end; `owner` walks it while its lease lasts. The rows that are not
 -- final are few: the partial index is read whole.
