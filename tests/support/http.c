@@ -90,6 +90,11 @@ void http_sign_in(struct http_client *client, const char *token)
     client->token = token ? strdup(token) : NULL;
 }
 
+const char *http_token(const struct http_client *client)
+{
+    return client->token;
+}
+
 void http_next_key(struct http_client *client, const char *key)
 {
     snprintf(client->key, sizeof client->key, "%s", key);

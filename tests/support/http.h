@@ -14,6 +14,9 @@ void http_close(struct http_client *client);
 // The bearer token of the calls to come; NULL for none.
 void http_sign_in(struct http_client *client, const char *token);
 
+// The token that http_sign_in set; borrowed.
+const char *http_token(const struct http_client *client);
+
 // The Idempotency-Key of the next call; without one, POSTs get a fresh key.
 void http_next_key(struct http_client *client, const char *key);
 
