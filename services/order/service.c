@@ -43,38 +43,34 @@ static struct status handle(struct batch *batch)
     return access_handle(batch, RULES, COUNT(RULES));
 }
 
-#define READ .kind = METHOD_READ, .handle = handle
-#define WRITE .kind = METHOD_WRITE, .handle = handle
-#define KEYED .guard = &idempotency_guard
-
 // How long a caller may wait for the end of a saga.
 enum { SAGA_WAIT_MS = 30000 };
 
 // clang-format off
 static const struct method METHODS[] = {
-    {"GetCart",        READ,         .prepare = cart_prepare},
-    {"AddCartItem",    WRITE, KEYED, .prepare = cart_prepare},
-    {"SetCartItem",    WRITE,        .prepare = cart_prepare},
-    {"RemoveCartItem", WRITE},
-    {"PlaceOrder",     WRITE, KEYED, .prepare = place_prepare,    .committed = place_committed},
-    {"Checkout",       WRITE, KEYED, .prepare = checkout_prepare, .committed = place_committed, .timeout_ms = SAGA_WAIT_MS},
-    {"PayOrder",       WRITE, KEYED, .committed = launch_committed, .timeout_ms = SAGA_WAIT_MS},
-    {"CancelOrder",    WRITE, KEYED, .committed = launch_committed},
-    {"GetOrder",       READ},
-    {"ListOrders",     READ},
-    {"ListPayments",   READ},
-    {"GetPayment",     READ},
-    {"SetOrderStatus", WRITE, KEYED},
-    {"ListSagas",      READ},
-    {"GetSaga",        READ},
-    {"RetrySaga",      WRITE,        .committed = retry_saga_committed},
-    {"FindLiveOrders", READ},
-    {"FetchEvents",    READ},
-    {"EndSaga",        WRITE,        .committed = end_saga_committed},
-    {"RecordSaga",     WRITE},
-    {"ReadOrder",      READ},
-    {"FindCartItems",  READ},
-    {"ReserveIds",     READ,         .committed = reserve_ids_committed},
+    {"GetCart",        METHOD_READ,  .handle = handle, .prepare = cart_prepare},
+    {"AddCartItem",    METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .prepare = cart_prepare},
+    {"SetCartItem",    METHOD_WRITE, .handle = handle, .prepare = cart_prepare},
+    {"RemoveCartItem", METHOD_WRITE, .handle = handle},
+    {"PlaceOrder",     METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .prepare = place_prepare, .committed = place_committed},
+    {"Checkout",       METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .prepare = checkout_prepare, .committed = place_committed, .timeout_ms = SAGA_WAIT_MS},
+    {"PayOrder",       METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .committed = launch_committed, .timeout_ms = SAGA_WAIT_MS},
+    {"CancelOrder",    METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .committed = launch_committed},
+    {"GetOrder",       METHOD_READ,  .handle = handle},
+    {"ListOrders",     METHOD_READ,  .handle = handle},
+    {"ListPayments",   METHOD_READ,  .handle = handle},
+    {"GetPayment",     METHOD_READ,  .handle = handle},
+    {"SetOrderStatus", METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"ListSagas",      METHOD_READ,  .handle = handle},
+    {"GetSaga",        METHOD_READ,  .handle = handle},
+    {"RetrySaga",      METHOD_WRITE, .handle = handle, .committed = retry_saga_committed},
+    {"FindLiveOrders", METHOD_READ,  .handle = handle},
+    {"FetchEvents",    METHOD_READ,  .handle = handle},
+    {"EndSaga",        METHOD_WRITE, .handle = handle, .committed = end_saga_committed},
+    {"RecordSaga",     METHOD_WRITE, .handle = handle},
+    {"ReadOrder",      METHOD_READ,  .handle = handle},
+    {"FindCartItems",  METHOD_READ,  .handle = handle},
+    {"ReserveIds",     METHOD_READ,  .handle = handle, .committed = reserve_ids_committed},
 };
 // clang-format on
 

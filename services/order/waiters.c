@@ -100,9 +100,10 @@ void waiters_destroy(struct waiters *waiters)
     pthread_cond_signal(&waiters->changed);
     pthread_mutex_unlock(&waiters->lock);
     pthread_join(waiters->thread, NULL);
-    struct waiter *waiter, *next;
-    HASH_ITER (hh, waiters->table, waiter, next) {
-        HASH_DEL(waiters->table, waiter);
+    struct waiter *waiter = waiters->table, *next;
+    HASH_CLEAR(hh, waiters->table);
+    for (; waiter; waiter = next) {
+        next = waiter->hh.next;
         call_refuse(waiter->call, refuse(REASON_UNAVAILABLE, "shutting down"));
         call_finish(waiter->call);
         free(waiter);
