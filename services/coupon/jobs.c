@@ -3,20 +3,15 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
-#include "lib/bus/inbox.h"
-#include "lib/saga/barrier.h"
+#include "lib/service/prune.h"
 #include "services/coupon/service.h"
 #include "services/coupon/store.h"
 
 enum {
-    MINUTE_MS = 60 * MS_PER_S,
-    HOUR_MS = 60 * MINUTE_MS,
-    BARRIER_KEEP_MS = 7 * 24 * HOUR_MS,
-    PRUNE_LIMIT = 10000,
     EXPIRE_LIMIT = 1000,
     SWEEP_LOT = 200,
     SWEEP_LOTS_MAX = 50, // a run: other jobs want their turn
-    SWEEP_LEASE_MS = MINUTE_MS,
+    SWEEP_LEASE_MS = 60 * MS_PER_S,
 };
 
 static struct status expire(void *service, struct db *db, struct arena *arena)
@@ -58,29 +53,13 @@ static struct status sweep(void *service, struct db *db, struct arena *arena)
     return st;
 }
 
-static struct status prune_idempotency(void *service, struct db *db, struct arena *arena)
-{
-    int64_t deleted;
-    (void)service;
-    (void)arena;
-    return inbox_prune(db, PRUNE_LIMIT, &deleted);
-}
-
-static struct status prune_barrier(void *service, struct db *db, struct arena *arena)
-{
-    int64_t deleted;
-    (void)service;
-    (void)arena;
-    return barrier_prune(db, BARRIER_KEEP_MS, PRUNE_LIMIT, &deleted);
-}
-
 void coupon_jobs_init(const struct coupon_settings *settings, struct job jobs[COUPON_JOB_COUNT])
 {
     const struct job all[COUPON_JOB_COUNT] = {
         {"expire_coupons",    settings->sweep_period_ms, expire           },
         {"sweep_holds",       settings->sweep_period_ms, sweep            },
-        {"prune_idempotency", MINUTE_MS,                 prune_idempotency},
-        {"prune_barrier",     MINUTE_MS,                 prune_barrier    },
+        {"prune_idempotency", PRUNE_PERIOD_MS,           prune_idempotency},
+        {"prune_barrier",     PRUNE_PERIOD_MS,           prune_barrier    },
     };
     for (size_t i = 0; i < COUNT(all); i++)
         jobs[i] = all[i];

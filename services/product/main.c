@@ -39,8 +39,7 @@ static struct status started(void *service, struct service_runtime *runtime)
         .addresses = process->settings->order_rpc,
         .secret = process->settings->common.secret,
     });
-    process->service.find_live_orders = ask_live_orders;
-    process->service.find_context = process->orders;
+    process->service.orders = live_orders_of(process->orders);
     return OK;
 }
 

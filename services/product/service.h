@@ -1,7 +1,7 @@
 #pragma once
 // What the files of the product service share: its context, its tables, and its handlers by noun.
 
-#include "lib/rpc/client.h"
+#include "lib/service/live_orders.h"
 #include "lib/service/service.h"
 
 struct product_settings {
@@ -11,19 +11,12 @@ struct product_settings {
 };
 
 struct product_service {
-    // Asks the order service which orders live. A function, so that the sweep can be tested without it.
-    struct status (*find_live_orders)(void *context, struct arena *arena, const int64_t *order_ids,
-                                      size_t count, int64_t **live, size_t *live_count);
-    void *find_context;
+    struct live_orders orders; // asked before a hold is released
 };
 
 extern const struct method_table product_methods;
 extern const struct job product_jobs[];
 extern const size_t product_job_count;
-
-// find_live_orders over an rpc_client (the context).
-struct status ask_live_orders(void *client, struct arena *arena, const int64_t *order_ids,
-                              size_t count, int64_t **live, size_t *live_count);
 
 // jobs.c: releases the expired holds of orders that do not live.
 struct status sweep_holds(void *service, struct db *db, struct arena *arena);

@@ -3,33 +3,14 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
-#include "lib/bus/inbox.h"
-#include "lib/saga/barrier.h"
+#include "lib/service/prune.h"
 #include "services/user/service.h"
 #include "services/user/store.h"
 
 enum {
     MINUTE_MS = 60 * MS_PER_S,
     HOUR_MS = 60 * MINUTE_MS,
-    BARRIER_KEEP_MS = 7 * 24 * HOUR_MS,
-    PRUNE_LIMIT = 10000,
 };
-
-static struct status prune_idempotency(void *service, struct db *db, struct arena *arena)
-{
-    (void)service;
-    (void)arena;
-    int64_t deleted;
-    return inbox_prune(db, PRUNE_LIMIT, &deleted);
-}
-
-static struct status prune_barrier(void *service, struct db *db, struct arena *arena)
-{
-    (void)service;
-    (void)arena;
-    int64_t deleted;
-    return barrier_prune(db, BARRIER_KEEP_MS, PRUNE_LIMIT, &deleted);
-}
 
 static struct status prune_sessions(void *service, struct db *db, struct arena *arena)
 {
@@ -47,9 +28,9 @@ static struct status make_partitions(void *service, struct db *db, struct arena 
 }
 
 const struct job user_jobs[] = {
-    {"prune_idempotency", MINUTE_MS, prune_idempotency},
-    {"prune_barrier",     MINUTE_MS, prune_barrier    },
-    {"prune_sessions",    MINUTE_MS, prune_sessions   },
-    {"make_partitions",   HOUR_MS,   make_partitions  },
+    {"prune_idempotency", PRUNE_PERIOD_MS, prune_idempotency},
+    {"prune_barrier",     PRUNE_PERIOD_MS, prune_barrier    },
+    {"prune_sessions",    PRUNE_PERIOD_MS, prune_sessions   },
+    {"make_partitions",   HOUR_MS,         make_partitions  },
 };
 const size_t user_job_count = COUNT(user_jobs);

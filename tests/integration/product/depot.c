@@ -50,7 +50,9 @@ struct depot *depot_open(struct rig_size size)
     struct depot *depot = calloc(1, sizeof *depot);
     cr_assert_not_null(depot);
     const char *url = rig_database("product", product_migrations, product_migration_count);
-    depot->service = (struct product_service){.find_live_orders = find_live, .find_context = depot};
+    depot->service = (struct product_service){
+        .orders = {find_live, depot}
+    };
     depot->rig = rig_create(url, &product_methods, &depot->service, size);
     return depot;
 }
