@@ -98,6 +98,14 @@ struct status db_begin(struct db *db);
 struct status db_commit(struct db *db);
 void db_rollback(struct db *db);
 
+// After db_begin, or instead of it for reads: queues what a batch of a dispatcher wants to travel with
+// its first statement, the clock's reading and planner settings for finding rows by key (batch.c).
+struct status db_start_batch(struct db *db);
+
+// The database's clock at db_start_batch, in microseconds since 1970. Waits only if nobody has waited
+// since. Needs schema_prepare.
+struct status db_now(struct db *db, int64_t *now_us);
+
 // Sends what is queued and this statement, waits for the result.
 struct status db_query(struct db *db, const struct statement *statement, struct params params,
                        struct rows *rows);

@@ -48,6 +48,7 @@ struct db {
     size_t scratch_capacity;
     enum transaction_state transaction;
     struct status failure; // of the open transaction; sticky
+    struct rows clock;     // what db_start_batch asked for
     int64_t deadline_us;
     struct db_metrics metrics;
     char message[512]; // of the last failure

@@ -7,9 +7,6 @@
 
 #include <stdlib.h>
 
-// Each worker's handle starts with its connection, so that handlers may take it for a struct db *.
-static const struct statement NOW = {"transaction_now", "SELECT baro_now()"};
-
 static void *open_connection(void *context, const char *worker)
 {
     return db_create(context, worker);
@@ -22,17 +19,13 @@ static void close_connection(void *tx)
 
 static struct status begin(void *tx, enum method_kind kind)
 {
-    return kind == METHOD_WRITE ? db_begin(tx) : db_connect(tx);
+    struct status st = kind == METHOD_WRITE ? db_begin(tx) : db_connect(tx);
+    return failed(st) ? st : db_start_batch(tx);
 }
 
 static struct status now(void *tx, int64_t *now_us)
 {
-    struct rows rows;
-    struct status st = db_query(tx, &NOW, NO_PARAMS, &rows);
-    if (failed(st))
-        return st;
-    *now_us = rows_int64(&rows, 0, 0);
-    return OK;
+    return db_now(tx, now_us);
 }
 
 static struct status commit(void *tx)
