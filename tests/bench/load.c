@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BUFFER_SIZE = 16384, EVENTS_MAX = 64 };
@@ -60,6 +61,8 @@ struct load {
     int64_t measure_from_us, end_us;
     int64_t *latencies_us;
     size_t paid, capacity;
+    double cpu_ms; // of the run, not of signing the tokens
+    size_t orders; // also those of the warm-up
     int64_t refused, errors;
     char last_error[512];
 };
@@ -144,6 +147,7 @@ static void send_some(struct load *load, struct connection *connection)
 static void note_paid(struct load *load, const struct connection *connection)
 {
     int64_t now_us = clock_monotonic_us();
+    load->orders++;
     if (now_us < load->measure_from_us || now_us > load->end_us)
         return;
     if (load->paid == load->capacity) {
@@ -276,15 +280,23 @@ static double quantile_ms(const struct load *load, double q)
     return (double)load->latencies_us[(size_t)(q * (double)(load->paid - 1))] / US_PER_MS;
 }
 
+static double cpu_ms(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec * 1e3 + (double)used.tv_nsec / 1e6;
+}
+
 static void print(struct load *load)
 {
     qsort(load->latencies_us, load->paid, sizeof *load->latencies_us, compare);
     printf("{\"connections\": %" PRId64 ", \"paid\": %zu, \"per_second\": %.0f, \"p50_ms\": %.2f, "
            "\"p99_ms\": %.2f, \"max_ms\": %.2f, \"refused\": %" PRId64 ", \"errors\": %" PRId64
-           "}\n",
+           ", \"orders\": %zu, \"load_cpu_ms\": %.0f}\n",
            load->options.connections, load->paid,
            (double)load->paid / (double)load->options.seconds, quantile_ms(load, 0.5),
-           quantile_ms(load, 0.99), quantile_ms(load, 1), load->refused, load->errors);
+           quantile_ms(load, 0.99), quantile_ms(load, 1), load->refused, load->errors, load->orders,
+           load->cpu_ms);
     if (load->last_error[0])
         fprintf(stderr, "bench-load: last answer that was no success: %s\n", load->last_error);
 }
@@ -347,7 +359,9 @@ int main(int argc, char **argv)
     sign_tokens(&load, arena);
     load.connections =
         arena_array(arena, (size_t)load.options.connections, sizeof *load.connections);
+    load.cpu_ms = -cpu_ms();
     run(&load);
+    load.cpu_ms += cpu_ms();
     print(&load);
     free(load.latencies_us);
     return load.paid == 0;
