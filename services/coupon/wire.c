@@ -24,33 +24,6 @@ static_assert((int)COUPON_EXPIRED == BARO__COUPON__COUPON_STATUS__COUPON_STATUS_
 static_assert((int)COUPON_CANCELLED == BARO__COUPON__COUPON_STATUS__COUPON_STATUS_CANCELLED,
               "numbered alike");
 
-// protobuf-c's fields are `char *` although nothing writes to them.
-static char *borrow(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
-// NULL, which JSON shows as null, for 0.
-static Baro__Timestamp *timestamp(int64_t us, struct arena *arena)
-{
-    if (us == 0)
-        return NULL;
-    Baro__Timestamp *message = arena_alloc(arena, sizeof(*message));
-    baro__timestamp__init(message);
-    message->us = us;
-    return message;
-}
-
-static Baro__Int64 *number(int64_t value, struct arena *arena)
-{
-    if (value == 0)
-        return NULL;
-    Baro__Int64 *message = arena_alloc(arena, sizeof(*message));
-    baro__int64__init(message);
-    message->value = value;
-    return message;
-}
-
 static Baro__Decimal *decimal(int64_t hundredths, struct arena *arena)
 {
     Baro__Decimal *message = arena_alloc(arena, sizeof(*message));
@@ -59,27 +32,22 @@ static Baro__Decimal *decimal(int64_t hundredths, struct arena *arena)
     return message;
 }
 
-static int64_t time_of(const Baro__Timestamp *message)
-{
-    return message ? message->us : 0;
-}
-
 static Baro__Coupon__Campaign *make_campaign(const struct campaign *campaign, struct arena *arena)
 {
     Baro__Coupon__Campaign *message = arena_alloc(arena, sizeof(*message));
     baro__coupon__campaign__init(message);
     message->id = campaign->id;
-    message->name = borrow(campaign->name);
-    message->code = borrow(campaign->code);
+    message->name = wire_text(campaign->name);
+    message->code = wire_text(campaign->code);
     message->type = (Baro__Coupon__CouponType)campaign->type;
     message->value = decimal(campaign->value, arena);
-    message->max_discount_amount = number(campaign->max_discount_won, arena);
+    message->max_discount_amount = wire_optional(arena, campaign->max_discount_won);
     message->min_order_amount = campaign->min_order_won;
     message->total_quantity = campaign->total_quantity;
-    message->starts_at = timestamp(campaign->starts_at_us, arena);
-    message->ends_at = timestamp(campaign->ends_at_us, arena);
+    message->starts_at = wire_time(arena, campaign->starts_at_us);
+    message->ends_at = wire_time(arena, campaign->ends_at_us);
     message->valid_days = (int32_t)campaign->valid_days;
-    message->last_day = timestamp(campaign->last_day_us, arena);
+    message->last_day = wire_time(arena, campaign->last_day_us);
     message->remaining_quantity = campaign->total_quantity - campaign->claimed;
     message->claimed = campaign->claimed_by_caller;
     return message;
@@ -97,15 +65,15 @@ static Baro__Coupon__UserCoupon *make_user_coupon(const struct user_coupon *coup
     baro__coupon__user_coupon__init(message);
     message->id = coupon->id;
     message->coupon_id = coupon->campaign->id;
-    message->name = borrow(coupon->campaign->name);
+    message->name = wire_text(coupon->campaign->name);
     message->type = (Baro__Coupon__CouponType)coupon->campaign->type;
     message->value = decimal(coupon->campaign->value, arena);
     message->status = (Baro__Coupon__CouponStatus)coupon->status;
     message->rank = coupon->rank;
-    message->issued_at = timestamp(coupon->issued_at_us, arena);
-    message->expires_at = timestamp(coupon->expires_at_us, arena);
-    message->used_at = timestamp(coupon->used_at_us, arena);
-    message->order_id = number(coupon->order_id, arena);
+    message->issued_at = wire_time(arena, coupon->issued_at_us);
+    message->expires_at = wire_time(arena, coupon->expires_at_us);
+    message->used_at = wire_time(arena, coupon->used_at_us);
+    message->order_id = wire_optional(arena, coupon->order_id);
     return message;
 }
 
@@ -120,13 +88,6 @@ const ProtobufCMessage *wire_discount(const struct user_coupon *coupon, struct a
     baro__coupon__discount__init(message);
     message->discount = coupon->discount_won;
     message->user_coupon_id = coupon->id;
-    return &message->base;
-}
-
-const ProtobufCMessage *wire_empty(struct arena *arena)
-{
-    Baro__Empty *message = arena_alloc(arena, sizeof(*message));
-    baro__empty__init(message);
     return &message->base;
 }
 
@@ -188,10 +149,10 @@ struct campaign wire_new_campaign(const Baro__Coupon__CreateCampaignRequest *req
         .max_discount_won = request->max_discount_amount ? request->max_discount_amount->value : 0,
         .min_order_won = request->min_order_amount,
         .total_quantity = request->total_quantity,
-        .starts_at_us = time_of(request->starts_at),
-        .ends_at_us = time_of(request->ends_at),
+        .starts_at_us = wire_us(request->starts_at),
+        .ends_at_us = wire_us(request->ends_at),
         .valid_days = request->valid_days,
-        .last_day_us = time_of(request->last_day),
+        .last_day_us = wire_us(request->last_day),
     };
 }
 

@@ -1,14 +1,13 @@
 #pragma once
 // Domain <-> protobuf. Messages live in the arena and borrow the texts of what they show.
 
-#include "lib/base/arena.h"
+#include "lib/service/wire.h"
 #include "proto/coupon.pb-c.h"
 #include "services/coupon/coupon.h"
 
 const ProtobufCMessage *wire_campaign(const struct campaign *campaign, struct arena *arena);
 const ProtobufCMessage *wire_user_coupon(const struct user_coupon *coupon, struct arena *arena);
 const ProtobufCMessage *wire_discount(const struct user_coupon *coupon, struct arena *arena);
-const ProtobufCMessage *wire_empty(struct arena *arena);
 
 // One page of at most `size`; more than that means that there is a next page.
 const ProtobufCMessage *wire_campaign_page(const struct campaign *campaigns, size_t count,

@@ -13,32 +13,6 @@ static char *text(struct arena *arena, const char *value)
     return text_copy(arena, value ? value : "");
 }
 
-const ProtobufCMessage *wire_empty(void)
-{
-    static const Baro__Empty empty = BARO__EMPTY__INIT;
-    return &empty.base;
-}
-
-Baro__Timestamp *wire_time(struct arena *arena, int64_t time_us)
-{
-    if (!time_us)
-        return NULL;
-    Baro__Timestamp *time = arena_alloc(arena, sizeof(*time));
-    baro__timestamp__init(time);
-    time->us = time_us;
-    return time;
-}
-
-static Baro__Int64 *optional(struct arena *arena, int64_t value)
-{
-    if (!value)
-        return NULL;
-    Baro__Int64 *number = arena_alloc(arena, sizeof(*number));
-    baro__int64__init(number);
-    number->value = value;
-    return number;
-}
-
 static Baro__Order__OrderItem **wire_lines(struct arena *arena, const struct order *order)
 {
     Baro__Order__OrderItem **items = arena_array(arena, order->line_count + 1, sizeof(*items));
@@ -113,7 +87,7 @@ Baro__Order__OrderView *wire_order(struct arena *arena, const struct order *orde
     view->total_amount = order->total_won;
     view->discount_amount = order->discount_won;
     view->final_amount = order_final_won(order);
-    view->user_coupon_id = optional(arena, order->user_coupon_id);
+    view->user_coupon_id = wire_optional(arena, order->user_coupon_id);
     view->n_items = order->line_count;
     view->items = wire_lines(arena, order);
     view->n_payments = order->payment_count;

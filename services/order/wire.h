@@ -2,16 +2,11 @@
 // Domain -> protobuf. Everything is made in the arena; texts are borrowed from the domain.
 
 #include "lib/saga/runner.h"
+#include "lib/service/wire.h"
 #include "proto/order.pb-c.h"
 #include "services/order/order.h"
 #include "services/order/payment.h"
 #include "services/order/store.h"
-
-// The answer that says nothing; static.
-const ProtobufCMessage *wire_empty(void);
-
-// NULL for 0.
-Baro__Timestamp *wire_time(struct arena *arena, int64_t time_us);
 
 Baro__Order__OrderView *wire_order(struct arena *arena, const struct order *order);
 Baro__Order__PaymentView *wire_payment(struct arena *arena, const struct payment *payment);

@@ -140,7 +140,7 @@ static struct status delete_product(struct batch *batch, struct call *call)
     if (failed(st))
         return st;
     if (found)
-        call_reply(call, wire_empty);
+        call_reply(call, wire_empty());
     else
         call_refuse(call, no_product());
     return OK;

@@ -192,7 +192,7 @@ static struct status change_holds(struct batch *batch, enum hold_event event)
         if (failed(outcome))
             call_refuse(call, outcome);
         else
-            call_reply(call, wire_empty);
+            call_reply(call, wire_empty());
     }
     return store_save_book(batch->tx, batch->arena, &book);
 }

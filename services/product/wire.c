@@ -5,9 +5,6 @@
 #include "lib/base/text.h"
 #include "lib/service/page.h"
 
-static const Baro__Empty EMPTY = BARO__EMPTY__INIT;
-const ProtobufCMessage *const wire_empty = &EMPTY.base;
-
 static size_t key_count(enum product_sort sort)
 {
     return sort == SORT_PRICE_ASC || sort == SORT_PRICE_DESC ? 2 : 1;
@@ -113,27 +110,13 @@ struct hold_wish wire_hold_wish(const Baro__Product__HoldStockRequest *request, 
                               .line_count = request->n_lines};
 }
 
-// Protobuf's texts are not const, though nobody writes to those of a message that is packed.
-static char *borrow(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
-static Baro__Timestamp *timestamp(int64_t us, struct arena *arena)
-{
-    Baro__Timestamp *time = arena_alloc(arena, sizeof *time);
-    baro__timestamp__init(time);
-    time->us = us;
-    return time;
-}
-
 static Baro__Product__Image **images_out(const struct product *product, struct arena *arena)
 {
     Baro__Product__Image **list = arena_array(arena, product->image_count + 1, sizeof *list);
     for (size_t i = 0; i < product->image_count; i++) {
         list[i] = arena_alloc(arena, sizeof **list);
         baro__product__image__init(list[i]);
-        list[i]->url = borrow(product->images[i].url);
+        list[i]->url = wire_text(product->images[i].url);
         list[i]->sequence = (int32_t)product->images[i].sequence;
     }
     return list;
@@ -147,7 +130,7 @@ static Baro__Product__Option **options_out(const struct product *product, struct
         list[i] = arena_alloc(arena, sizeof **list);
         baro__product__option__init(list[i]);
         list[i]->id = option->id;
-        list[i]->name = borrow(option->name);
+        list[i]->name = wire_text(option->name);
         list[i]->price = option->price_won;
         list[i]->available = option->total - option->held;
     }
@@ -163,7 +146,7 @@ static Baro__Product__AdminOption **admin_options_out(const struct product *prod
         list[i] = arena_alloc(arena, sizeof **list);
         baro__product__admin_option__init(list[i]);
         list[i]->id = option->id;
-        list[i]->name = borrow(option->name);
+        list[i]->name = wire_text(option->name);
         list[i]->price = option->price_won;
         list[i]->available = option->total - option->held;
         list[i]->total = option->total;
@@ -177,16 +160,16 @@ static Baro__Product__ProductView *product_view(const struct product *product, s
     Baro__Product__ProductView *view = arena_alloc(arena, sizeof *view);
     baro__product__product_view__init(view);
     view->id = product->id;
-    view->name = borrow(product->name);
-    view->description = borrow(product->description);
-    view->category = borrow(product->category);
+    view->name = wire_text(product->name);
+    view->description = wire_text(product->description);
+    view->category = wire_text(product->category);
     view->is_active = product->is_active;
     view->price = product->price_won;
     view->n_options = product->option_count;
     view->options = options_out(product, arena);
     view->n_images = product->image_count;
     view->images = images_out(product, arena);
-    view->created_at = timestamp(product->created_at_us, arena);
+    view->created_at = wire_time(arena, product->created_at_us);
     return view;
 }
 
@@ -200,16 +183,16 @@ const ProtobufCMessage *wire_admin_product(const struct product *product, struct
     Baro__Product__AdminProduct *view = arena_alloc(arena, sizeof *view);
     baro__product__admin_product__init(view);
     view->id = product->id;
-    view->name = borrow(product->name);
-    view->description = borrow(product->description);
-    view->category = borrow(product->category);
+    view->name = wire_text(product->name);
+    view->description = wire_text(product->description);
+    view->category = wire_text(product->category);
     view->is_active = product->is_active;
     view->price = product_lowest_price(product);
     view->n_options = product->option_count;
     view->options = admin_options_out(product, arena);
     view->n_images = product->image_count;
     view->images = images_out(product, arena);
-    view->created_at = timestamp(product->created_at_us, arena);
+    view->created_at = wire_time(arena, product->created_at_us);
     return &view->base;
 }
 
@@ -251,8 +234,8 @@ static Baro__Product__OptionFacts *option_facts(const struct stock *stock, struc
     baro__product__option_facts__init(facts);
     facts->option_id = stock->option_id;
     facts->product_id = stock->product_id;
-    facts->product_name = borrow(stock->product_name);
-    facts->option_name = borrow(stock->option_name);
+    facts->product_name = wire_text(stock->product_name);
+    facts->option_name = wire_text(stock->option_name);
     facts->price = stock->price_won;
     facts->available = stock->total - stock->held;
     facts->orderable = stock->orderable;
@@ -284,6 +267,6 @@ const ProtobufCMessage *wire_held(const struct book *book, const struct hold_wis
     reply->n_lines = wish->line_count;
     for (size_t i = 0; i < wish->line_count; i++)
         reply->lines[i] = option_facts(book_stock(book, wish->lines[i].option_id), arena);
-    reply->expires_at = timestamp(book->holds[order->first].expires_at_us, arena);
+    reply->expires_at = wire_time(arena, book->holds[order->first].expires_at_us);
     return &reply->base;
 }

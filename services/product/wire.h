@@ -1,6 +1,7 @@
 #pragma once
 // Domain <-> protobuf. Messages live in the arena and borrow the texts of what they show.
 
+#include "lib/service/wire.h"
 #include "proto/product.pb-c.h"
 #include "services/product/store.h"
 
@@ -44,5 +45,3 @@ const ProtobufCMessage *wire_options_described(const struct book *book, const in
 // The held lines in the order of the wish.
 const ProtobufCMessage *wire_held(const struct book *book, const struct hold_wish *wish,
                                   struct arena *arena);
-
-extern const ProtobufCMessage *const wire_empty;

@@ -143,7 +143,7 @@ struct status handle_logout(struct batch *batch)
         if (request->refresh_token[0])
             logout->family = (struct bytes){token->family, FAMILY_SIZE};
         count++;
-        call_reply(call, wire_empty(batch->arena));
+        call_reply(call, wire_empty());
     }
     if (count == 0)
         return OK;

@@ -22,29 +22,15 @@ static_assert((int)ENTRY_ADJUST == BARO__USER__ENTRY_TYPE__ENTRY_TYPE_ADJUST, "n
 static_assert((int)ROLE_USER == BARO__USER__ROLE__ROLE_USER, "numbered alike");
 static_assert((int)ROLE_ADMIN == BARO__USER__ROLE__ROLE_ADMIN, "numbered alike");
 
-// protobuf-c's fields are `char *` although nothing writes to them.
-static char *borrow(const char *text)
-{
-    return (char *)(uintptr_t)text;
-}
-
-static Baro__Timestamp *timestamp(int64_t us, struct arena *arena)
-{
-    Baro__Timestamp *message = arena_alloc(arena, sizeof(*message));
-    baro__timestamp__init(message);
-    message->us = us;
-    return message;
-}
-
 static Baro__User__Profile *profile(const struct account *account, struct arena *arena)
 {
     Baro__User__Profile *message = arena_alloc(arena, sizeof(*message));
     baro__user__profile__init(message);
     message->id = account->id;
-    message->email = borrow(account->email);
-    message->name = borrow(account->name);
+    message->email = wire_text(account->email);
+    message->name = wire_text(account->name);
     message->role = (Baro__User__Role)account->role;
-    message->created_at = timestamp(account->created_at_us, arena);
+    message->created_at = wire_time(arena, account->created_at_us);
     return message;
 }
 
@@ -58,9 +44,9 @@ const ProtobufCMessage *wire_session(const struct account *account, const char *
 {
     Baro__User__Session *message = arena_alloc(arena, sizeof(*message));
     baro__user__session__init(message);
-    message->access_token = borrow(access_token);
-    message->refresh_token = borrow(refresh_token);
-    message->token_type = borrow("Bearer");
+    message->access_token = wire_text(access_token);
+    message->refresh_token = wire_text(refresh_token);
+    message->token_type = wire_text("Bearer");
     message->expires_in = ACCESS_TOKEN_S;
     message->user = profile(account, arena);
     return &message->base;
@@ -70,13 +56,13 @@ const ProtobufCMessage *wire_key_set(const struct signing_key *key, struct arena
 {
     Baro__User__Key *only = arena_alloc(arena, sizeof(*only));
     baro__user__key__init(only);
-    only->kty = borrow("EC");
-    only->crv = borrow("P-256");
-    only->use = borrow("sig");
-    only->alg = borrow("ES256");
-    only->kid = borrow(key->kid);
-    only->x = borrow(key->x);
-    only->y = borrow(key->y);
+    only->kty = wire_text("EC");
+    only->crv = wire_text("P-256");
+    only->use = wire_text("sig");
+    only->alg = wire_text("ES256");
+    only->kid = wire_text(key->kid);
+    only->x = wire_text(key->x);
+    only->y = wire_text(key->y);
 
     Baro__User__KeySet *message = arena_alloc(arena, sizeof(*message));
     baro__user__key_set__init(message);
@@ -91,7 +77,7 @@ const ProtobufCMessage *wire_balance(const struct wallet *wallet, struct arena *
     Baro__User__Balance *message = arena_alloc(arena, sizeof(*message));
     baro__user__balance__init(message);
     message->balance = wallet->balance_won;
-    message->updated_at = timestamp(wallet->updated_at_us, arena);
+    message->updated_at = wire_time(arena, wallet->updated_at_us);
     return &message->base;
 }
 
@@ -104,8 +90,8 @@ static Baro__User__HistoryEntry *history_entry(const struct entry *entry, struct
     message->amount = entry->amount_won;
     message->before = entry->before_won;
     message->after = entry->after_won;
-    message->note = borrow(entry->note);
-    message->created_at = timestamp(entry->created_at_us, arena);
+    message->note = wire_text(entry->note);
+    message->created_at = wire_time(arena, entry->created_at_us);
     if (entry->ref_id != 0) {
         message->ref_id = arena_alloc(arena, sizeof(*message->ref_id));
         baro__int64__init(message->ref_id);
@@ -188,11 +174,4 @@ struct status wire_history_query(const Baro__User__ListHistoryRequest *request, 
     if (!request->page_token[0])
         return OK;
     return page_token_parse(arena, request->page_token, PAGE_ORDER, &query->below_number, 1);
-}
-
-const ProtobufCMessage *wire_empty(struct arena *arena)
-{
-    Baro__Empty *message = arena_alloc(arena, sizeof(*message));
-    baro__empty__init(message);
-    return &message->base;
 }

@@ -1,7 +1,7 @@
 #pragma once
 // Domain <-> protobuf. Messages live in the arena and borrow the texts of what they show.
 
-#include "lib/base/arena.h"
+#include "lib/service/wire.h"
 #include "proto/user.pb-c.h"
 #include "services/user/account.h"
 #include "services/user/signing_key.h"
@@ -25,4 +25,3 @@ const ProtobufCMessage *wire_history_page(const struct history *history, size_t 
 // VALIDATION_ERROR names the field.
 struct status wire_history_query(const Baro__User__ListHistoryRequest *request, int64_t user_id,
                                  struct arena *arena, struct history_query *query);
-const ProtobufCMessage *wire_empty(struct arena *arena);
