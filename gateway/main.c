@@ -2,10 +2,10 @@
 
 #include "gateway/gateway.h"
 #include "lib/base/settings.h"
+#include "lib/base/termination.h"
 #include "lib/base/version.h"
 #include "lib/rpc/seal.h"
 
-#include <signal.h>
 #include <sodium.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -67,13 +67,7 @@ int main(int argc, char **argv)
     log_init("baro-gateway", settings.log_level);
     raise_descriptor_limit(settings.connections_max);
 
-    // Blocked here, so in every thread: sigwait below is the only one to see them.
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    termination_block();
 
     struct gateway *gateway = NULL;
     struct status st = start(&settings, &gateway);
@@ -82,9 +76,7 @@ int main(int argc, char **argv)
         return 2;
     }
     log_info("serving", log_text("version", BARO_VERSION), log_int("port", gateway_port(gateway)));
-    int signal_number;
-    sigwait(&signals, &signal_number);
-    log_info("draining", log_int("signal", signal_number));
+    log_info("draining", log_int("signal", termination_wait()));
     gateway_stop(gateway);
     log_info("stopped");
     return 0;

@@ -5,6 +5,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/macros.h"
+#include "lib/base/termination.h"
 #include "lib/bus/commands.h"
 #include "lib/bus/leases.h"
 #include "lib/db/schema.h"
@@ -14,7 +15,6 @@
 #include "lib/service/transaction.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,25 +184,12 @@ static void stop(struct service_runtime *runtime)
     ops_server_stop(runtime->ops);
 }
 
-// SIGTERM and SIGINT are waited for by the main thread; every other thread inherits the block.
-static sigset_t block_signals(void)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return signals;
-}
-
 int service_run(const struct service_settings *settings,
                 const struct service_definition *definition)
 {
     struct service_runtime runtime = {.settings = settings, .definition = definition};
-    sigset_t signals = block_signals();
-    int signal_number = 0;
 
+    termination_block();
     log_init(definition->name, settings->log_level);
     struct status st = start(&runtime);
     if (failed(st)) {
@@ -212,8 +199,8 @@ int service_run(const struct service_settings *settings,
     }
     log_info("ready", log_text("instance", settings->instance),
              log_text("rpc", settings->rpc_listen));
-    sigwait(&signals, &signal_number);
-    log_info("draining", log_text("instance", settings->instance));
+    log_info("draining", log_int("signal", termination_wait()),
+             log_text("instance", settings->instance));
     stop(&runtime);
     log_info("stopped", log_text("instance", settings->instance));
     return 0;
