@@ -81,6 +81,9 @@ bool rows_bool(const struct rows *rows, size_t row, int column);
 const char *rows_text(const struct rows *rows, size_t row, int column); // borrowed; NULL for SQL NULL
 struct bytes rows_bytes(const struct rows *rows, size_t row, int column); // borrowed
 
+// A column of integers, one for each row, copied into arena.
+int64_t *rows_int64s(const struct rows *rows, int column, struct arena *arena);
+
 // Makes a handle for a connection string or URL; connects at first use. application_name is shown
 // in pg_stat_activity.
 struct db *db_create(const char *url, const char *application_name);

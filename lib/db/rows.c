@@ -111,3 +111,11 @@ struct bytes rows_bytes(const struct rows *rows, size_t row, int column)
     return (struct bytes){(const uint8_t *)value_at(rows, row, column),
                           (size_t)PQgetlength(rows->result, (int)row, column)};
 }
+
+int64_t *rows_int64s(const struct rows *rows, int column, struct arena *arena)
+{
+    int64_t *values = arena_array(arena, rows->count, sizeof(*values));
+    for (size_t row = 0; row < rows->count; row++)
+        values[row] = rows_int64(rows, row, column);
+    return values;
+}

@@ -403,10 +403,8 @@ struct status store_claim_stale_holds(struct db *db, struct arena *arena, int64_
         db_query(db, &CLAIM_STALE_HOLDS, PARAMS(p_int64(limit), p_int64(lease_ms)), &rows);
     if (failed(st))
         return st;
-    *order_ids = arena_array(arena, rows.count, sizeof(**order_ids));
+    *order_ids = rows_int64s(&rows, 0, arena);
     *found = rows.count;
-    for (size_t i = 0; i < rows.count; i++)
-        (*order_ids)[i] = rows_int64(&rows, i, 0);
     return OK;
 }
 

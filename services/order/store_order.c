@@ -374,9 +374,7 @@ static const struct statement FIND_LIVE = {
 static void take_ids(const struct rows *rows, struct arena *arena, int64_t **ids, size_t *count)
 {
     *count = rows->count;
-    *ids = arena_array(arena, rows->count + 1, sizeof(**ids));
-    for (size_t row = 0; row < rows->count; row++)
-        (*ids)[row] = rows_int64(rows, row, 0);
+    *ids = rows_int64s(rows, 0, arena);
 }
 
 struct status store_list_orders(struct db *db, struct arena *arena, int64_t user_id, int64_t status,

@@ -269,9 +269,7 @@ struct status store_claim_expired(struct db *db, struct arena *arena, int64_t li
         db_query(db, &CLAIM_EXPIRED, PARAMS(p_int64(limit), p_int64(lease_ms)), &rows);
     if (failed(st))
         return st;
-    *order_ids = arena_array(arena, rows.count + 1, sizeof **order_ids);
-    for (size_t i = 0; i < rows.count; i++)
-        (*order_ids)[i] = rows_int64(&rows, i, 0);
+    *order_ids = rows_int64s(&rows, 0, arena);
     *count = rows.count;
     return OK;
 }
