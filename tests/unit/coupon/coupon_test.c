@@ -6,6 +6,8 @@
 #include "lib/base/macros.h"
 
 #include <criterion/criterion.h>
+#include <stddef.h>
+#include <string.h>
 
 #define DAY_US (24 * 3600 * US_PER_S)
 #define NOW_US (INT64_C(1800000000) * US_PER_S)
@@ -68,84 +70,65 @@ Test(coupon, discounts_are_floored_and_capped)
     }
 }
 
-static const struct {
-    const char *field;
-    struct campaign wrong;
-} WRONG_CAMPAIGNS[] = {
-    {"name",                {.name = "", .code = "A", .type = COUPON_FIXED, .value = 100}     },
-    {"code",                {.name = "n", .code = "", .type = COUPON_FIXED, .value = 100}     },
-    {"code",                {.name = "n", .code = "a b", .type = COUPON_FIXED, .value = 100}  },
-    {"type",                {.name = "n", .code = "A", .type = 0, .value = 100}               },
-    {"value",               {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 150}    },
-    {"value",               {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 0}      },
-    {"value",               {.name = "n", .code = "A", .type = COUPON_PERCENT, .value = 10001}},
-    {"value",               {.name = "n", .code = "A", .type = COUPON_PERCENT, .value = 0}    },
-    {"max_discount_amount",
-     {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 100, .max_discount_won = -1}   },
-    {"min_order_amount",
-     {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 100, .min_order_won = -1}      },
-    {"total_quantity",      {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 100}    },
-    {"total_quantity",
-     {.name = "n",
-      .code = "A",
-      .type = COUPON_FIXED,
-      .value = 100,
-      .total_quantity = 4,
-      .claimed = 5}                                                                           },
-    {"starts_at",
-     {.name = "n", .code = "A", .type = COUPON_FIXED, .value = 100, .total_quantity = 1}      },
-    {"ends_at",
-     {.name = "n",
-      .code = "A",
-      .type = COUPON_FIXED,
-      .value = 100,
-      .total_quantity = 1,
-      .starts_at_us = NOW_US,
-      .ends_at_us = NOW_US}                                                                   },
-    {"valid_days",
-     {.name = "n",
-      .code = "A",
-      .type = COUPON_FIXED,
-      .value = 100,
-      .total_quantity = 1,
-      .starts_at_us = NOW_US,
-      .ends_at_us = NOW_US + 1}                                                               },
-    {"ends_at",
-     {.name = "n",
-      .code = "A",
-      .type = COUPON_FIXED,
-      .value = 100,
-      .total_quantity = 1,
-      .starts_at_us = NOW_US,
-      .ends_at_us = INT64_MAX}                                                                },
-    {"last_day",
-     {.name = "n",
-      .code = "A",
-      .type = COUPON_FIXED,
-      .value = 100,
-      .total_quantity = 1,
-      .starts_at_us = NOW_US,
-      .ends_at_us = NOW_US + DAY_US,
-      .last_day_us = INT64_MAX}                                                               },
-    {"last_day",
-     {.name = "n",
-      .code = "A",
-      .type = COUPON_FIXED,
-      .value = 100,
-      .total_quantity = 1,
-      .starts_at_us = NOW_US,
-      .ends_at_us = NOW_US + DAY_US,
-      .last_day_us = NOW_US - DAY_US}                                                         },
-};
-
 Test(coupon, campaigns_are_checked_field_by_field)
 {
+#define AT(member) offsetof(struct campaign, member)
+    static const struct {
+        const char *field;
+        size_t offset; // of what is wrong in an otherwise good campaign
+        int64_t value;
+    } ROWS[] = {
+        {"value",               AT(value),            0              },
+        {"value",               AT(value),            -100           },
+        {"value",               AT(value),            10001          },
+        {"max_discount_amount", AT(max_discount_won), -1             },
+        {"min_order_amount",    AT(min_order_won),    -1             },
+        {"total_quantity",      AT(total_quantity),   0              },
+        {"total_quantity",      AT(claimed),          3              },
+        {"starts_at",           AT(starts_at_us),     0              },
+        {"ends_at",             AT(ends_at_us),       NOW_US         },
+        {"ends_at",             AT(ends_at_us),       INT64_MAX      },
+        {"valid_days",          AT(valid_days),       0              },
+        {"valid_days",          AT(valid_days),       3651           },
+        {"last_day",            AT(last_day_us),      NOW_US - DAY_US},
+        {"last_day",            AT(last_day_us),      -1             },
+        {"last_day",            AT(last_day_us),      INT64_MAX      },
+    };
+#undef AT
     struct campaign good = campaign(COUPON_PERCENT, 1250);
     cr_assert_not(failed(campaign_check(&good)));
-    for (size_t i = 0; i < COUNT(WRONG_CAMPAIGNS); i++) {
-        struct status st = campaign_check(&WRONG_CAMPAIGNS[i].wrong);
+    for (size_t i = 0; i < COUNT(ROWS); i++) {
+        struct campaign wrong = good;
+        memcpy((char *)&wrong + ROWS[i].offset, &ROWS[i].value, sizeof(ROWS[i].value));
+        struct status st = campaign_check(&wrong);
         cr_assert(failed(st), "row %zu", i);
-        cr_assert_str_eq(st.field, WRONG_CAMPAIGNS[i].field, "row %zu: %s", i, st.message);
+        cr_assert_str_eq(st.field, ROWS[i].field, "row %zu: %s", i, st.message);
+    }
+}
+
+Test(coupon, campaigns_have_a_name_a_code_and_a_type)
+{
+    static const struct {
+        const char *field, *name, *code;
+        enum coupon_type type;
+        int64_t value;
+    } ROWS[] = {
+        {"name",  "",   "A",   COUPON_FIXED, 100},
+        {"code",  "봄", "",    COUPON_FIXED, 100},
+        {"code",  "봄", "a b", COUPON_FIXED, 100},
+        {"code",  "봄", "봄",  COUPON_FIXED, 100},
+        {"type",  "봄", "A",   0,            100},
+        {"value", "봄", "A",   COUPON_FIXED, 150}, // half a won
+        {NULL,    "봄", "A",   COUPON_FIXED, 100},
+    };
+    for (size_t i = 0; i < COUNT(ROWS); i++) {
+        struct campaign made = campaign(ROWS[i].type, ROWS[i].value);
+        made.name = ROWS[i].name;
+        made.code = ROWS[i].code;
+        struct status st = campaign_check(&made);
+        cr_assert_eq(failed(st), ROWS[i].field != NULL, "row %zu", i);
+        if (failed(st))
+            cr_assert_str_eq(st.field, ROWS[i].field, "row %zu: %s", i, st.message);
     }
 }
 
