@@ -1,0 +1,145 @@
+// The cursor is read, the events after it are fetched, and only then a transaction begins: none is
+// ever open during a remote call. In it the cursor's row is locked and read again. If another replica
+// has been faster, the events that it has applied are left out; since a source never shows an event
+// below one that it has shown, what is left is exactly what follows the cursor. Whether a COMMIT whose
+// answer was lost took place needs no answer: the next round starts from what the row says.
+
+#include "lib/bus/consumer.h"
+
+#include "lib/base/metrics.h"
+#include "lib/base/text.h"
+
+enum { FETCH_TIMEOUT_MS = 2000 };
+
+static const struct statement REGISTER = {
+    "consumer_register",
+    "INSERT INTO event_cursor (consumer) VALUES ($1::text) ON CONFLICT DO NOTHING",
+};
+
+static const struct statement READ = {
+    "consumer_read",
+    "SELECT last_id FROM event_cursor WHERE consumer = $1::text",
+};
+
+static const struct statement LOCK = {
+    "consumer_lock",
+    "SELECT last_id FROM event_cursor WHERE consumer = $1::text FOR UPDATE",
+};
+
+static const struct statement ADVANCE = {
+    "consumer_advance",
+    "UPDATE event_cursor SET last_id = $2::bigint WHERE consumer = $1::text",
+};
+
+static struct status fetch_by_rpc(void *context, struct arena *arena, int64_t after_id,
+                                  Baro__Event ***events, size_t *count)
+{
+    const struct event_feed *feed = context;
+    Baro__FetchEventsRequest request = BARO__FETCH_EVENTS_REQUEST__INIT;
+    ProtobufCMessage *reply;
+
+    request.after_id = after_id;
+    struct status st = rpc_call_wait(feed->client,
+                                     &(struct rpc_request){
+                                         .method = feed->method,
+                                         .message = &request.base,
+                                         .caller = {.role = CALLER_SERVICE},
+                                         .timeout_ms = FETCH_TIMEOUT_MS,
+                                         .idempotent = true,
+                                     },
+                                     &baro__fetch_events_reply__descriptor, arena, &reply);
+    if (failed(st))
+        return st;
+    const Baro__FetchEventsReply *answer = (const void *)reply;
+    *events = answer->events;
+    *count = answer->n_events;
+    return OK;
+}
+
+struct event_source event_source_of(struct event_feed *feed)
+{
+    return (struct event_source){.fetch = fetch_by_rpc, .context = feed};
+}
+
+// *after_id is 0 for a consumer that has never read.
+static struct status read_cursor(const struct consumer *consumer, struct db *db, int64_t *after_id)
+{
+    struct rows rows;
+    struct status st = db_query(db, &READ, PARAMS(p_text(consumer->name)), &rows);
+    if (!failed(st))
+        *after_id = rows.count ? rows_int64(&rows, 0, 0) : 0;
+    return st;
+}
+
+static struct status lock_cursor(const struct consumer *consumer, struct db *db, int64_t *last_id)
+{
+    struct rows rows;
+    struct status st = db_queue(db, &REGISTER, PARAMS(p_text(consumer->name)));
+    if (!failed(st))
+        st = db_query(db, &LOCK, PARAMS(p_text(consumer->name)), &rows);
+    if (!failed(st))
+        *last_id = rows_int64(&rows, 0, 0);
+    return st;
+}
+
+// In a transaction: applies those of the events that nobody has applied; *applied is their number.
+static struct status apply_fresh(const struct consumer *consumer, struct db *db,
+                                 struct arena *arena, Baro__Event *const *events, size_t count,
+                                 size_t *applied)
+{
+    int64_t last_id = 0;
+    size_t old = 0;
+    struct status st = lock_cursor(consumer, db, &last_id);
+    if (failed(st))
+        return st;
+    while (old < count && events[old]->id <= last_id)
+        old++;
+    *applied = count - old;
+    if (old == count)
+        return OK;
+    st = consumer->apply(consumer->context, db, arena, events + old, count - old);
+    if (failed(st))
+        return st;
+    return db_queue(db, &ADVANCE, PARAMS(p_text(consumer->name), p_int64(events[count - 1]->id)));
+}
+
+// One lot; *count is what the source had.
+static struct status run_lot(const struct consumer *consumer, struct db *db, struct arena *arena,
+                             size_t *count)
+{
+    Baro__Event **events;
+    int64_t after_id = 0;
+    size_t applied = 0;
+
+    struct status st = read_cursor(consumer, db, &after_id);
+    if (!failed(st))
+        st = consumer->source.fetch(consumer->source.context, arena, after_id, &events, count);
+    if (failed(st) || *count == 0)
+        return st;
+    st = db_begin(db);
+    if (failed(st))
+        return st;
+    st = apply_fresh(consumer, db, arena, events, *count, &applied);
+    if (!failed(st))
+        st = db_commit(db);
+    db_rollback(db);
+    if (!failed(st))
+        metric_add(metrics_counter("baro_bus_events_consumed_total", "Events applied",
+                                   text_printf(arena, "consumer=\"%s\"", consumer->name)),
+                   (int64_t)applied);
+    return st;
+}
+
+struct status consumer_run(const struct consumer *consumer, struct db *db, struct arena *arena,
+                           int lots_max)
+{
+    struct status st = OK;
+    size_t count = 1;
+    for (int lot = 0; !failed(st) && count && lot < lots_max; lot++) {
+        SCOPED(arena) *scratch = arena_create();
+        st = run_lot(consumer, db, scratch, &count);
+        if (failed(st) && st.message)
+            st.message = text_copy(arena, st.message);
+    }
+    return st;
+}
