@@ -297,7 +297,16 @@ struct status find_live_orders_handle(struct batch *batch)
     return OK;
 }
 
-enum { EVENTS_MAX = 500 };
+enum { EVENTS_MAX = 500, EVENTS_MAX_BYTES = 128 * 1024 };
+
+// As many as fit one message, but one at least: orders of many lines make large events.
+static size_t count_that_fit(Baro__Event *const *events, size_t count)
+{
+    size_t fit = 0, size = 0;
+    while (fit < count && (fit == 0 || size < EVENTS_MAX_BYTES))
+        size += baro__event__get_packed_size(events[fit++]);
+    return fit;
+}
 
 struct status fetch_events_handle(struct batch *batch)
 {
@@ -312,6 +321,7 @@ struct status fetch_events_handle(struct batch *batch)
                         modest ? request->limit : EVENTS_MAX, &reply->events, &reply->n_events);
         if (failed(st))
             return st;
+        reply->n_events = count_that_fit(reply->events, reply->n_events);
         call_reply(call, &reply->base);
     }
     return OK;

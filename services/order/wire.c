@@ -123,6 +123,7 @@ const Baro__Event *wire_event(struct arena *arena, const struct order *order,
     payload.reason = text(arena, change->reason);
     payload.n_items = order->line_count;
     payload.items = wire_lines(arena, order);
+    payload.paid_at = wire_time(arena, order->paid_at_us);
 
     Baro__Event *event = arena_alloc(arena, sizeof(*event));
     baro__event__init(event);

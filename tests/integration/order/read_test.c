@@ -1,6 +1,7 @@
 // What can be read, and by whom.
 
 #include "tests/integration/order/life.h"
+#include "tests/support/database.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
@@ -184,6 +185,9 @@ Test(order_read, every_status_change_is_an_event_and_paid_ones_name_their_items)
     expect_order(cancel(here, as_user(ALICE), id), STATUS(REFUNDED));
     static const char *const KINDS[] = {"order.pending", "order.paying", "order.paid",
                                         "order.refunding", "order.refunded"};
+    int64_t paid_at_us = life_number(
+        here, "SELECT (extract(epoch FROM paid_at) * 1000000)::bigint FROM orders WHERE id = %lld",
+        (long long)id);
     const Baro__FetchEventsReply *reply = await_events(here, 0, COUNT(KINDS));
     for (size_t i = 0; i < COUNT(KINDS); i++) {
         cr_assert_str_eq(reply->events[i]->kind, KINDS[i]);
@@ -193,6 +197,9 @@ Test(order_read, every_status_change_is_an_event_and_paid_ones_name_their_items)
         cr_assert_eq(changed->order_id, id);
         if (i == 2 || i == 4)
             cr_assert_eq(changed->n_items, 1);
+        cr_assert_eq(changed->paid_at != NULL, i >= 2, "%s", KINDS[i]);
+        if (i >= 2)
+            cr_assert_eq(changed->paid_at->us, paid_at_us);
         baro__order__order_changed__free_unpacked(changed, NULL);
     }
     await_events(here, reply->events[3]->id, 1);
@@ -230,6 +237,26 @@ Test(order_read, internal_methods_are_closed_to_users_and_admins)
             &baro__order__order__descriptor, CLOSED[i]);
         expect_refused(ask_for_nothing(here, method, as_user(ALICE)), REASON_FORBIDDEN);
         expect_refused(ask_for_nothing(here, method, as_admin()), REASON_FORBIDDEN);
+    }
+    life_end(here);
+}
+
+// A message between services holds 256 KiB.
+Test(order_read, events_come_in_pieces_that_fit_a_message)
+{
+    enum { LARGE = 12, PIECE = 5 };
+    struct life *here = life_begin();
+    SCOPED(db) *db = rig_db(here->rig);
+    test_script(db, "INSERT INTO outbox (kind, key, payload, txid)"
+                    " SELECT 'order.paid', n, convert_to(repeat('x', 30000), 'UTF8'), '0'::xid8"
+                    " FROM generate_series(1, 12) n");
+    int64_t last_id = 0;
+    for (size_t seen = 0; seen < LARGE;) {
+        size_t expected = LARGE - seen < PIECE ? LARGE - seen : PIECE;
+        const Baro__FetchEventsReply *reply = await_events(here, last_id, expected);
+        for (size_t i = 0; i < expected; i++)
+            cr_assert_eq(reply->events[i]->key, (int64_t)++seen);
+        last_id = reply->events[expected - 1]->id;
     }
     life_end(here);
 }
