@@ -26,6 +26,7 @@ const struct route route_table[] = {
     {HTTP_GET,    V1 "/me/balance/history",                  SIGNED_IN, USER_RPC,    "ListHistory",      200, NO_KEY,   .body = NO_BODY},
 
     {HTTP_GET,    V1 "/products",                            PUBLIC,    PRODUCT_RPC, "ListProducts",     200, NO_KEY,   .body = NO_BODY},
+    {HTTP_GET,    V1 "/products/popular",                    PUBLIC,    PRODUCT_RPC, "ListPopular",      200, NO_KEY,   .body = NO_BODY},
     {HTTP_GET,    V1 "/products/{product_id}",               PUBLIC,    PRODUCT_RPC, "GetProduct",       200, NO_KEY,   .body = NO_BODY},
 
     {HTTP_GET,    V1 "/me/cart",                             SIGNED_IN, ORDER_RPC,   "GetCart",          200, NO_KEY,   .body = NO_BODY},

@@ -37,9 +37,11 @@ struct product {
     size_t option_count;
     struct image *images; // by sequence
     size_t image_count;
+    int64_t units_sold; // of lists by popularity
+    int64_t last_paid_at_us;
 };
 
-// POPULAR is LATEST until products have a popularity.
+// POPULAR is by what sold in the last 3 days (SPEC 6), what did not sell last.
 enum product_sort { SORT_LATEST, SORT_PRICE_ASC, SORT_PRICE_DESC, SORT_POPULAR };
 
 // "latest", "price_asc", "price_desc", "popular", and "" for the first. VALIDATION_ERROR on "sort".

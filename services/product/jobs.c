@@ -1,4 +1,5 @@
-// What repeats: releasing holds whose time is over, and forgetting what nobody asks for any more.
+// What repeats: releasing holds whose time is over, storing what was popular at midnight, and
+// forgetting what nobody asks for any more.
 //
 // The sweep claims a lot of expired holds by putting their expiry off, asks the order service which
 // of their orders live, and releases the rest; a hold is only ever released after that answer. No
@@ -18,6 +19,8 @@ enum {
     SWEEP_LEASE_MS = 60 * MS_PER_S,
     SWEEP_LOT = 200,     // lines
     SWEEP_LOTS_MAX = 50, // per run: other jobs want their turn
+    SNAPSHOT_PERIOD_MS = 5 * MS_PER_S,
+    SNAPSHOT_AFTER_MS = 5 * MS_PER_S, // after midnight: events come in half a second
 };
 
 static struct status expire_orders(struct db *db, struct arena *arena, const int64_t *orders,
@@ -77,9 +80,47 @@ struct status sweep_holds(void *service, struct db *db, struct arena *arena)
     return st;
 }
 
+static struct status take_snapshot(struct db *db, int64_t midnight_us)
+{
+    bool ours;
+    struct status st = store_claim_snapshot(db, midnight_us, &ours);
+    if (failed(st) || !ours)
+        return st;
+    return store_fill_snapshot(db, midnight_us, window_before(midnight_us, POPULAR_DAYS),
+                               POPULAR_LIMIT_MAX);
+}
+
+// The window ends at midnight whenever the job comes; it waits a little for the last payments.
+struct status take_popular_snapshot(void *service, struct db *db, struct arena *arena)
+{
+    int64_t now_us = 0;
+    struct status st = store_now(db, &now_us);
+    (void)service;
+    (void)arena;
+    if (failed(st) || now_us - day_of(now_us) < SNAPSHOT_AFTER_MS * US_PER_MS)
+        return st;
+    st = db_begin(db);
+    if (failed(st))
+        return st;
+    st = take_snapshot(db, day_of(now_us));
+    if (!failed(st))
+        st = db_commit(db);
+    db_rollback(db);
+    return st;
+}
+
+struct status prune_sales(void *service, struct db *db, struct arena *arena)
+{
+    (void)service;
+    (void)arena;
+    return store_prune_sales(db, SALES_KEEP_DAYS, PRUNE_LIMIT);
+}
+
 const struct job product_jobs[] = {
-    {"sweep_holds",       SWEEP_PERIOD_MS, sweep_holds      },
-    {"prune_idempotency", PRUNE_PERIOD_MS, prune_idempotency},
-    {"prune_barrier",     PRUNE_PERIOD_MS, prune_barrier    },
+    {"sweep_holds",       SWEEP_PERIOD_MS,    sweep_holds          },
+    {"popular_snapshot",  SNAPSHOT_PERIOD_MS, take_popular_snapshot},
+    {"prune_idempotency", PRUNE_PERIOD_MS,    prune_idempotency    },
+    {"prune_barrier",     PRUNE_PERIOD_MS,    prune_barrier        },
+    {"prune_sales",       PRUNE_PERIOD_MS,    prune_sales          },
 };
 const size_t product_job_count = COUNT(product_jobs);

@@ -33,7 +33,8 @@ static struct status list_products(struct batch *batch, struct call *call)
     struct product_query query;
     struct product *products;
     size_t count;
-    struct status st = wire_product_query((const void *)call->request, batch->arena, &query);
+    struct status st =
+        wire_product_query((const void *)call->request, batch->now_us, batch->arena, &query);
     if (failed(st)) {
         call_refuse(call, st);
         return OK;

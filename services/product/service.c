@@ -14,6 +14,7 @@ static struct status run_permitted(struct batch *batch);
 static const struct method METHODS[] = {
     {.name = "ListProducts", .kind = METHOD_READ, .batch_max = 16, .handle = run_permitted},
     {.name = "GetProduct", .kind = METHOD_READ, .batch_max = 64, .handle = run_permitted},
+    {.name = "ListPopular", .kind = METHOD_READ, .batch_max = 64, .handle = run_permitted},
     {.name = "CreateProduct",
      .kind = METHOD_WRITE,
      .guard = &idempotency_guard,
@@ -59,6 +60,7 @@ static const struct method METHODS[] = {
 static const struct access_rule RULES[] = {
     {"ListProducts",    ACCESS_ANYBODY, handle_list_products   },
     {"GetProduct",      ACCESS_ANYBODY, handle_get_product     },
+    {"ListPopular",     ACCESS_ANYBODY, handle_list_popular    },
     {"CreateProduct",   ACCESS_ADMIN,   handle_create_product  },
     {"UpdateProduct",   ACCESS_ADMIN,   handle_update_product  },
     {"DeleteProduct",   ACCESS_ADMIN,   handle_delete_product  },

@@ -21,6 +21,12 @@ extern const size_t product_job_count;
 // jobs.c: releases the expired holds of orders that do not live.
 struct status sweep_holds(void *service, struct db *db, struct arena *arena);
 
+// jobs.c: stores the ranking of the last midnight, once.
+struct status take_popular_snapshot(void *service, struct db *db, struct arena *arena);
+
+// jobs.c: forgets what sold longer ago than any window reaches.
+struct status prune_sales(void *service, struct db *db, struct arena *arena);
+
 // products.c
 struct status handle_list_products(struct batch *batch);
 struct status handle_get_product(struct batch *batch);
@@ -30,6 +36,13 @@ struct status handle_delete_product(struct batch *batch);
 struct status handle_add_option(struct batch *batch);
 struct status handle_update_option(struct batch *batch);
 struct status handle_replace_images(struct batch *batch);
+
+// rankings.c
+struct status handle_list_popular(struct batch *batch);
+
+// events.c: counts what the order service's events say was sold; the `apply` of a consumer.
+struct status count_sales(void *service, struct db *db, struct arena *arena,
+                          Baro__Event *const *events, size_t count);
 
 // stocks.c
 struct status handle_change_stock(struct batch *batch);

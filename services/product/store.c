@@ -9,9 +9,11 @@
 #include <stdlib.h>
 
 // Search is by position, not by pattern: % and _ mean themselves. Pages go by keys that never change
-// for `latest`, and by (price, id) otherwise, so that rows inserted meanwhile move nothing.
+// for `latest`, and by (price, id) or what was sold otherwise, so that rows inserted meanwhile move
+// nothing.
 #define PRODUCT_COLUMNS                                                                            \
-    "SELECT id, name, description, category, is_active, price, created_at FROM product"
+    "SELECT id, name, description, category, is_active, price, created_at, 0::bigint, 0::bigint"   \
+    " FROM product"
 #define LISTED                                                                                     \
     " WHERE is_active AND deleted_at IS NULL"                                                      \
     " AND ($1::text = '' OR strpos(lower(name), lower($1)) > 0"                                    \
@@ -33,11 +35,26 @@ static const struct statement LIST_DEAREST = {
     PRODUCT_COLUMNS LISTED " AND ($3::bool OR (price, id) < ($4::bigint, $5::bigint))"
                            " ORDER BY price DESC, id DESC LIMIT $6::bigint"};
 
+// The order of a ranking (store_popularity.c), then what did not sell (0 units at time 0), the latest
+// first.
+static const struct statement LIST_POPULAR = {
+    "product_list_popular",
+    "SELECT id, name, description, category, is_active, price, created_at, sold, paid_us"
+    " FROM (SELECT p.*, coalesce(s.sold, 0) AS sold, coalesce(s.paid_us, 0) AS paid_us,"
+    "              CASE WHEN s.sold IS NULL THEN -p.id ELSE p.id END AS place"
+    "       FROM product p LEFT JOIN ("
+    "         SELECT product_id, sum(units)::bigint AS sold,"
+    "                (extract(epoch FROM max(last_paid_at)) * 1000000)::bigint AS paid_us"
+    "         FROM sales_hour WHERE hour >= baro_time($7::bigint) AND hour < baro_time($8::bigint)"
+    "                         AND units > 0 GROUP BY product_id) s ON s.product_id = p.id"
+    "      ) product" LISTED " AND ($3::bool OR (-sold, -paid_us, place) >"
+    "      (-$4::bigint, -$5::bigint, CASE WHEN $4 = 0 THEN -$6::bigint ELSE $6 END))"
+    " ORDER BY -sold, -paid_us, place LIMIT $9::bigint"};
+
 static const struct statement *const LISTS[] = {
     [SORT_LATEST] = &LIST_LATEST,
     [SORT_PRICE_ASC] = &LIST_CHEAPEST,
     [SORT_PRICE_DESC] = &LIST_DEAREST,
-    [SORT_POPULAR] = &LIST_LATEST,
 };
 
 static const struct statement FIND_PRODUCTS = {
@@ -72,6 +89,8 @@ static struct product *read_products(const struct rows *rows, struct arena *aren
             .is_active = rows_bool(rows, i, 4),
             .price_won = rows_int64(rows, i, 5),
             .created_at_us = rows_int64(rows, i, 6),
+            .units_sold = rows_int64(rows, i, 7),
+            .last_paid_at_us = rows_int64(rows, i, 8),
         };
     return products;
 }
@@ -156,10 +175,25 @@ static struct status load_products(struct db *db, struct arena *arena,
     return OK;
 }
 
+static struct status list_popular(struct db *db, struct arena *arena,
+                                  const struct product_query *query, struct product **products,
+                                  size_t *count)
+{
+    return load_products(db, arena, &LIST_POPULAR,
+                         PARAMS(p_text(query->search), p_text(query->category),
+                                p_bool(query->from_start), p_int64(query->after_units),
+                                p_int64(query->after_paid_at_us), p_int64(query->after_id),
+                                p_int64(query->popular.from_us), p_int64(query->popular.to_us),
+                                p_int64(query->limit)),
+                         products, count);
+}
+
 struct status store_list_products(struct db *db, struct arena *arena,
                                   const struct product_query *query, struct product **products,
                                   size_t *count)
 {
+    if (query->sort == SORT_POPULAR)
+        return list_popular(db, arena, query, products, count);
     return load_products(db, arena, LISTS[query->sort],
                          PARAMS(p_text(query->search), p_text(query->category),
                                 p_bool(query->from_start), p_int64(query->after_price),

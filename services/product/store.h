@@ -3,6 +3,7 @@
 
 #include "lib/db/db.h"
 #include "services/product/catalogue.h"
+#include "services/product/popularity.h"
 #include "services/product/stock.h"
 
 // --- catalogue (store.c) ----------------------------------------------------------------------------
@@ -14,7 +15,10 @@ struct product_query {
     enum product_sort sort;
     bool from_start;
     int64_t after_price; // of sorts by price
+    int64_t after_units; // of lists by popularity
+    int64_t after_paid_at_us;
     int64_t after_id;
+    struct window popular; // what lists by popularity count
     int64_t limit;
 };
 
@@ -86,3 +90,29 @@ struct status store_save_stock(struct db *db, struct arena *arena, const struct 
 // expiry off by lease_ms. *order_ids are their orders, each once.
 struct status store_claim_expired(struct db *db, struct arena *arena, int64_t limit,
                                   int64_t lease_ms, int64_t **order_ids, size_t *count);
+
+// --- popularity (store_popularity.c) ----------------------------------------------------------------
+
+// Queues sales into the hours of their payments; takes them out of there.
+struct status store_add_sales(struct db *db, struct arena *arena, const struct sale *sales,
+                              size_t count);
+struct status store_take_sales_back(struct db *db, struct arena *arena, const struct sale *sales,
+                                    size_t count);
+
+// The products that sold most in the window, or those of the snapshot; by rank.
+struct status store_rank(struct db *db, struct arena *arena, const struct popular_query *query,
+                         struct ranked **ranking, size_t *count);
+
+// Takes the snapshot of a day upon us; *ours is false when somebody has. Waits for another that
+// tries at the same time.
+struct status store_claim_snapshot(struct db *db, int64_t day_us, bool *ours);
+
+// Queues the ranking of a claimed snapshot.
+struct status store_fill_snapshot(struct db *db, int64_t day_us, struct window window,
+                                  int64_t limit);
+
+// Deletes hours that are older, at most limit.
+struct status store_prune_sales(struct db *db, int64_t keep_days, int64_t limit);
+
+// The database's clock, for jobs.
+struct status store_now(struct db *db, int64_t *now_us);

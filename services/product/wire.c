@@ -5,16 +5,37 @@
 #include "lib/base/text.h"
 #include "lib/service/page.h"
 
+// The keys of a page token: the id, then what the list is sorted by.
+enum { PAGE_KEYS_MAX = 3 };
+
 static size_t key_count(enum product_sort sort)
 {
-    return sort == SORT_PRICE_ASC || sort == SORT_PRICE_DESC ? 2 : 1;
+    switch (sort) {
+    case SORT_LATEST:
+        return 1;
+    case SORT_PRICE_ASC:
+    case SORT_PRICE_DESC:
+        return 2;
+    case SORT_POPULAR:
+        return 3;
+    }
+    return 0;
 }
 
-struct status wire_product_query(const Baro__Product__ListProductsRequest *request,
+static void page_keys(enum product_sort sort, const struct product *last,
+                      int64_t keys[PAGE_KEYS_MAX])
+{
+    keys[0] = last->id;
+    keys[1] = sort == SORT_POPULAR ? last->units_sold : last->price_won;
+    keys[2] = last->last_paid_at_us;
+}
+
+struct status wire_product_query(const Baro__Product__ListProductsRequest *request, int64_t now_us,
                                  struct arena *arena, struct product_query *query)
 {
-    int64_t size, keys[2] = {0, 0};
+    int64_t size, keys[PAGE_KEYS_MAX] = {0};
     struct product_query result = {
+        .popular = window_of_days(now_us, POPULAR_DAYS),
         .search = text_trim(arena, request->search),
         .category = text_trim(arena, request->category),
         .from_start = !*request->page_token,
@@ -28,7 +49,8 @@ struct status wire_product_query(const Baro__Product__ListProductsRequest *reque
     if (failed(st))
         return st;
     result.after_id = keys[0];
-    result.after_price = keys[1];
+    result.after_price = result.after_units = keys[1];
+    result.after_paid_at_us = keys[2];
     result.limit = size + 1;
     *query = result;
     return OK;
@@ -108,6 +130,33 @@ struct hold_wish wire_hold_wish(const Baro__Product__HoldStockRequest *request, 
                               .ttl_ms = request->ttl_ms,
                               .lines = lines,
                               .line_count = request->n_lines};
+}
+
+struct popular_wish wire_popular_wish(const Baro__Product__ListPopularRequest *request)
+{
+    return (struct popular_wish){
+        .has_days = request->days,
+        .days = request->days ? request->days->value : 0,
+        .has_limit = request->limit,
+        .limit = request->limit ? request->limit->value : 0,
+        .has_from = request->from,
+        .from_us = request->from ? request->from->us : 0,
+        .has_to = request->to,
+        .to_us = request->to ? request->to->us : 0,
+        .snapshot = request->snapshot,
+    };
+}
+
+size_t wire_sales(const Baro__Order__OrderChanged *order, struct sale *sales)
+{
+    for (size_t i = 0; i < order->n_items; i++)
+        sales[i] = (struct sale){
+            .product_id = order->items[i]->product_id,
+            .option_id = order->items[i]->option_id,
+            .units = order->items[i]->quantity,
+            .paid_at_us = order->paid_at->us,
+        };
+    return order->n_items;
 }
 
 static Baro__Product__Image **images_out(const struct product *product, struct arena *arena)
@@ -220,10 +269,10 @@ const ProtobufCMessage *wire_product_page(const struct product_query *query,
     for (size_t i = 0; i < shown; i++)
         page->items[i] = product_view(&products[i], arena);
     if (count > shown) {
-        const struct product *last = &products[shown - 1];
+        int64_t keys[PAGE_KEYS_MAX];
+        page_keys(query->sort, &products[shown - 1], keys);
         page->next_page_token =
-            page_token(arena, product_sort_name(query->sort),
-                       (const int64_t[]){last->id, last->price_won}, key_count(query->sort));
+            page_token(arena, product_sort_name(query->sort), keys, key_count(query->sort));
     }
     return &page->base;
 }
@@ -269,4 +318,29 @@ const ProtobufCMessage *wire_held(const struct book *book, const struct hold_wis
         reply->lines[i] = option_facts(book_stock(book, wish->lines[i].option_id), arena);
     reply->expires_at = wire_time(arena, book->holds[order->first].expires_at_us);
     return &reply->base;
+}
+
+static Baro__Product__PopularProduct *ranked_out(const struct ranked *ranked, struct arena *arena)
+{
+    Baro__Product__PopularProduct *row = arena_alloc(arena, sizeof *row);
+    baro__product__popular_product__init(row);
+    row->rank = ranked->rank;
+    row->product_id = ranked->product_id;
+    row->name = wire_text(ranked->name);
+    row->price = ranked->price_won;
+    row->units_sold = ranked->units_sold;
+    row->last_paid_at = wire_time(arena, ranked->last_paid_at_us);
+    return row;
+}
+
+const ProtobufCMessage *wire_ranking(const struct ranked *ranking, size_t count,
+                                     struct arena *arena)
+{
+    Baro__Product__PopularPage *page = arena_alloc(arena, sizeof *page);
+    baro__product__popular_page__init(page);
+    page->items = arena_array(arena, count + 1, sizeof *page->items);
+    page->n_items = count;
+    for (size_t i = 0; i < count; i++)
+        page->items[i] = ranked_out(&ranking[i], arena);
+    return &page->base;
 }

@@ -2,6 +2,7 @@
 // Domain <-> protobuf. Messages live in the arena and borrow the texts of what they show.
 
 #include "lib/service/wire.h"
+#include "proto/order.pb-c.h"
 #include "proto/product.pb-c.h"
 #include "services/product/store.h"
 
@@ -9,7 +10,7 @@
 
 // The query of a page; limit is one row more than the page shows, to know whether another follows.
 // VALIDATION_ERROR names the field.
-struct status wire_product_query(const Baro__Product__ListProductsRequest *request,
+struct status wire_product_query(const Baro__Product__ListProductsRequest *request, int64_t now_us,
                                  struct arena *arena, struct product_query *query);
 
 // The new product of a request, checked.
@@ -26,6 +27,11 @@ struct status wire_images(Baro__Product__Image *const *images, size_t count, str
 
 struct hold_wish wire_hold_wish(const Baro__Product__HoldStockRequest *request,
                                 struct arena *arena);
+
+struct popular_wish wire_popular_wish(const Baro__Product__ListPopularRequest *request);
+
+// The lines of an order that was paid, one after the other in `sales`; returns their number.
+size_t wire_sales(const Baro__Order__OrderChanged *order, struct sale *sales);
 
 // --- out --------------------------------------------------------------------------------------------
 
@@ -45,3 +51,6 @@ const ProtobufCMessage *wire_options_described(const struct book *book, const in
 // The held lines in the order of the wish.
 const ProtobufCMessage *wire_held(const struct book *book, const struct hold_wish *wish,
                                   struct arena *arena);
+
+const ProtobufCMessage *wire_ranking(const struct ranked *ranking, size_t count,
+                                     struct arena *arena);
