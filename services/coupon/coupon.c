@@ -11,6 +11,7 @@
 #include "lib/base/money.h"
 #include "lib/base/text.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -68,10 +69,12 @@ const char *coupon_status_name(enum coupon_status status)
 
 enum coupon_status coupon_status_parse(const char *name)
 {
-    for (size_t i = COUPON_AVAILABLE; i < COUNT(STATUSES); i++)
-        if (!strcmp(STATUSES[i].name, name))
-            return (enum coupon_status)i;
-    return 0;
+    size_t i = COUPON_AVAILABLE;
+    while (strcmp(STATUSES[i].name, name) != 0) {
+        i++;
+        assert(i < COUNT(STATUSES));
+    }
+    return (enum coupon_status)i;
 }
 
 const char *coupon_event_name(enum coupon_event event)
@@ -98,10 +101,12 @@ const char *coupon_type_name(enum coupon_type type)
 
 enum coupon_type coupon_type_parse(const char *name)
 {
-    for (size_t i = COUPON_FIXED; i < COUNT(TYPES); i++)
-        if (!strcmp(TYPES[i], name))
-            return (enum coupon_type)i;
-    return 0;
+    size_t i = COUPON_FIXED;
+    while (strcmp(TYPES[i], name) != 0) {
+        i++;
+        assert(i < COUNT(TYPES));
+    }
+    return (enum coupon_type)i;
 }
 
 static struct status check_texts(const struct campaign *campaign)

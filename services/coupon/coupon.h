@@ -106,14 +106,14 @@ void coupon_restore(struct user_coupon *coupon, int64_t order_id);
 // ILLEGAL_TRANSITION for one that is cancelled already.
 struct status coupon_cancel(struct user_coupon *coupon);
 
-// "AVAILABLE" for COUPON_AVAILABLE; the status with that name, or 0.
+// "AVAILABLE" for COUPON_AVAILABLE; the status with that name (must exist).
 const char *coupon_status_name(enum coupon_status status);
 enum coupon_status coupon_status_parse(const char *name);
 
 // "redeem" for COUPON_REDEEM.
 const char *coupon_event_name(enum coupon_event event);
 
-// "PERCENT" for COUPON_PERCENT; the type with that name, or 0.
+// "PERCENT" for COUPON_PERCENT; the type with that name (must exist).
 const char *coupon_type_name(enum coupon_type type);
 enum coupon_type coupon_type_parse(const char *name);
 

@@ -33,7 +33,7 @@ struct status handle_list_user_coupons(struct batch *batch)
     size_t first = 0;
     struct call *call = batch_next(batch, &first);
     const Baro__Coupon__ListUserCouponsRequest *request = (const void *)call->request;
-    struct page_query query;
+    struct page_query query = {0};
     struct user_coupon *coupons;
     size_t count;
 

@@ -59,8 +59,10 @@ static const char *read_document(const char *path, struct arena *arena)
     FILE *file = fopen(path, "r");
     cr_assert_not_null(file, "%s: %s (tests run from the top folder)", path, strerror(errno));
     text_buffer_init(&text, arena, sizeof(part));
-    while ((size = fread(part, 1, sizeof(part), file)) > 0)
+    do {
+        size = fread(part, 1, sizeof(part), file);
         text_append_n(&text, part, size);
+    } while (size == sizeof(part));
     fclose(file);
     return text_copy_n(arena, text.data, text.length);
 }

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { USER = 7 };
 
@@ -24,7 +25,7 @@ static const struct asked *create(struct booth *booth, const char *name, const c
     ends.us = starts.us + 3600 * US_PER_S;
     request.name = name_text;
     request.code = code_text;
-    request.type = (Baro__Coupon__CouponType)type;
+    memcpy(&request.type, &type, sizeof(type)); // enums of the wire are open
     request.value = &value;
     request.total_quantity = 5;
     request.starts_at = &starts;
@@ -70,7 +71,7 @@ static const struct asked *list_mine(struct booth *booth, struct as as, int stat
     Baro__Coupon__ListUserCouponsRequest request;
     baro__coupon__list_user_coupons_request__init(&request);
     snprintf(text, sizeof(text), "%s", token);
-    request.status = (Baro__Coupon__CouponStatus)status;
+    memcpy(&request.status, &status, sizeof(status)); // enums of the wire are open
     request.page_size = size;
     request.page_token = text;
     return rig_call(booth->rig, "ListUserCoupons", as, &request.base);
