@@ -74,7 +74,8 @@ static void add_cors(const struct request *request, struct MHD_Response *respons
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Origin", request->headers.origin);
     MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                            "Location, Retry-After, traceparent, X-Request-Id");
+                            "Location, RateLimit, RateLimit-Policy, Retry-After, traceparent, "
+                            "X-Request-Id");
     if (!request->headers.requested_method)
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Methods",

@@ -1,5 +1,5 @@
-// The connection is suspended before the call starts, because the outcome may come, on another
-// thread, before rpc_call returns: from that line on the request belongs to `call_done`.
+// The connection is suspended before Redis or a service is asked, because the outcome may come, on
+// another thread, before that call returns: from that line on the request belongs to the callbacks.
 //
 // A client that goes away meanwhile is noticed when the answer is written; nothing is cancelled,
 // because nothing on the wire could cancel it.
@@ -7,6 +7,7 @@
 #include "gateway/calls.h"
 
 #include "gateway/query.h"
+#include "gateway/quota.h"
 #include "lib/base/clock.h"
 #include "lib/base/protobuf.h"
 #include "proto/order.pb-c.h"
@@ -121,6 +122,13 @@ static void log_fault(const struct request *request, struct status st)
                  log_status(st), log_text("trace_id", request->trace.id));
 }
 
+static void resume(struct request *request)
+{
+    struct MHD_Connection *connection = request->connection;
+    request->phase = PHASE_ANSWERED;
+    MHD_resume_connection(connection); // from here on the request is the HTTP thread's
+}
+
 static void call_done(void *arg, struct status st, const Baro__RpcReply *reply)
 {
     struct request *request = arg;
@@ -137,9 +145,7 @@ static void call_done(void *arg, struct status st, const Baro__RpcReply *reply)
         log_fault(request, st);
         answer_problem(request, st, NULL, reply ? reply->pushback_ms : 0);
     }
-    struct MHD_Connection *connection = request->connection;
-    request->phase = PHASE_ANSWERED;
-    MHD_resume_connection(connection); // from here on the request is the HTTP thread's
+    quota_settle(request, st, request->answer.status != MHD_HTTP_ACCEPTED, resume);
 }
 
 static int64_t apply_wait(struct request *request, ProtobufCMessage *message)
@@ -152,22 +158,32 @@ static int64_t apply_wait(struct request *request, ProtobufCMessage *message)
     return wait_ms + WAIT_MARGIN_MS;
 }
 
-static void start_rpc(struct request *request, ProtobufCMessage *message)
+static void start_rpc(struct request *request)
 {
     const struct route *route = request->match.endpoint->route;
     const char *key = route->key == NO_KEY ? NULL : request->headers.idempotency_key;
     struct rpc_request call = {
         .method = request->match.endpoint->rpc_method,
-        .message = message,
+        .message = request->message,
         .caller = request->caller,
-        .timeout_ms = apply_wait(request, message),
+        .timeout_ms = apply_wait(request, request->message),
         .idempotency_key = key,
         .traceparent = request->trace.parent,
         .idempotent = key || route->method == HTTP_GET,
     };
-    request->phase = PHASE_CALLING;
-    MHD_suspend_connection(request->connection);
     rpc_call(request->gateway->services[route->service], &call, call_done, request);
+}
+
+// The end may have come while Redis was asked.
+static void go_on(struct request *request)
+{
+    if (request->answer.status == 0 && atomic_load(&request->gateway->refusing))
+        answer_problem(request, refuse(REASON_UNAVAILABLE, "this gateway is shutting down"), NULL,
+                       0);
+    if (request->answer.status == 0)
+        start_rpc(request);
+    else
+        resume(request);
 }
 
 bool call_begin(struct request *request)
@@ -177,14 +193,11 @@ bool call_begin(struct request *request)
         route->serve(request);
         return true;
     }
-    ProtobufCMessage *message = build_message(request);
-    if (message && atomic_load(&request->gateway->refusing)) {
-        answer_problem(request, refuse(REASON_UNAVAILABLE, "this gateway is shutting down"), NULL,
-                       0);
-        message = NULL;
-    }
-    if (!message)
+    request->message = build_message(request);
+    if (!request->message)
         return true;
-    start_rpc(request, message);
+    request->phase = PHASE_CALLING;
+    MHD_suspend_connection(request->connection);
+    quota_take(request, go_on);
     return false;
 }

@@ -1,7 +1,7 @@
 // Start-up in the order of dependence, shut-down in reverse.
 //
 // The order of the end matters: (1) /readyz says no, (2) the port closes, (3) what runs may end,
-// (4) no new call starts, (5) the clients go: calls that are left fail and their connections are
+// (4) no new call starts, and Redis is not asked any more, (5) the clients go: calls that are left fail and their connections are
 // resumed and answered, (6) HTTP stops, with no connection suspended.
 
 #include "gateway/gateway.h"
@@ -43,6 +43,8 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
     made->cors_origin_count =
         text_split(made->arena, settings->cors_origins, ',', &made->cors_origins);
     struct status st = router_create(made->arena, route_table, route_count, &made->router);
+    if (!failed(st))
+        st = limits_create(&settings->limits, &made->limits);
     if (!failed(st)) {
         made->auth = auth_create();
         made->connections = connections_create(settings->request_deadline_ms);
@@ -106,6 +108,7 @@ void gateway_stop(struct gateway *gateway)
     if (gateway->http)
         drain(gateway);
     housekeeping_stop(gateway->housekeeping);
+    limits_stop(gateway->limits);
     for (size_t i = 0; i < SERVICE_COUNT; i++)
         rpc_client_destroy(gateway->services[i]);
     if (gateway->http)
@@ -114,6 +117,7 @@ void gateway_stop(struct gateway *gateway)
     request_pool_destroy(gateway->requests);
     connections_destroy(gateway->connections);
     auth_destroy(gateway->auth);
+    limits_destroy(gateway->limits);
     arena_destroy(gateway->arena);
     free(gateway);
 }

@@ -3,6 +3,7 @@
 
 #include "gateway/auth.h"
 #include "gateway/connections.h"
+#include "gateway/limits.h"
 #include "gateway/routes.h"
 #include "lib/base/log.h"
 #include "lib/rpc/client.h"
@@ -14,6 +15,7 @@ struct gateway_settings {
     const char *rpc[SERVICE_COUNT]; // addresses of the services
     const char *secret;             // between processes
     const char *cors_origins;       // "https://a.example, https://b.example"; "" for none
+    struct limits_settings limits;
     enum log_level log_level;
     int64_t http_threads;
     int64_t connections_max;
@@ -33,6 +35,7 @@ struct gateway {
     struct router *router;
     struct rpc_client *services[SERVICE_COUNT];
     struct auth *auth;
+    struct limits *limits;
     struct connections *connections;
     struct request_pool *requests;
     struct http_server *http;

@@ -2,7 +2,7 @@
 // One HTTP request, from its request line until libmicrohttpd says that it is over.
 //
 // The phases, and who owns the request in each: HEAD and BODY belong to the HTTP thread; CALLING
-// belongs to the RPC client's callback, the connection is suspended; ANSWERED belongs to the HTTP
+// belongs to whoever calls back, Redis or the RPC client, the connection is suspended; ANSWERED belongs to the HTTP
 // thread again. The completed-callback gives the request back to its pool, whatever happened.
 
 #include "gateway/errors.h"
@@ -19,6 +19,13 @@ enum phase { PHASE_HEAD, PHASE_BODY, PHASE_CALLING, PHASE_ANSWERED };
 struct answer_header {
     const char *name;
     const char *value;
+};
+
+// How the request stands with its route's limit (quota.c).
+struct quota {
+    struct limit_subject subject;
+    struct limit_answer answer;
+    void (*next)(struct request *request);
 };
 
 struct answer {
@@ -45,6 +52,8 @@ struct request {
     struct path_match match;
     struct caller caller;
     struct text_buffer body;
+    ProtobufCMessage *message; // to the service, once it is built
+    struct quota quota;
     size_t discarded; // of the body, after the answer was known
     struct answer answer;
     struct request *next; // in the pool

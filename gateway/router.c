@@ -161,6 +161,15 @@ static struct status bind_location(struct endpoint *endpoint)
     return OK;
 }
 
+static struct status bind_email(struct endpoint *endpoint)
+{
+    endpoint->email_field =
+        protobuf_c_message_descriptor_get_field_by_name(endpoint->input, "email");
+    if (!endpoint->email_field || endpoint->email_field->type != PROTOBUF_C_TYPE_STRING)
+        return unfit(endpoint->route, "counts logins, but its request has no e-mail address");
+    return OK;
+}
+
 static struct status bind_rpc(struct arena *arena, struct endpoint *endpoint)
 {
     const struct route *row = endpoint->route;
@@ -179,6 +188,8 @@ static struct status bind_rpc(struct arena *arena, struct endpoint *endpoint)
         st = bind_waiting(endpoint);
     if (!failed(st) && row->location)
         st = bind_location(endpoint);
+    if (!failed(st) && row->limit == LIMIT_LOGINS)
+        st = bind_email(endpoint);
     return st;
 }
 

@@ -16,7 +16,7 @@
 const struct route route_table[] = {
     // method    path                                        who        service      rpc                 ok   key       the rest
     {HTTP_POST,   V1 "/auth/signup",                         PUBLIC,    USER_RPC,    "Signup",           201, NO_KEY,   .body = BODY},
-    {HTTP_POST,   V1 "/auth/login",                          PUBLIC,    USER_RPC,    "Login",            200, NO_KEY,   .body = BODY},
+    {HTTP_POST,   V1 "/auth/login",                          PUBLIC,    USER_RPC,    "Login",            200, NO_KEY,   .body = BODY, .limit = LIMIT_LOGINS},
     {HTTP_POST,   V1 "/auth/refresh",                        PUBLIC,    USER_RPC,    "Refresh",          200, NO_KEY,   .body = BODY},
     {HTTP_POST,   V1 "/auth/logout",                         SIGNED_IN, USER_RPC,    "Logout",           204, NO_KEY,   .body = MAY_BODY},
     {HTTP_GET,    V1 "/me",                                  SIGNED_IN, USER_RPC,    "GetProfile",       200, NO_KEY,   .body = NO_BODY},
@@ -34,9 +34,9 @@ const struct route route_table[] = {
     {HTTP_PATCH,  V1 "/me/cart/{item_id}",                   SIGNED_IN, ORDER_RPC,   "SetCartItem",      200, NO_KEY,   .body = BODY},
     {HTTP_DELETE, V1 "/me/cart/{item_id}",                   SIGNED_IN, ORDER_RPC,   "RemoveCartItem",   204, NO_KEY,   .body = NO_BODY},
 
-    {HTTP_POST,   V1 "/orders",                              SIGNED_IN, ORDER_RPC,   "PlaceOrder",       201, MUST_KEY, .body = BODY, .location = ORDERS},
-    {HTTP_POST,   V1 "/orders/{order_id}/payment",           SIGNED_IN, ORDER_RPC,   "PayOrder",         200, MUST_KEY, .body = MAY_BODY, .location = ORDERS, .waits = true},
-    {HTTP_POST,   V1 "/checkout",                            SIGNED_IN, ORDER_RPC,   "Checkout",         200, MUST_KEY, .body = BODY, .location = ORDERS, .waits = true},
+    {HTTP_POST,   V1 "/orders",                              SIGNED_IN, ORDER_RPC,   "PlaceOrder",       201, MUST_KEY, .body = BODY, .limit = LIMIT_ORDERS, .location = ORDERS},
+    {HTTP_POST,   V1 "/orders/{order_id}/payment",           SIGNED_IN, ORDER_RPC,   "PayOrder",         200, MUST_KEY, .body = MAY_BODY, .limit = LIMIT_PAYMENTS, .location = ORDERS, .waits = true},
+    {HTTP_POST,   V1 "/checkout",                            SIGNED_IN, ORDER_RPC,   "Checkout",         200, MUST_KEY, .body = BODY, .limit = LIMIT_CHECKOUT, .location = ORDERS, .waits = true},
     {HTTP_POST,   V1 "/orders/{order_id}/cancel",            SIGNED_IN, ORDER_RPC,   "CancelOrder",      200, MAY_KEY,  .body = MAY_BODY},
     {HTTP_GET,    V1 "/orders/{order_id}",                   SIGNED_IN, ORDER_RPC,   "GetOrder",         200, NO_KEY,   .body = NO_BODY},
     {HTTP_GET,    V1 "/me/orders",                           SIGNED_IN, ORDER_RPC,   "ListOrders",       200, NO_KEY,   .body = NO_BODY},
@@ -45,7 +45,7 @@ const struct route route_table[] = {
 
     {HTTP_GET,    V1 "/coupons",                             VISITOR,   COUPON_RPC,  "ListCampaigns",    200, NO_KEY,   .body = NO_BODY},
     {HTTP_GET,    V1 "/coupons/{coupon_id}",                 VISITOR,   COUPON_RPC,  "GetCampaign",      200, NO_KEY,   .body = NO_BODY},
-    {HTTP_POST,   V1 "/coupons/{coupon_id}/claims",          SIGNED_IN, COUPON_RPC,  "Claim",            201, MAY_KEY,  .body = MAY_BODY},
+    {HTTP_POST,   V1 "/coupons/{coupon_id}/claims",          SIGNED_IN, COUPON_RPC,  "Claim",            201, MAY_KEY,  .body = MAY_BODY, .limit = LIMIT_CLAIMS},
     {HTTP_GET,    V1 "/me/coupons",                          SIGNED_IN, COUPON_RPC,  "ListUserCoupons",  200, NO_KEY,   .body = NO_BODY},
 
     {HTTP_POST,   V1 "/admin/products",                      ADMIN,     PRODUCT_RPC, "CreateProduct",    201, MAY_KEY,  .body = BODY, .location = V1 "/products/"},

@@ -24,6 +24,17 @@ enum service { USER_RPC, PRODUCT_RPC, ORDER_RPC, COUPON_RPC, SERVICE_COUNT, LOCA
 enum key_rule { NO_KEY, MAY_KEY, MUST_KEY }; // Idempotency-Key
 enum body_rule { NO_BODY, MAY_BODY, BODY };  // a JSON object
 
+// What a request counts as (limits.h).
+enum limit {
+    NO_LIMIT,
+    LIMIT_ORDERS,
+    LIMIT_PAYMENTS,
+    LIMIT_CHECKOUT,
+    LIMIT_CLAIMS,
+    LIMIT_LOGINS,
+    LIMIT_COUNT,
+};
+
 struct route {
     enum http_method method;
     const char *path;
@@ -33,6 +44,7 @@ struct route {
     unsigned int success;
     enum key_rule key;
     enum body_rule body;
+    enum limit limit;
     const char *location; // the reply's id below this path goes out as Location; or NULL
     bool waits;           // obeys Prefer; 202 while the order that is replied is not decided
     void (*serve)(struct request *request);
@@ -48,8 +60,9 @@ struct endpoint {
     const ProtobufCMessageDescriptor *output;
     const ProtobufCFieldDescriptor *parameters[PATH_PARAMETERS_MAX];
     size_t parameter_count;
-    const ProtobufCFieldDescriptor *wait_field; // of the input of rows that wait
-    const ProtobufCFieldDescriptor *id_field;   // of the output of rows that have a location
+    const ProtobufCFieldDescriptor *wait_field;  // of the input of rows that wait
+    const ProtobufCFieldDescriptor *id_field;    // of the output of rows that have a location
+    const ProtobufCFieldDescriptor *email_field; // of the input of rows that count logins
     struct metric *seconds;
     struct endpoint_counts *counts;
 };

@@ -128,12 +128,13 @@ Test(routes, methods_are_words_in_capitals)
 Test(routes, a_row_that_does_not_fit_is_named)
 {
     static const struct route rows[] = {
-        {HTTP_GET, "/no/rpc",             PUBLIC, USER_RPC,  "Fly",         200, .body = NO_BODY  },
-        {HTTP_GET, "/no/field/{who}",     PUBLIC, USER_RPC,  "GetProfile",  200, .body = NO_BODY  },
-        {HTTP_GET, "/no/integer/{email}", PUBLIC, USER_RPC,  "Login",       200, .body = NO_BODY  },
-        {HTTP_GET, "/no/wait",            PUBLIC, USER_RPC,  "Login",       200, .waits = true    },
-        {HTTP_GET, "/no/id",              PUBLIC, USER_RPC,  "Login",       201, .location = "/x/"},
-        {HTTP_GET, "/no/json",            PUBLIC, ORDER_RPC, "FetchEvents", 200, .body = NO_BODY  },
+        {HTTP_GET, "/no/rpc",             PUBLIC, USER_RPC,  "Fly",         200, .body = NO_BODY      },
+        {HTTP_GET, "/no/field/{who}",     PUBLIC, USER_RPC,  "GetProfile",  200, .body = NO_BODY      },
+        {HTTP_GET, "/no/integer/{email}", PUBLIC, USER_RPC,  "Login",       200, .body = NO_BODY      },
+        {HTTP_GET, "/no/wait",            PUBLIC, USER_RPC,  "Login",       200, .waits = true        },
+        {HTTP_GET, "/no/id",              PUBLIC, USER_RPC,  "Login",       201, .location = "/x/"    },
+        {HTTP_GET, "/no/email",           PUBLIC, USER_RPC,  "GetProfile",  200, .limit = LIMIT_LOGINS},
+        {HTTP_GET, "/no/json",            PUBLIC, ORDER_RPC, "FetchEvents", 200, .body = NO_BODY      },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct status st = router_create(arena, &rows[i], 1, &router);
@@ -168,4 +169,26 @@ Test(routes, admin_paths_are_for_admins_and_the_own_for_the_signed_in)
         if (row->method != HTTP_GET && strncmp(row->path, "/api/v1/auth/", 13) != 0)
             cr_expect(row->access == SIGNED_IN || row->access == ADMIN, "%s", row->path);
     }
+}
+
+Test(routes, what_spec_7_limits_has_its_limit_and_nothing_else_has)
+{
+    static const struct {
+        const char *rpc;
+        enum limit limit;
+    } rows[] = {
+        {"Login",      LIMIT_LOGINS  },
+        {"PlaceOrder", LIMIT_ORDERS  },
+        {"PayOrder",   LIMIT_PAYMENTS},
+        {"Checkout",   LIMIT_CHECKOUT},
+        {"Claim",      LIMIT_CLAIMS  },
+    };
+    size_t limited = 0;
+    for (size_t i = 0; i < route_count; i++) {
+        limited += route_table[i].limit != NO_LIMIT;
+        for (size_t k = 0; k < COUNT(rows); k++)
+            if (route_table[i].rpc && strcmp(route_table[i].rpc, rows[k].rpc) == 0)
+                cr_expect_eq(route_table[i].limit, rows[k].limit, "%s", rows[k].rpc);
+    }
+    cr_expect_eq(limited, COUNT(rows));
 }
