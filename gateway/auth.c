@@ -140,7 +140,7 @@ static bool same_keys(const struct auth *auth, const struct key *keys, size_t co
 void auth_set_keys(struct auth *auth, const Baro__User__KeySet *set)
 {
     struct arena *arena = arena_create();
-    struct key keys[KEYS_MAX];
+    struct key keys[KEYS_MAX] = {0};
     size_t count = 0;
     for (size_t i = 0; i < set->n_keys && count < KEYS_MAX; i++) {
         char *pem = pem_of_jwk(arena, set->keys[i]);

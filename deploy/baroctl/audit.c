@@ -36,10 +36,12 @@ static struct status parse_options(int argc, char **argv, struct options *option
 {
     *options = (struct options){.wait_ms = SECOND_LOOK_MS};
     for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(argv[i], "--json"))
             options->json = true;
-        else if (strcmp(argv[i], "--wait") || i + 1 == argc ||
-                 !text_parse_duration_ms(argv[++i], &options->wait_ms))
+        else if (!strcmp(argv[i], "--wait") && text_parse_duration_ms(value, &options->wait_ms))
+            i++;
+        else
             return invalid(NULL, "usage: baroctl audit [--json] [--wait 60s]");
     }
     return OK;

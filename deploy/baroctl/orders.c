@@ -67,7 +67,7 @@ struct facts {
     bool stale_coupon;
 };
 
-// What a status demands. Money is what the wallet has paid and not got back.
+// What a status demands, by its number. Money is what the wallet has paid and not got back.
 enum demand { NONE, EACH };
 
 static const struct demands {
@@ -77,21 +77,19 @@ static const struct demands {
     enum demand completed, refunded, held, confirmed;
     bool coupon_used, coupon_held;
 } DEMANDS[] = {
-    [1] = {"PENDING", true, .held = EACH, .coupon_held = true},
-    [2] = {"PAYING", false},
-    [3] = {"HELD", false},
-    [4] = {"PAID", true, .money = true, .completed = EACH, .confirmed = EACH, .coupon_used = true},
-    [5] = {"PREPARING", true, .money = true, .completed = EACH, .confirmed = EACH,
-           .coupon_used = true},
-    [6] = {"SHIPPING", true, .money = true, .completed = EACH, .confirmed = EACH,
-           .coupon_used = true},
-    [7] = {"DELIVERED", true, .money = true, .completed = EACH, .confirmed = EACH,
-           .coupon_used = true},
-    [8] = {"FAILED", true},
-    [9] = {"EXPIRED", true},
-    [10] = {"CANCELLED", true},
-    [11] = {"REFUNDING", false},
-    [12] = {"REFUNDED", true, .refunded = EACH},
+    {"",          false, false, NONE, NONE, NONE, NONE, false, false},
+    {"PENDING",   true,  false, NONE, NONE, EACH, NONE, false, true },
+    {"PAYING",    false, false, NONE, NONE, NONE, NONE, false, false},
+    {"HELD",      false, false, NONE, NONE, NONE, NONE, false, false},
+    {"PAID",      true,  true,  EACH, NONE, NONE, EACH, true,  false},
+    {"PREPARING", true,  true,  EACH, NONE, NONE, EACH, true,  false},
+    {"SHIPPING",  true,  true,  EACH, NONE, NONE, EACH, true,  false},
+    {"DELIVERED", true,  true,  EACH, NONE, NONE, EACH, true,  false},
+    {"FAILED",    true,  false, NONE, NONE, NONE, NONE, false, false},
+    {"EXPIRED",   true,  false, NONE, NONE, NONE, NONE, false, false},
+    {"CANCELLED", true,  false, NONE, NONE, NONE, NONE, false, false},
+    {"REFUNDING", false, false, NONE, NONE, NONE, NONE, false, false},
+    {"REFUNDED",  true,  false, NONE, EACH, NONE, NONE, false, false},
 };
 
 static void check_number(struct report *report, const struct facts *facts, const char *what,
@@ -126,7 +124,8 @@ static void check_order(struct report *report, const struct facts *facts)
     check_number(report, facts, "used coupons", facts->coupons_used, want->coupon_used && coupon);
     // An admin may have cancelled the coupon of an order that waits: then none is held.
     if (facts->coupons_held)
-        check_number(report, facts, "held coupons", facts->coupons_held, want->coupon_held && coupon);
+        check_number(report, facts, "held coupons", facts->coupons_held,
+                     want->coupon_held && coupon);
     if (facts->coupons_used + facts->coupons_held == 1 && coupon)
         check_number(report, facts, "coupon", facts->coupon_id, facts->user_coupon_id);
 }

@@ -194,7 +194,7 @@ struct status command_receiver_start(const char *participant, const char *addres
 void command_receiver_set_partitions(struct command_receiver *receiver, uint32_t partitions)
 {
     SCOPED(arena) *arena = arena_create();
-    const char *topics[SAGA_PARTITIONS];
+    const char *topics[SAGA_PARTITIONS] = {NULL};
     size_t count = 0;
     for (int i = 0; i < SAGA_PARTITIONS; i++)
         if (partitions & UINT32_C(1) << i)

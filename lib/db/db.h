@@ -38,9 +38,17 @@ struct statement {
 // One parameter in binary form. Arrays keep a pointer to the caller's memory until the next call
 // that waits (db_query, db_execute, db_commit): allocate them from the batch's arena.
 typedef struct param {
-    enum { PARAM_INT64, PARAM_BOOL, PARAM_TEXT, PARAM_BYTES, PARAM_INT64S, PARAM_TEXTS, PARAM_BYTEAS } kind;
-    const void *data;  // NULL: SQL NULL
-    size_t length;     // bytes, or number of elements
+    enum {
+        PARAM_INT64,
+        PARAM_BOOL,
+        PARAM_TEXT,
+        PARAM_BYTES,
+        PARAM_INT64S,
+        PARAM_TEXTS,
+        PARAM_BYTEAS
+    } kind;
+    const void *data; // NULL: SQL NULL
+    size_t length;    // bytes, or number of elements
     int64_t number;
 } param;
 
@@ -66,20 +74,23 @@ struct params {
     size_t count;
 };
 #define PARAMS(...)                                                                                \
-    ((struct params){(const param[]){__VA_ARGS__}, sizeof((const param[]){__VA_ARGS__}) / sizeof(param)})
+    ((struct params){(const param[]){__VA_ARGS__},                                                 \
+                     sizeof((const param[]){__VA_ARGS__}) / sizeof(param)})
 #define NO_PARAMS ((struct params){NULL, 0})
 
 // A result. Valid until the transaction ends (or, outside one, until the next call on the db).
 struct rows {
     void *result;
-    size_t count;    // rows
+    size_t count;     // rows
     int64_t affected; // rows that INSERT, UPDATE or DELETE touched
 };
 bool rows_is_null(const struct rows *rows, size_t row, int column);
-int64_t rows_int64(const struct rows *rows, size_t row, int column);  // int2/4/8, timestamptz in us; NULL: 0
+// An int2, int4 or int8, or a timestamptz in microseconds; 0 for SQL NULL.
+int64_t rows_int64(const struct rows *rows, size_t row, int column);
 bool rows_bool(const struct rows *rows, size_t row, int column);
-const char *rows_text(const struct rows *rows, size_t row, int column); // borrowed; NULL for SQL NULL
-struct bytes rows_bytes(const struct rows *rows, size_t row, int column); // borrowed
+// Borrowed; NULL for SQL NULL.
+const char *rows_text(const struct rows *rows, size_t row, int column);
+struct bytes rows_bytes(const struct rows *rows, size_t row, int column);
 
 // A column of integers, one for each row, copied into arena.
 int64_t *rows_int64s(const struct rows *rows, int column, struct arena *arena);

@@ -3,6 +3,7 @@
 
 #include "lib/service/access.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool admits(enum access access, struct caller caller, bool saga)
@@ -54,5 +55,8 @@ struct status access_handle(struct batch *batch, const struct access_rule *rules
         else
             permitted++;
     }
-    return permitted ? rule->handle(batch) : OK;
+    if (permitted == 0)
+        return OK;
+    assert(rule->handle);
+    return rule->handle(batch);
 }

@@ -6,6 +6,8 @@
 #include "services/product/store.h"
 #include "services/product/wire.h"
 
+#include <assert.h>
+
 static struct status no_product(void)
 {
     return refuse(REASON_PRODUCT_NOT_FOUND, "there is no such product");
@@ -260,6 +262,7 @@ static struct status replace_images(struct batch *batch, struct call *call)
         call_refuse(call, refusal);
         return OK;
     }
+    assert(product);
     product->images = images;
     product->image_count = request->n_images;
     call_reply(call, wire_admin_product(product, batch->arena));

@@ -10,6 +10,8 @@
 #include "services/product/store.h"
 #include "services/product/wire.h"
 
+#include <assert.h>
+
 enum { NOTE_MAX_LENGTH = 200, DESCRIBED_MAX = 1000 };
 
 static struct status check_stock_request(const Baro__Product__ChangeStockRequest *request,
@@ -39,6 +41,7 @@ static struct status change_stock(struct batch *batch, struct call *call)
         call_refuse(call, refusal);
         return OK;
     }
+    assert(stock);
     movement.note = request->note;
     call_reply(call, wire_stock_level(stock, batch->arena));
     return stock->changed ? store_save_stock(batch->tx, batch->arena, stock, &movement) : OK;

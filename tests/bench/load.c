@@ -215,8 +215,8 @@ static void open_connection(struct load *load, struct connection *connection)
     struct epoll_event event = {.data.ptr = connection, .events = EPOLLIN};
 
     connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(connection->fd, (struct sockaddr *)&load->options.gateway,
-                sizeof load->options.gateway))
+    if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&load->options.gateway,
+                                      sizeof load->options.gateway))
         fail("cannot connect to the gateway");
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     epoll_ctl(load->epoll, EPOLL_CTL_ADD, connection->fd, &event);
@@ -277,7 +277,7 @@ static double quantile_ms(const struct load *load, double q)
 {
     if (load->paid == 0)
         return 0;
-    return (double)load->latencies_us[(size_t)(q * (double)(load->paid - 1))] / US_PER_MS;
+    return (double)load->latencies_us[(size_t)(q * (double)(load->paid - 1))] / (double)US_PER_MS;
 }
 
 static double cpu_ms(void)

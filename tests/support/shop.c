@@ -198,7 +198,7 @@ bool await_order(struct http_client *customer, int64_t order_id, const char *sta
 {
     int64_t end_ms = now_ms() + timeout_ms;
 
-    while (strcmp(order_status(customer, order_id), status)) {
+    while (strcmp(order_status(customer, order_id), status) != 0) {
         if (now_ms() > end_ms)
             return false;
         nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000}, NULL);

@@ -163,7 +163,7 @@ Baro__Order__PlaceOrderRequest *order_request(struct arena *arena, int64_t optio
     line->option_id = option_id;
     line->quantity = quantity;
     coupon->value = user_coupon_id;
-    request->items = arena_copy(arena, &line, sizeof(line));
+    request->items = arena_copy(arena, &line, sizeof(*request->items));
     request->n_items = 1;
     request->user_coupon_id = user_coupon_id ? coupon : NULL;
     request->wait_ms = LONG_WAIT_MS;
