@@ -6,6 +6,7 @@
 
 #include "lib/bus/consumer.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
 
@@ -23,7 +24,7 @@ static const struct statement READ = {
 
 static const struct statement LOCK = {
     "consumer_lock",
-    "SELECT last_id FROM event_cursor WHERE consumer = $1::text FOR UPDATE",
+    "SELECT last_id, baro_now() FROM event_cursor WHERE consumer = $1::text FOR UPDATE",
 };
 
 static const struct statement ADVANCE = {
@@ -71,30 +72,40 @@ static struct status read_cursor(const struct consumer *consumer, struct db *db,
     return st;
 }
 
-static struct status lock_cursor(const struct consumer *consumer, struct db *db, int64_t *last_id)
+static struct status lock_cursor(const struct consumer *consumer, struct db *db, int64_t *last_id,
+                                 int64_t *now_us)
 {
     struct rows rows;
     struct status st = db_queue(db, &REGISTER, PARAMS(p_text(consumer->name)));
     if (!failed(st))
         st = db_query(db, &LOCK, PARAMS(p_text(consumer->name)), &rows);
-    if (!failed(st))
-        *last_id = rows_int64(&rows, 0, 0);
-    return st;
+    if (failed(st))
+        return st;
+    *last_id = rows_int64(&rows, 0, 0);
+    *now_us = rows_int64(&rows, 0, 1);
+    return OK;
 }
 
-// In a transaction: applies those of the events that nobody has applied; *applied is their number.
+// How many events were applied, and how old the last one was.
+struct progress {
+    size_t applied;
+    int64_t behind_us;
+};
+
+// In a transaction: applies those of the events that nobody has applied.
 static struct status apply_fresh(const struct consumer *consumer, struct db *db,
                                  struct arena *arena, Baro__Event *const *events, size_t count,
-                                 size_t *applied)
+                                 struct progress *progress)
 {
-    int64_t last_id = 0;
+    int64_t last_id = 0, now_us = 0;
     size_t old = 0;
-    struct status st = lock_cursor(consumer, db, &last_id);
+    struct status st = lock_cursor(consumer, db, &last_id, &now_us);
     if (failed(st))
         return st;
     while (old < count && events[old]->id <= last_id)
         old++;
-    *applied = count - old;
+    progress->applied = count - old;
+    progress->behind_us = now_us - events[count - 1]->occurred_at_us;
     if (old == count)
         return OK;
     st = consumer->apply(consumer->context, db, arena, events + old, count - old);
@@ -103,30 +114,46 @@ static struct status apply_fresh(const struct consumer *consumer, struct db *db,
     return db_queue(db, &ADVANCE, PARAMS(p_text(consumer->name), p_int64(events[count - 1]->id)));
 }
 
+static void show(const struct consumer *consumer, struct arena *arena,
+                 const struct progress *progress)
+{
+    const char *labels = text_printf(arena, "consumer=\"%s\"", consumer->name);
+    metric_add(metrics_counter("baro_bus_events_consumed_total", "Events applied", labels),
+               (int64_t)progress->applied);
+    metric_set(metrics_gauge("baro_bus_events_behind_seconds",
+                             "Age of the last event that was applied while there are more", labels),
+               progress->behind_us / US_PER_S);
+}
+
+static struct status apply_in_transaction(const struct consumer *consumer, struct db *db,
+                                          struct arena *arena, Baro__Event *const *events,
+                                          size_t count, struct progress *progress)
+{
+    struct status st = db_begin(db);
+    if (failed(st))
+        return st;
+    st = apply_fresh(consumer, db, arena, events, count, progress);
+    if (!failed(st))
+        st = db_commit(db);
+    db_rollback(db);
+    return st;
+}
+
 // One lot; *count is what the source had.
 static struct status run_lot(const struct consumer *consumer, struct db *db, struct arena *arena,
                              size_t *count)
 {
     Baro__Event **events;
+    struct progress progress = {0};
     int64_t after_id = 0;
-    size_t applied = 0;
 
     struct status st = read_cursor(consumer, db, &after_id);
     if (!failed(st))
         st = consumer->source.fetch(consumer->source.context, arena, after_id, &events, count);
-    if (failed(st) || *count == 0)
-        return st;
-    st = db_begin(db);
-    if (failed(st))
-        return st;
-    st = apply_fresh(consumer, db, arena, events, *count, &applied);
+    if (!failed(st) && *count > 0)
+        st = apply_in_transaction(consumer, db, arena, events, *count, &progress);
     if (!failed(st))
-        st = db_commit(db);
-    db_rollback(db);
-    if (!failed(st))
-        metric_add(metrics_counter("baro_bus_events_consumed_total", "Events applied",
-                                   text_printf(arena, "consumer=\"%s\"", consumer->name)),
-                   (int64_t)applied);
+        show(consumer, arena, &progress);
     return st;
 }
 

@@ -2,6 +2,7 @@
 // replicas, repetitions and failures do.
 
 #include "lib/base/clock.h"
+#include "lib/base/metrics.h"
 #include "lib/base/text.h"
 #include "lib/bus/consumer.h"
 #include "lib/bus/outbox.h"
@@ -126,6 +127,27 @@ Test(consumer, applies_every_event_once_lot_by_lot)
     run_until(EVENTS);
     run();
     expect_each_once();
+}
+
+static int64_t behind_s(void)
+{
+    return metric_value(metrics_gauge("baro_bus_events_behind_seconds", "", "consumer=\"test\""));
+}
+
+Test(consumer, tells_how_far_it_is_behind_until_it_has_caught_up)
+{
+    SCOPED(arena) *arena = arena_create();
+    SCOPED(db) *db = db_create(url, "consumer");
+    guarded_advance(url, 3600);
+    int64_t until_us = clock_monotonic_us() + 20 * US_PER_S;
+    while (effects() == 0) {
+        cr_assert_lt(clock_monotonic_us(), until_us);
+        expect_ok(consumer_run(&consumer, db, arena, 1));
+    }
+    cr_expect_geq(behind_s(), 3500);
+    run_until(EVENTS);
+    run();
+    cr_expect_eq(behind_s(), 0);
 }
 
 Test(consumer, leaves_out_what_a_source_shows_again)
