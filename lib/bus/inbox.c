@@ -4,6 +4,10 @@
 // in the order of their ids, so that two batches that share keys never wait for each other in a
 // circle. The INSERT knows no ON CONFLICT: when another transaction stored a key between our two
 // looks, the violation undoes the effect as well, and the batch runs again and finds the outcome.
+//
+// A deferred call has its effect (a saga has begun) before it has its outcome. Until then its key is
+// taken by a claim: a row whose outcome is REQUEST_IN_PROGRESS. Whoever comes with the key meanwhile,
+// at any replica, is told so, also when the replica that began is gone.
 
 #include "lib/bus/inbox.h"
 
@@ -28,12 +32,20 @@ static const struct statement INSERT = {
     "                      $6::text[], $7::bytea[]) AS u(id) ORDER BY u.id",
 };
 
-static const struct statement INSERT_MISSING = {
-    "inbox_insert_missing",
-    "INSERT INTO idempotency (id, request_hash, code, reason, field, message, reply)"
+// The reason of a claim is the word of REASON_REQUEST_IN_PROGRESS.
+static const struct statement FULFIL = {
+    "inbox_fulfil",
+    "INSERT INTO idempotency AS kept (id, request_hash, code, reason, field, message, reply)"
     " SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::text[], $5::text[],"
     "                      $6::text[], $7::bytea[]) AS u(id) ORDER BY u.id"
-    " ON CONFLICT (id) DO NOTHING",
+    " ON CONFLICT (id) DO UPDATE SET code = excluded.code, reason = excluded.reason,"
+    "  field = excluded.field, message = excluded.message, reply = excluded.reply"
+    " WHERE kept.reason = 'REQUEST_IN_PROGRESS'",
+};
+
+static const struct statement FREE = {
+    "inbox_free",
+    "DELETE FROM idempotency WHERE id = ANY($1::bytea[]) AND reason = 'REQUEST_IN_PROGRESS'",
 };
 
 static const struct statement PRUNE = {
@@ -176,7 +188,18 @@ static void share_with_copies(struct keyed *keyed, size_t count)
 
 static bool is_fresh(const struct call *call)
 {
-    return call->settled && !call->deferred && !call->replayed && status_is_definite(call->status);
+    if (call->deferred)
+        return true;
+    return call->settled && !call->replayed && status_is_definite(call->status);
+}
+
+static void add_outcome(struct outcome_columns *outcomes, const struct call *call)
+{
+    if (call->deferred)
+        outcome_add(outcomes, refuse(REASON_REQUEST_IN_PROGRESS, "The same request still runs."),
+                    NULL);
+    else
+        outcome_add(outcomes, call->status, call->reply);
 }
 
 static struct status record(struct batch *batch)
@@ -196,7 +219,7 @@ static struct status record(struct batch *batch)
         call_request_hash(call, hash);
         ids[outcomes.count] = (struct bytes){keyed[i].id, ID_SIZE};
         hashes[outcomes.count] = (struct bytes){hash, ID_SIZE};
-        outcome_add(&outcomes, call->status, call->reply);
+        add_outcome(&outcomes, call);
     }
     share_with_copies(keyed, count);
     return insert(batch->tx, &INSERT, ids, hashes, &outcomes);
@@ -214,12 +237,24 @@ struct status inbox_store(struct db *db, const struct bytes *ids, const struct b
     // Queued parameters are in libpq's hands when db_queue returns: the columns may end here.
     SCOPED(arena) *arena = arena_create();
     struct outcome_columns columns;
+    struct bytes *kept = arena_array(arena, 3 * count, sizeof(*kept));
+    struct bytes *kept_hashes = kept + count, *freed = kept_hashes + count;
+    size_t freed_count = 0;
     outcome_columns_init(&columns, arena, count);
     for (size_t i = 0; i < count; i++) {
+        if (!status_is_definite(outcomes[i])) {
+            freed[freed_count++] = ids[i];
+            continue;
+        }
+        kept[columns.count] = ids[i];
+        kept_hashes[columns.count] = hashes[i];
         outcome_add(&columns, outcomes[i], NULL);
-        columns.replies[i] = replies[i];
+        columns.replies[columns.count - 1] = replies[i];
     }
-    return insert(db, &INSERT_MISSING, ids, hashes, &columns);
+    struct status st = insert(db, &FULFIL, kept, kept_hashes, &columns);
+    if (!failed(st) && freed_count)
+        st = db_queue(db, &FREE, PARAMS(p_byteas(freed, freed_count)));
+    return st;
 }
 
 struct status inbox_prune(struct db *db, int64_t limit, int64_t *deleted)

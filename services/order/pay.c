@@ -2,48 +2,11 @@
 
 #include "services/order/starts.h"
 
-#include "lib/base/protobuf.h"
 #include "lib/base/timeid.h"
-
-#include <string.h>
 
 static const Baro__Order__PayOrderRequest *request_of(const struct call *call)
 {
     return (const Baro__Order__PayOrderRequest *)call->request;
-}
-
-static bool is_being_paid(const struct order *order)
-{
-    return order->status == ORDER_PAYING || order->status == ORDER_HELD;
-}
-
-// The sagas behind the orders that are being paid already: a call under the key of one of them is
-// still running, not refused.
-static struct status load_running(struct batch *batch, const struct order_set *set,
-                                  struct saga_set *sagas)
-{
-    int64_t *ids = arena_array(batch->arena, set->count + 1, sizeof(*ids));
-    size_t count = 0;
-    for (size_t i = 0; i < set->count; i++)
-        if (is_being_paid(&set->orders[i]))
-            ids[count++] = set->orders[i].saga_id;
-    *sagas = (struct saga_set){.rows = NULL, .count = 0};
-    if (count == 0)
-        return OK;
-    return store_load_sagas(batch->tx, batch->arena, ids, count, sagas);
-}
-
-static bool is_same_request(struct batch *batch, const struct call *call,
-                            const struct saga_set *sagas, const struct order *order)
-{
-    uint8_t id[16];
-    const struct saga_row *row = sagas->count ? saga_set_find(sagas, order->saga_id) : NULL;
-    if (!row || !is_being_paid(order) || !call_idempotency_id(call, id))
-        return false;
-    const Baro__Order__PayContext *context = (const Baro__Order__PayContext *)protobuf_unpack(
-        &baro__order__pay_context__descriptor, row->context.size, row->context.data, batch->arena);
-    return context && context->idempotency_id.len == sizeof(id) &&
-           memcmp(context->idempotency_id.data, id, sizeof(id)) == 0;
 }
 
 // One coupon per order: the one that is held for it, or the one that comes with the payment.
@@ -60,27 +23,23 @@ static struct status choose_coupon(struct order *order, const struct call *call)
     return OK;
 }
 
-static struct status check(struct batch *batch, const struct call *call,
-                           const struct saga_set *running, struct order *order)
+static struct status check(const struct batch *batch, const struct call *call, struct order *order)
 {
     if (!order)
         return refuse(REASON_ORDER_NOT_FOUND, "there is no such order");
     if (order->user_id != call->caller.user_id)
         return refuse(REASON_FORBIDDEN, "this is not your order");
-    if (is_same_request(batch, call, running, order))
-        return refuse(REASON_REQUEST_IN_PROGRESS, "the same request is still running");
     struct status st = order_check_payable(order, batch->now_us);
     return failed(st) ? st : choose_coupon(order, call);
 }
 
-static struct status pay_all(struct batch *batch, struct order_set *set,
-                             const struct saga_set *running, struct saga_starts *starts)
+static struct status pay_all(struct batch *batch, struct order_set *set, struct saga_starts *starts)
 {
     struct order_service *service = batch->service;
     struct call *call;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         struct order *order = order_set_find(set, request_of(call)->order_id);
-        struct status st = check(batch, call, running, order);
+        struct status st = check(batch, call, order);
         if (failed(st)) {
             call_refuse(call, st);
             continue;
@@ -98,7 +57,6 @@ static struct status pay_all(struct batch *batch, struct order_set *set,
 struct status pay_handle(struct batch *batch)
 {
     struct order_set set;
-    struct saga_set running;
     struct saga_starts starts;
     struct call *call;
     size_t count = 0;
@@ -110,12 +68,10 @@ struct status pay_handle(struct batch *batch)
     struct status st =
         store_load_orders(batch->tx, batch->arena, ids, count, ORDER_LOAD_LOCKED, &set);
     if (!failed(st))
-        st = load_running(batch, &set, &running);
-    if (!failed(st))
         st = saga_starts_init(&starts, batch->service, batch->tx, batch->arena, batch->now_us,
                               count);
     if (!failed(st))
-        st = pay_all(batch, &set, &running, &starts);
+        st = pay_all(batch, &set, &starts);
     if (!failed(st))
         st = store_save_set(batch->tx, batch->arena, &set);
     return failed(st) ? st : saga_starts_save(&starts);

@@ -181,7 +181,7 @@ static void keep_answer(struct recording *recording, const ProtobufCBinaryData *
                         const ProtobufCBinaryData *hash, const struct ended *ended)
 {
     size_t at = recording->answer_count;
-    if (id->len == 0 || (failed(ended->answer) && !status_is_definite(ended->answer)))
+    if (id->len == 0)
         return;
     recording->ids[at] = (struct bytes){id->data, id->len};
     recording->hashes[at] = (struct bytes){hash->data, hash->len};

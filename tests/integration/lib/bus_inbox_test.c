@@ -177,6 +177,35 @@ Test(inbox, an_outcome_stored_for_a_deferred_call_is_answered_and_never_replaced
     cr_expect_eq(test_number(url, "SELECT length(reply) FROM idempotency"), 3);
 }
 
+Test(inbox, a_claim_becomes_the_outcome_or_frees_its_key)
+{
+    static const uint8_t first[16] = {1}, second[16] = {2}, hash[16] = {3};
+    const struct bytes ids[] =
+        {
+            {first,  16},
+            {second, 16}
+    },
+                       hashes[] = {{hash, 16}, {hash, 16}};
+    const struct bytes replies[] = {
+        {NULL, 0},
+        {NULL, 0}
+    };
+    const struct status claims[] = {refuse(REASON_HOLD_LOST, NULL),
+                                    refuse(REASON_UNAVAILABLE, NULL)};
+    SCOPED(db) *db = db_create(url, "test");
+    test_number(url,
+                "WITH made AS (INSERT INTO idempotency (id, request_hash, code, reason)"
+                " SELECT decode(first || repeat('00', 15), 'hex'),"
+                "        decode('03' || repeat('00', 15), 'hex'), 10, 'REQUEST_IN_PROGRESS'"
+                " FROM unnest('{01,02}'::text[]) AS first RETURNING 1) SELECT count(*) FROM made");
+    cr_assert(!failed(db_begin(db)));
+    cr_assert(!failed(inbox_store(db, ids, hashes, claims, replies, 2)));
+    cr_assert(!failed(db_commit(db)));
+    cr_expect_eq(test_number(url, "SELECT count(*) FROM idempotency"), 1);
+    cr_expect_eq(test_number(url, "SELECT count(*) FROM idempotency WHERE reason = 'HOLD_LOST'"),
+                 1);
+}
+
 Test(inbox, keys_are_forgotten_after_a_day_some_at_a_time)
 {
     SCOPED(db) *db = db_create(url, "test");

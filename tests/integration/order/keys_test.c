@@ -93,6 +93,54 @@ Test(order_keys, a_payment_answered_early_has_its_outcome_under_its_key)
     life_end(here);
 }
 
+// A checkout makes its order anew each time it runs: what tells a copy is its key alone.
+static struct asked *start_checkout(struct life *life, const char *key)
+{
+    SCOPED(arena) *arena = arena_create();
+    Baro__Order__PlaceOrderRequest *request = order_request(arena, 1, 2, 0);
+    request->wait_ms = 0;
+    return rig_start(life->rig, "Checkout", as_user_with_key(ALICE, key), &request->base);
+}
+
+Test(order_keys, a_checkout_that_runs_is_in_progress_for_its_key_at_every_replica)
+{
+    struct life *here = life_begin();
+    struct life *other = life_begin_beside(here, "order-1");
+    shop_set_balance(here->shop, ALICE, 50000);
+    shop_silence(here->shop, "ConfirmStock", 0);
+    int64_t id = expect_order(rig_await(start_checkout(here, "k")), STATUS(PAYING))->id;
+    expect_refused(rig_await(start_checkout(here, "k")), REASON_REQUEST_IN_PROGRESS);
+    expect_refused(rig_await(start_checkout(other, "k")), REASON_REQUEST_IN_PROGRESS);
+    shop_speak(here->shop, "ConfirmStock");
+    await_status(here, id, STATUS(PAID));
+    cr_assert_eq(expect_order(rig_await(start_checkout(other, "k")), STATUS(PAID))->id, id);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM orders"), 1);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 48000);
+    life_end(other);
+    life_end(here);
+}
+
+Test(order_keys, a_cancel_that_runs_is_not_refused_under_its_key)
+{
+    struct life *here = life_begin();
+    struct life *other = life_begin_beside(here, "order-1");
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
+    expect_order(pay(here, as_user(ALICE), id, 0), STATUS(PAID));
+    shop_silence(here->shop, "ReturnStock", 0);
+    struct asked *asked = start_cancel(here, as_user_with_key(ALICE, "k"), id);
+    await_number(here, 1, "SELECT count(*) FROM orders WHERE status = 11");
+    expect_refused(rig_await(start_cancel(other, as_user_with_key(ALICE, "k"), id)),
+                   REASON_REQUEST_IN_PROGRESS);
+    shop_speak(here->shop, "ReturnStock");
+    reply_of(rig_await(asked));
+    await_status(here, id, STATUS(REFUNDED));
+    expect_order(rig_await(start_cancel(other, as_user_with_key(ALICE, "k"), id)),
+                 STATUS(REFUNDED));
+    life_end(other);
+    life_end(here);
+}
+
 Test(order_keys, of_many_payments_of_one_order_one_is_made)
 {
     struct life *here = life_begin();
