@@ -55,6 +55,10 @@ struct method {
 
     struct status (*handle)(struct batch *batch);
 
+    // Optional: the call will not be handled after all (its time was over, its transaction failed), and
+    // surely has changed nothing. Undoes, without blocking, what `prepare` did elsewhere.
+    void (*abandoned)(struct call *call);
+
     // Optional, after COMMIT and before the answers go out: what must now happen in memory.
     void (*committed)(struct batch *batch);
 };

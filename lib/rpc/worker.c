@@ -55,6 +55,13 @@ static void answer_all(struct call **calls, size_t count)
     answered_flush(&answered);
 }
 
+// For calls of which the database surely has nothing.
+static void abandon(struct call *call)
+{
+    if (call->method->abandoned)
+        call->method->abandoned(call);
+}
+
 // Answers the calls whose time is over; returns how many are left, in order.
 static size_t drop_expired(struct call **calls, size_t count)
 {
@@ -66,6 +73,7 @@ static size_t drop_expired(struct call **calls, size_t count)
             calls[left++] = calls[i];
             continue;
         }
+        abandon(calls[i]);
         call_refuse(calls[i],
                     refuse(REASON_DEADLINE_EXCEEDED, "the time was over before the work"));
         answer(calls[i], &answered);
@@ -211,6 +219,14 @@ static void end_handled(struct worker *worker, struct batch *batch)
     answer_all(worker->settled, settled);
 }
 
+static void refuse_all(struct call **calls, size_t count, struct status st)
+{
+    for (size_t i = 0; i < count && st.code != STATUS_UNKNOWN; i++)
+        abandon(calls[i]);
+    settle_all(calls, count, as_answer(st));
+    answer_all(calls, count);
+}
+
 static void end_looked_up(const struct batch *batch)
 {
     struct answered answered = {.count = 0};
@@ -249,8 +265,7 @@ static void run(struct worker *worker, const struct call_queue *queue, struct ca
         run(worker, queue, calls, count / 2);
         run(worker, queue, calls + count / 2, count - count / 2);
     } else if (reaction == REACT_REFUSE_ALL) {
-        settle_all(calls, count, as_answer(st));
-        answer_all(calls, count);
+        refuse_all(calls, count, st);
     } else if (queue->work == QUEUE_HANDLE) {
         end_handled(worker, &batch);
     } else {

@@ -176,6 +176,13 @@ void place_committed(struct batch *batch)
     sagas_launch(service->sagas, launches, count);
 }
 
+// A call before its `prepare`, or whose refusal is being kept, holds nothing.
+void place_abandoned(struct call *call)
+{
+    if (placing_of(call))
+        placing_give_back(placing_of(call));
+}
+
 // Ids for the pool: taken in the database, handed out in memory once they are durable.
 struct status reserve_ids_handle(struct batch *batch)
 {

@@ -55,6 +55,7 @@ void checkout_prepare(struct call *call);
 struct status place_handle(struct batch *batch);
 struct status checkout_handle(struct batch *batch);
 void place_committed(struct batch *batch);
+void place_abandoned(struct call *call);
 struct status reserve_ids_handle(struct batch *batch);
 void reserve_ids_committed(struct batch *batch);
 

@@ -5,6 +5,7 @@
 #include "lib/base/macros.h"
 
 #include <criterion/criterion.h>
+#include <time.h>
 
 #define STATUS(name) BARO__ORDER__ORDER_STATUS__ORDER_STATUS_##name
 
@@ -42,6 +43,23 @@ Test(order_place, the_same_option_twice_is_merged)
     cr_assert_eq(order->items[0]->subtotal, 5000);
     cr_assert_eq(order->total_amount, 6000);
     cr_assert_eq(shop_available(here->shop, 1), 95);
+    life_end(here);
+}
+
+Test(order_place, an_order_that_cannot_be_written_gives_its_holds_back)
+{
+    struct life *here = life_begin();
+    SCOPED(db) *db = rig_db(here->rig);
+    static const struct statement bar = {
+        "bar", "ALTER TABLE orders ADD CONSTRAINT bar CHECK (total_amount <> 2000)"};
+    cr_assert(!failed(db_execute(db, &bar, NO_PARAMS, NULL)));
+    const struct asked *asked = place(here, as_user(ALICE), 1, 2, SHOP_COUPON);
+    cr_assert_neq(asked->code, STATUS_OK);
+    await_number(here, 0, "SELECT count(*) FROM orders");
+    for (int i = 0; i < 2000 && shop_available(here->shop, 1) < SHOP_STOCK; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK);
+    cr_assert_eq(shop_calls(here->shop, "RestoreCoupon"), 1);
     life_end(here);
 }
 

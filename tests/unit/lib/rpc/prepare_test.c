@@ -1,11 +1,14 @@
 // The ways of a call that is more than one batch: guards and keys, `prepare`, deferred answers, and
 // calls of our own.
 
+#include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "tests/support/stand.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -255,6 +258,59 @@ Test(keys, of_a_call_in_prepare_are_in_progress_for_the_next)
     call_ready(atomic_exchange(&parked, NULL));
     cr_assert(stand_answered(desk, 3));
     dispatcher_destroy(dispatcher);
+}
+
+static atomic_int abandoned_calls;
+
+static void abandoned(struct call *call)
+{
+    (void)call;
+    atomic_fetch_add(&abandoned_calls, 1);
+}
+
+// What `prepare` did elsewhere would otherwise stay done.
+Test(abandoned, is_a_prepared_call_whose_time_is_over_before_its_batch)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .prepare = park, .handle = stand_echo,
+                                .abandoned = abandoned};
+    SCOPED(stand_desk) *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    stand_submit(dispatcher, desk, 0, "x", "", 1);
+    cr_assert(stand_wait(is_parked, NULL, 5000));
+    struct call *call = atomic_exchange(&parked, NULL);
+    while (clock_monotonic_us() <= call->deadline_us)
+        sched_yield();
+    call_ready(call);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(desk->places[0].reason, REASON_DEADLINE_EXCEEDED);
+    cr_expect_eq(atomic_load(&abandoned_calls), 1);
+}
+
+static struct status answer_of_commit;
+
+static struct status commit_in_vain(struct stand_store *self)
+{
+    (void)self;
+    return answer_of_commit;
+}
+
+// An unknown outcome may be a success: nothing may be undone for it.
+Test(abandoned, is_a_prepared_call_that_surely_changed_nothing)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .prepare = call_ready, .handle = stand_echo,
+                                .abandoned = abandoned};
+    const enum reason reasons[] = {REASON_UNAVAILABLE, REASON_INTERNAL, REASON_OUTCOME_UNKNOWN};
+    SCOPED(stand_desk) *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&echo);
+    store.commit = commit_in_vain;
+    for (int i = 0; i < 3; i++) {
+        answer_of_commit = refuse(reasons[i], "no");
+        stand_submit(dispatcher, desk, (size_t)i, "x", "", 0);
+        cr_assert(stand_answered(desk, i + 1));
+    }
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(atomic_load(&abandoned_calls), 2);
 }
 
 static struct status handle_defer(struct batch *batch)
