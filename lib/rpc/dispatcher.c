@@ -187,12 +187,18 @@ static void stop_lane(struct dispatcher *dispatcher, struct lane *lane)
     }
 }
 
+void dispatcher_stop(struct dispatcher *dispatcher)
+{
+    stop_lane(dispatcher, &dispatcher->reads);
+    stop_lane(dispatcher, &dispatcher->writes);
+    dispatcher->worker_count = 0;
+}
+
 void dispatcher_destroy(struct dispatcher *dispatcher)
 {
     if (!dispatcher)
         return;
-    stop_lane(dispatcher, &dispatcher->reads);
-    stop_lane(dispatcher, &dispatcher->writes);
+    dispatcher_stop(dispatcher);
     pthread_mutex_lock(&dispatcher->open_lock); // whoever answered last has left
     pthread_mutex_unlock(&dispatcher->open_lock);
     HASH_CLEAR(hh, dispatcher->keys);

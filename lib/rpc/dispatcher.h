@@ -44,6 +44,12 @@ void dispatcher_start(struct dispatcher *dispatcher);
 
 // Refuses new calls with UNAVAILABLE, waits until every call is answered or timeout_ms has passed.
 void dispatcher_drain(struct dispatcher *dispatcher, int64_t timeout_ms);
+
+// Ends the workers, after what is queued: from here on no handler runs. Whoever holds a call may still
+// end it.
+void dispatcher_stop(struct dispatcher *dispatcher);
+
+// Stops too, if that was not done.
 void dispatcher_destroy(struct dispatcher *dispatcher);
 
 // Where answers go. respond is called once for each call, from any thread; after a batch, flush is

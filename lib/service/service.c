@@ -177,6 +177,10 @@ static void stop(struct service_runtime *runtime)
         dispatcher_drain(runtime->dispatcher, runtime->settings->drain_ms);
     if (runtime->definition->stopping)
         runtime->definition->stopping(runtime->definition->service);
+    if (runtime->dispatcher)
+        dispatcher_stop(runtime->dispatcher);
+    if (runtime->definition->stopped)
+        runtime->definition->stopped(runtime->definition->service);
     command_receiver_destroy(runtime->commands);
     rpc_server_destroy(runtime->server);
     dispatcher_destroy(runtime->dispatcher);

@@ -56,8 +56,10 @@ struct service_definition {
     void *service;              // the service's context, given to handlers and jobs
     // After the database is migrated and the dispatcher exists, before calls come in; may be NULL.
     struct status (*started)(void *service, struct service_runtime *runtime);
-    // After draining, before the runtime goes away; may be NULL.
+    // After draining; handlers may still run, when the drain was not patient enough. May be NULL.
     void (*stopping)(void *service);
+    // When no handler runs any more, before the runtime goes away; may be NULL.
+    void (*stopped)(void *service);
 };
 
 // Runs until SIGTERM or SIGINT, then drains. Returns the exit status of the process.

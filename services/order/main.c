@@ -40,6 +40,11 @@ static void stopping(void *service)
     order_service_stop(service);
 }
 
+static void stopped(void *service)
+{
+    order_service_destroy(service);
+}
+
 int main(int argc, char **argv)
 {
     SCOPED(arena) *arena = arena_create();
@@ -58,5 +63,6 @@ int main(int argc, char **argv)
                                              .service = &service,
                                              .started = started,
                                              .stopping = stopping,
+                                             .stopped = stopped,
                                          });
 }

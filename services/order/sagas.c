@@ -219,12 +219,18 @@ struct status sagas_start(const struct sagas_options *options, struct sagas **ou
     return OK;
 }
 
-void sagas_destroy(struct sagas *sagas)
+void sagas_stop(struct sagas *sagas)
 {
     if (!sagas)
         return;
     saga_transport_bind(sagas->transport, NULL);
     await_all_left(sagas);
+}
+
+void sagas_destroy(struct sagas *sagas)
+{
+    if (!sagas)
+        return;
     saga_runner_destroy(sagas->runner);
     saga_transport_destroy(sagas->transport);
     waiters_destroy(sagas->waiters);

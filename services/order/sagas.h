@@ -27,8 +27,12 @@ struct sagas_options {
 
 struct status sagas_start(const struct sagas_options *options, struct sagas **sagas);
 
-// Waits until nobody uses the runner and no record is on its way (so the dispatcher must still run), and
-// ends it; calls that still wait are answered UNAVAILABLE. Accepts NULL.
+// Waits until nobody uses the runner and no record is on its way (so the dispatcher must still run); from
+// then on nothing comes in. Accepts NULL.
+void sagas_stop(struct sagas *sagas);
+
+// After sagas_stop, when no handler runs any more: calls that still wait are answered UNAVAILABLE. Accepts
+// NULL.
 void sagas_destroy(struct sagas *sagas);
 
 // "instance#start": one life of one replica.
@@ -43,7 +47,7 @@ struct launch {
 };
 
 // Starts the sagas together. The calls may be answered before this returns. Does nothing once the
-// sagas are being destroyed: the rows stay for whoever takes them over.
+// sagas have been stopped: the rows stay for whoever takes them over.
 void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t count);
 
 // Answers the call that waits for this saga, if any; `reply` and the texts are borrowed for the call.

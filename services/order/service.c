@@ -154,6 +154,11 @@ static void give_leases_back(struct order_service *service)
 
 void order_service_stop(struct order_service *service)
 {
+    sagas_stop(service->sagas);
+}
+
+void order_service_destroy(struct order_service *service)
+{
     give_leases_back(service);
     sagas_destroy(service->sagas);
     rpc_client_destroy(service->user);

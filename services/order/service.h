@@ -46,8 +46,11 @@ void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB
 struct status order_service_start(struct order_service *service, struct dispatcher *dispatcher,
                                   struct publisher *publisher);
 
-// Gives the leases back and ends everything in reverse. Accepts a service that did not start.
+// Lets no saga begin or go on here. Handlers may still run. Accepts a service that did not start.
 void order_service_stop(struct order_service *service);
+
+// When no handler runs any more: gives the leases back and ends everything in reverse.
+void order_service_destroy(struct order_service *service);
 
 // place.c
 void place_prepare(struct call *call);

@@ -80,6 +80,8 @@ struct life *life_begin_beside(struct life *first, const char *instance)
 
 static void end_life(struct life *life)
 {
+    dispatcher_stop(life->rig->dispatcher);
+    order_service_destroy(&life->service);
     rig_destroy(life->rig);
     db_destroy(life->jobs);
     life->rig = NULL;
@@ -99,11 +101,18 @@ void life_end(struct life *life)
     free(life);
 }
 
+void life_end_stopped(struct life *life)
+{
+    end_life(life);
+    free(life);
+}
+
 void life_kill(struct life *life)
 {
+    sagas_stop(life->service.sagas);
+    dispatcher_stop(life->rig->dispatcher);
     sagas_destroy(life->service.sagas);
     life->service.sagas = NULL;
-    order_service_stop(&life->service);
     end_life(life);
 }
 

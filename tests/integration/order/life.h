@@ -29,6 +29,9 @@ struct life *life_begin_beside(struct life *first, const char *instance);
 // Drains and stops like main.c does. The first replica closes the shop: close it last.
 void life_end(struct life *life);
 
+// Ends one whose service was told to stop, whatever still runs there.
+void life_end_stopped(struct life *life);
+
 // Stops like a process that is killed between two batches: leases and rows stay as they are. Close it
 // nevertheless.
 void life_kill(struct life *life);

@@ -69,6 +69,29 @@ Test(order_recovery, a_replica_that_stops_in_good_order_leaves_its_sagas_to_othe
     life_end(here);
 }
 
+// PostgreSQL may keep a batch longer than the drain is patient.
+Test(order_recovery, a_batch_that_outlives_the_drain_finds_everything_in_its_place)
+{
+    static const struct statement lock = {"lock", "SELECT id FROM orders FOR UPDATE"};
+    struct rows rows;
+    struct life *here = life_begin();
+    struct life *leaving = life_begin_beside(here, "order-1");
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
+    SCOPED(db) *db = rig_db(here->rig);
+    cr_assert(!failed(db_begin(db)));
+    cr_assert(!failed(db_query(db, &lock, NO_PARAMS, &rows)));
+    start_pay(leaving, as_user(ALICE), id, 0, 0);
+    rig_await_blocked(here->rig, 1);
+    order_service_stop(&leaving->service);
+    db_rollback(db);
+    life_end_stopped(leaving);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM saga WHERE owner LIKE 'order-1#%%'"), 1);
+    life_keep(here);
+    await_status(here, id, STATUS(PAID));
+    life_end(here);
+}
+
 Test(order_recovery, leases_of_running_sagas_are_renewed)
 {
     struct life *here = life_begin();
