@@ -2,8 +2,10 @@
 //
 // baro_time() is exact: a double holds whole microseconds for 285 years around 1970, and
 // to_timestamp rounds to the nearest. Both its parts are IMMUTABLE, so the planner inlines it.
-// baro_now() is STABLE so that `expires_at <= baro_now()` can use an index. A transaction-scoped
-// lock keeps two replicas from creating the same function at the same moment.
+// baro_now() is STABLE so that `expires_at <= baro_now()` can use an index, and is made of what is
+// STABLE too, or the planner could not inline it: called as a function, its text would be parsed and
+// planned for every row. The time of a statement is when it arrived. A transaction-scoped lock keeps
+// two replicas from creating the same function at the same moment.
 //
 // The bounds of a partition are ids: lib/base/timeid.c puts the seconds since 2025 above 20 bits.
 
@@ -15,7 +17,7 @@ static const char PREPARE[] =
     "DO $do$ BEGIN"
     "  IF to_regprocedure('baro_now()') IS NULL THEN"
     "    CREATE FUNCTION baro_now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE"
-    "      AS 'SELECT clock_timestamp()';"
+    "      AS 'SELECT statement_timestamp()';"
     "  END IF;"
     "  IF to_regprocedure('baro_time(bigint)') IS NULL THEN"
     "    CREATE FUNCTION baro_time(us bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE STRICT"

@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static void set_clock(struct db *db, const char *time)
 {
@@ -96,4 +97,24 @@ Test(schema, lets_tables_refuse_changes)
     cr_assert_str_eq(st.message, "rows of fact are kept: no DELETE (42501)");
     cr_assert(failed(db_script(db, "UPDATE fact SET id = 2")));
     cr_assert_eq(test_number(url, "SELECT id FROM fact"), 1);
+}
+
+static bool is_inlined(struct db *db, const struct statement *explain, const char *as)
+{
+    struct rows rows;
+    cr_assert(!failed(db_query(db, explain, NO_PARAMS, &rows)));
+    for (size_t row = 0; row < rows.count; row++)
+        if (strstr(rows_text(&rows, row, 0), as))
+            return true;
+    return false;
+}
+
+Test(schema, clock_and_time_cost_no_call_of_a_function)
+{
+    static const struct statement now = {"now", "EXPLAIN (VERBOSE) SELECT baro_now()"};
+    static const struct statement time = {
+        "time", "EXPLAIN (VERBOSE) SELECT baro_time(u) FROM unnest('{1}'::bigint[]) AS u"};
+    SCOPED(db) *db = test_db("schema");
+    cr_expect(is_inlined(db, &now, "Output: statement_timestamp()"));
+    cr_expect(is_inlined(db, &time, "Output: to_timestamp("));
 }
