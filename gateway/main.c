@@ -1,6 +1,7 @@
 // Wiring: settings -> log -> gateway -> wait for a signal -> drain.
 
 #include "gateway/gateway.h"
+#include "lib/base/scheduling.h"
 #include "lib/base/settings.h"
 #include "lib/base/termination.h"
 #include "lib/base/version.h"
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
     raise_descriptor_limit(settings.connections_max);
 
     termination_block();
+    scheduling_prefer_batches();
 
     struct gateway *gateway = NULL;
     struct status st = start(&settings, &gateway);

@@ -5,6 +5,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/macros.h"
+#include "lib/base/scheduling.h"
 #include "lib/base/termination.h"
 #include "lib/bus/commands.h"
 #include "lib/bus/leases.h"
@@ -194,6 +195,7 @@ int service_run(const struct service_settings *settings,
     struct service_runtime runtime = {.settings = settings, .definition = definition};
 
     termination_block();
+    scheduling_prefer_batches();
     log_init(definition->name, settings->log_level);
     struct status st = start(&runtime);
     if (failed(st)) {
