@@ -76,7 +76,46 @@ service_objects = $(call objects,services/$(1)/*.c) $(BUILD)/services/$(1)/migra
 $(SERVICES:%=$(BUILD)/baro-%): $(BUILD)/baro-%: $$(call service_objects,$$*) $(LIB)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/baro-gateway: $$(call objects,gateway/*.c) $(LIB)
+# Made for the gateway: the comments of the .proto files, and Swagger UI out of its npm package.
+GATEWAY_MADE := $(BUILD)/gateway/made/comments.o $(BUILD)/gateway/made/web.o
+WEB     := $(BUILD)/gateway/web
+WEB_OWN := $(wildcard gateway/web/*.html gateway/web/*.js)
+TOOLS   := $(BUILD)/gateway/tools
+
+$(BUILD)/source_info.pb-c.c $(BUILD)/source_info.pb-c.h &: gateway/tools/source_info.proto
+	@mkdir -p $(@D)
+	$(call show,PROTO)protoc -Igateway/tools --c_out=$(BUILD) $<
+
+$(BUILD)/source_info.pb-c.o: $(BUILD)/source_info.pb-c.c
+	$(call show,CC)$(CC) $(CFLAGS) -w -c -o $@ $<
+
+$(TOOLS)/comments.o: | $(BUILD)/source_info.pb-c.h
+$(TOOLS)/comments: $(TOOLS)/comments.o $(BUILD)/source_info.pb-c.o
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/gateway/made/comments.c: $(TOOLS)/comments $(PROTO)
+	@mkdir -p $(@D)
+	$(call show,MAKE)protoc --include_source_info --descriptor_set_out=/dev/stdout $(PROTO) | $< > $@.new
+	@mv $@.new $@
+
+$(BUILD)/gateway/made/comments.o: $(BUILD)/gateway/made/comments.c
+	$(call show,CC)$(CC) $(CFLAGS) $(WARNINGS) -c -o $@ $<
+
+$(WEB)/node_modules: gateway/web/package.json gateway/web/package-lock.json gateway/web/.npmrc
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	$(call show,NPM)npm ci --prefix $(@D) --loglevel error > /dev/null
+	@touch $@
+
+# The bytes of each file, between _binary_NAME_start and _binary_NAME_end.
+$(BUILD)/gateway/made/web.o: $(WEB_OWN) $(WEB)/node_modules
+	@mkdir -p $(@D)
+	@cp $(WEB_OWN) $(WEB)/node_modules/swagger-ui-dist/swagger-ui.css \
+		$(WEB)/node_modules/swagger-ui-dist/swagger-ui-bundle.js $(WEB)
+	$(call show,EMBED)cd $(WEB) && ld -r -z noexecstack -b binary -o $(abspath $@) \
+		$(notdir $(WEB_OWN)) swagger-ui.css swagger-ui-bundle.js
+
+$(BUILD)/baro-gateway: $$(call objects,gateway/*.c) $(GATEWAY_MADE) $(LIB)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/baroctl: $$(call objects,deploy/baroctl/*.c) $(LIB)
@@ -85,7 +124,7 @@ $(BUILD)/baroctl: $$(call objects,deploy/baroctl/*.c) $(LIB)
 # Tests of area X link everything of X but its main. Criterion brings nanomsg, whose names nng has
 # too: libnanomsg comes first, so that the harness talks through its own library.
 CRITERION = -Wl,--no-as-needed -lnanomsg -Wl,--as-needed -lcriterion
-area_objects = $(filter-out %/main.o,$(if $(filter gateway,$(1)),$(call objects,gateway/*.c),\
+area_objects = $(filter-out %/main.o,$(if $(filter gateway,$(1)),$(call objects,gateway/*.c) $(GATEWAY_MADE),\
     $(if $(filter baroctl,$(1)),$(call objects,deploy/baroctl/*.c),\
     $(if $(filter $(SERVICES),$(1)),$(call service_objects,$(1))))))
 SUPPORT = $(call objects,tests/support/*.c)
@@ -98,7 +137,18 @@ $(BUILD)/tests/integration-%: $$(call objects,tests/integration/%/*.c) $$(call a
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
 
-$(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB)
+# The check of the API's description and of answers against it: a program for node with its packages.
+CHECK := $(BUILD)/tests/openapi
+$(CHECK)/node_modules: tests/openapi/package.json tests/openapi/package-lock.json tests/openapi/.npmrc
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	$(call show,NPM)npm ci --prefix $(@D) --loglevel error > /dev/null
+	@touch $@
+
+$(CHECK)/check.mjs: tests/openapi/check.mjs $(CHECK)/node_modules
+	@cp $< $@
+
+$(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB) | $(CHECK)/check.mjs
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
 

@@ -151,7 +151,7 @@ static void call_done(void *arg, struct status st, const Baro__RpcReply *reply)
 static int64_t apply_wait(struct request *request, ProtobufCMessage *message)
 {
     const ProtobufCFieldDescriptor *field = request->match.endpoint->wait_field;
-    if (!field)
+    if (!field || !request->match.endpoint->route->waits)
         return CALL_TIMEOUT_MS;
     int64_t wait_ms = prefer_wait_ms(request->headers.prefer, WAIT_DEFAULT_MS);
     *(int32_t *)((char *)message + field->offset) = (int32_t)wait_ms;

@@ -6,6 +6,7 @@
 
 #include "gateway/gateway.h"
 
+#include "gateway/docs.h"
 #include "gateway/housekeeping.h"
 #include "gateway/http.h"
 #include "gateway/request.h"
@@ -46,6 +47,7 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
     if (!failed(st))
         st = limits_create(&settings->limits, &made->limits);
     if (!failed(st)) {
+        made->docs = docs_create(made->arena, made->router);
         made->auth = auth_create();
         made->connections = connections_create(settings->request_deadline_ms);
         made->requests = request_pool_create();

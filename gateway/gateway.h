@@ -28,11 +28,13 @@ struct gateway_settings {
 
 struct http_server;
 struct request_pool;
+struct docs;
 
 struct gateway {
     const struct gateway_settings *settings;
     struct arena *arena;
     struct router *router;
+    const struct docs *docs;
     struct rpc_client *services[SERVICE_COUNT];
     struct auth *auth;
     struct limits *limits;

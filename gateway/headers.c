@@ -25,6 +25,7 @@ static const struct {
     {"Prefer",                        offsetof(struct headers, prefer),            FORGET},
     {"traceparent",                   offsetof(struct headers, traceparent),       FORGET},
     {"X-Request-Id",                  offsetof(struct headers, request_id),        FORGET},
+    {"If-None-Match",                 offsetof(struct headers, if_none_match),     FORGET},
     {"Origin",                        offsetof(struct headers, origin),            FORGET},
     {"Access-Control-Request-Method", offsetof(struct headers, requested_method),  FORGET},
 };

@@ -52,6 +52,11 @@ enum http_method http_method_parse(const char *word)
     return (enum http_method)i;
 }
 
+const char *http_method_word(enum http_method method)
+{
+    return method_words[method];
+}
+
 const char *router_allow_header(struct arena *arena, unsigned int allowed)
 {
     struct text_buffer out;
@@ -145,8 +150,6 @@ static struct status bind_parameter(struct arena *arena, struct endpoint *endpoi
 
 static struct status bind_waiting(struct endpoint *endpoint)
 {
-    endpoint->wait_field =
-        protobuf_c_message_descriptor_get_field_by_name(endpoint->input, "wait_ms");
     if (!endpoint->wait_field || endpoint->wait_field->type != PROTOBUF_C_TYPE_INT32 ||
         endpoint->output != &baro__order__order_view__descriptor)
         return unfit(endpoint->route, "waits, but not for an order");
@@ -183,6 +186,8 @@ static struct status bind_rpc(struct arena *arena, struct endpoint *endpoint)
     endpoint->output = method->output;
     if (failed(transcode_supports(method->input)) || failed(transcode_supports(method->output)))
         return unfit(row, "has a message with a field that has no JSON");
+    endpoint->wait_field =
+        protobuf_c_message_descriptor_get_field_by_name(endpoint->input, "wait_ms");
     struct status st = OK;
     if (row->waits)
         st = bind_waiting(endpoint);

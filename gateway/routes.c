@@ -2,6 +2,7 @@
 
 #include "gateway/routes.h"
 
+#include "gateway/docs.h"
 #include "gateway/ops.h"
 #include "lib/base/macros.h"
 #include "proto/coupon.pb-c.h"
@@ -66,11 +67,16 @@ const struct route route_table[] = {
     {HTTP_GET,    V1 "/admin/sagas/{saga_id}",               ADMIN,     ORDER_RPC,   "GetSaga",          200, NO_KEY,   .body = NO_BODY},
     {HTTP_POST,   V1 "/admin/sagas/{saga_id}/retry",         ADMIN,     ORDER_RPC,   "RetrySaga",        200, MAY_KEY,  .body = MAY_BODY},
 
-    {HTTP_GET,    "/livez",                                  PUBLIC,    LOCAL, .success = 200, .serve = ops_livez},
-    {HTTP_GET,    "/readyz",                                 PUBLIC,    LOCAL, .success = 200, .serve = ops_readyz},
-    {HTTP_GET,    "/version",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_version},
-    {HTTP_GET,    "/metrics",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_metrics},
-    {HTTP_GET,    "/.well-known/jwks.json",                  PUBLIC,    LOCAL, .success = 200, .serve = ops_jwks},
+    {HTTP_GET,    "/livez",                                  PUBLIC,    LOCAL, .success = 200, .serve = ops_livez,   .media = "application/json", .summary = "200 while the process runs."},
+    {HTTP_GET,    "/readyz",                                 PUBLIC,    LOCAL, .success = 200, .serve = ops_readyz,  .media = "application/json", .summary = "200 when calls would succeed, else 503."},
+    {HTTP_GET,    "/version",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_version, .media = "application/json", .summary = "Name and version."},
+    {HTTP_GET,    "/metrics",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_metrics, .media = "text/plain",       .summary = "Metrics in Prometheus' text format."},
+    {HTTP_GET,    "/.well-known/jwks.json",                  PUBLIC,    LOCAL, .success = 200, .serve = ops_jwks,    .media = "application/jwk-set+json", .summary = "The keys that sign access tokens (RFC 7517)."},
+    {HTTP_GET,    "/openapi.json",                           PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "application/json", .summary = "This description."},
+    {HTTP_GET,    "/docs",                                   PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "text/html",        .summary = "This description, to read and try (Swagger UI)."},
+    {HTTP_GET,    "/docs/docs.js",                           PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "text/javascript",  .summary = "A part of /docs."},
+    {HTTP_GET,    "/docs/swagger-ui-bundle.js",              PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "text/javascript",  .summary = "A part of /docs."},
+    {HTTP_GET,    "/docs/swagger-ui.css",                    PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "text/css",         .summary = "A part of /docs."},
 };
 // clang-format on
 const size_t route_count = COUNT(route_table);

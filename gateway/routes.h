@@ -48,6 +48,8 @@ struct route {
     const char *location; // the reply's id below this path goes out as Location; or NULL
     bool waits;           // obeys Prefer; 202 while the order that is replied is not decided
     void (*serve)(struct request *request);
+    const char *summary; // of LOCAL rows; the others have their RPC's comment
+    const char *media;   // of LOCAL rows: what they answer with
 };
 
 enum { PATH_PARAMETERS_MAX = 2 };
@@ -60,7 +62,7 @@ struct endpoint {
     const ProtobufCMessageDescriptor *output;
     const ProtobufCFieldDescriptor *parameters[PATH_PARAMETERS_MAX];
     size_t parameter_count;
-    const ProtobufCFieldDescriptor *wait_field;  // of the input of rows that wait
+    const ProtobufCFieldDescriptor *wait_field;  // of the input; never a client's
     const ProtobufCFieldDescriptor *id_field;    // of the output of rows that have a location
     const ProtobufCFieldDescriptor *email_field; // of the input of rows that count logins
     struct metric *seconds;
@@ -94,6 +96,9 @@ void router_match(const struct router *router, enum http_method method, const ch
 
 // "GET, POST" for the bits of `allowed`; HEAD comes with GET.
 const char *router_allow_header(struct arena *arena, unsigned int allowed);
+
+// "GET" for HTTP_GET.
+const char *http_method_word(enum http_method method);
 
 // HTTP_METHOD_COUNT for a word that no route uses; HEAD counts as GET.
 enum http_method http_method_parse(const char *word);

@@ -1,5 +1,7 @@
 #include "tests/support/http.h"
 
+#include "tests/support/transcript.h"
+
 #include <assert.h>
 #include <curl/curl.h>
 #include <pthread.h>
@@ -170,6 +172,9 @@ static struct http_reply perform(struct http_client *client, const char *method,
     curl_slist_free_all(headers);
     client->json =
         client->body.length ? json_loads(client->body.data, JSON_DECODE_ANY, NULL) : NULL;
+    char *type = NULL;
+    curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+    transcript_note(&(struct exchange){method, url, body, status, type, client->json});
     return (struct http_reply){.status = status,
                                .json = client->json,
                                .body = client->body.data ? client->body.data : "",
