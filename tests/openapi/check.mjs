@@ -80,7 +80,7 @@ function checkExchange({ method, path, status, type, request, response }) {
     );
 }
 
-const exchanges = readFileSync(transcript, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+const exchanges = readFileSync(transcript, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
 for (const exchange of exchanges) checkExchange({ ...exchange, method: exchange.method.toLowerCase() });
 
 for (const line of [...new Set(wrong)].slice(0, SHOWN)) console.error(`openapi: ${line}`);
