@@ -63,6 +63,7 @@ function checkExchange({ method, path, status, type, request, response }) {
   const operation = description.paths[template.path][method];
   used.add(`${method} ${template.path}`);
   const { key, pointer, response: described } = responseOf(template.path, method, status);
+  if (operation.tags.includes("Operations")) return; // the gateway's own answers have no schema
   if (key === "default") wrong.push(`${what}: the operation does not name this status (${response?.code ?? ""})`);
   const media = type.split(";")[0];
   if (!described.content) {
