@@ -128,12 +128,19 @@ Test(limits, two_gateways_share_one_exact_count)
     int passed = 0, refused = 0, fds[AT_ONCE];
     for (int i = 0; i < AT_ONCE; i++)
         fds[i] = wire_open(stage_port(stages[i % GATEWAYS]));
+    const char *tokens[GATEWAYS]; // the arenas belong to the services once they are asked
+    for (int i = 0; i < GATEWAYS; i++)
+        tokens[i] = stage_token(stages[i], "USER");
     for (int round = 0; round < ROUNDS; round++) {
-        for (int i = 0; i < AT_ONCE; i++)
-            wire_text(fds[i], text_printf(stage_arena(stages[0]),
-                                          "POST /api/v1/coupons/3/claims HTTP/1.1\r\nHost: a\r\n"
-                                          "%sContent-Length: 2\r\n\r\n{}",
-                                          head_of(i % GATEWAYS, "")));
+        for (int i = 0; i < AT_ONCE; i++) {
+            char text[2048];
+            snprintf(text, sizeof(text),
+                     "POST /api/v1/coupons/3/claims HTTP/1.1\r\nHost: a\r\n"
+                     "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
+                     "Idempotency-Key: %d-%d\r\nContent-Length: 2\r\n\r\n{}",
+                     tokens[i % GATEWAYS], round, i);
+            wire_text(fds[i], text);
+        }
         for (int i = 0; i < AT_ONCE; i++) {
             int status = wire_read(fds[i])->status;
             passed += status == 201;
