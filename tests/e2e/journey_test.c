@@ -137,7 +137,7 @@ Test(journey, an_order_that_nobody_pays_expires_and_gives_its_stock_back)
     int64_t order_id = place_order(customer, option, 3, coupon);
 
     cr_assert_eq(available_stock(option), 0);
-    cr_assert(await_order(customer, order_id, "EXPIRED", 20000), "it is %s",
+    cr_assert(await_order(customer, order_id, "EXPIRED", 60000), "it is %s",
               order_status(customer, order_id));
     expect_laws_hold();
     cr_assert_eq(available_stock(option), 3);
