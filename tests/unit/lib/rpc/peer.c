@@ -99,8 +99,11 @@ void peer_command(const struct peer *peer, char command)
 void peer_kill(const struct peer *peer, int signal)
 {
     kill(peer->pid, signal);
-    if (signal == SIGKILL)
-        waitpid(peer->pid, NULL, 0);
+    if (signal != SIGKILL)
+        return;
+    waitpid(peer->pid, NULL, 0);
+    if (strncmp(peer->url, "ipc://", 6) == 0)
+        unlink(peer->url + 6);
 }
 
 struct echo peer_echo(struct rpc_client *client, const char *text, int64_t timeout_ms,
