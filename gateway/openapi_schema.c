@@ -97,7 +97,7 @@ static json_t *plain_schema(ProtobufCType type)
     for (size_t i = 0; i < COUNT(plain); i++)
         if (plain[i].type == type)
             return parsed(plain[i].schema);
-    assert(!"a type that transcode_supports refuses");
+    assert(false && "transcode_supports refuses every other type");
     return NULL;
 }
 
