@@ -187,19 +187,23 @@ tsan: ## The same under ThreadSanitizer
 check: $(UNIT) $(INTEGRATION)
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION)
 
+BENCH := load record replay rpc
+
 # The load generator signs tokens with the user service's own code.
 $(BUILD)/tests/bench-load: $(BUILD)/tests/bench/load.o $(call area_objects,user) $(LIB)
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: bench
-bench: build $(BUILD)/tests/bench-load ## Measure paid orders per second on private servers
+bench: build $(BENCH:%=$(BUILD)/tests/bench-%) ## Measure paid orders per second on private servers
 	@tests/bench/run .local/bench
 
 # What needs the libraries only.
 $(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(BUILD)/tests/support/stand.o $(LIB)
 $(BUILD)/tests/bench-rpc: $(BUILD)/tests/bench/rpc_echo.o $(BUILD)/tests/support/stand.o $(LIB)
-$(BUILD)/tests/churn $(BUILD)/tests/bench-rpc:
+$(BUILD)/tests/bench-record: $(BUILD)/tests/bench/record.o
+$(BUILD)/tests/bench-replay: $(BUILD)/tests/bench/replay.o $(LIB)
+$(BUILD)/tests/churn $(BUILD)/tests/bench-rpc $(BUILD)/tests/bench-record $(BUILD)/tests/bench-replay:
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
