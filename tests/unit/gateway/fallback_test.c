@@ -57,7 +57,7 @@ Test(fallback, as_many_as_the_limit_pass_and_no_more)
 Test(fallback, everybody_has_buckets_of_their_own)
 {
     for (int i = 0; i < 1000; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof(name), "user-%d", i);
         cr_expect_eq(take(name, "a", 0).remaining, 2, "%s", name);
     }
@@ -88,7 +88,7 @@ Test(fallback, two_buckets_are_taken_together_or_not_at_all)
 Test(fallback, a_full_table_refuses_nobody_who_is_new)
 {
     for (int i = 0; i < 40000; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof(name), "user-%d", i);
         cr_assert_eq(take(name, "a", i / 100).verdict, LIMIT_PASSED);
     }
