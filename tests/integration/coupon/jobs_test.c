@@ -88,6 +88,7 @@ Test(expiry, passes_by_a_coupon_that_somebody_works_on)
     cr_assert(!failed(db_query(other, &LOCK, NO_PARAMS, &rows)));
     must_run(booth, "expire_coupons");
     expect_status(booth, coupon, "AVAILABLE");
+    db_rollback(other);
     db_destroy(other);
     must_run(booth, "expire_coupons");
     expect_status(booth, coupon, "EXPIRED");
