@@ -82,8 +82,8 @@ Test(live_orders, are_dropped_from_those_that_were_asked_for)
     cr_assert(!failed(drop(address, living, 2, &dead)));
     cr_assert_eq(dead, 0);
 
-    rpc_server_destroy(server);
     dispatcher_drain(dispatcher, 1000);
+    rpc_server_destroy(server);
     dispatcher_destroy(dispatcher);
 }
 
