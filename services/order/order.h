@@ -98,6 +98,7 @@ struct order {
     size_t change_count;
     size_t changes_saved; // of them, those that the store has
     bool stored;          // the order itself has a row
+    bool stored_pending;  // that row says PENDING
     bool lines_loaded;
 };
 

@@ -52,6 +52,10 @@ struct status store_save_orders(struct db *db, struct arena *arena, struct order
 // The same for the orders of a set.
 struct status store_save_set(struct db *db, struct arena *arena, const struct order_set *set);
 
+// Keeps the set of the PENDING orders; part of store_save_orders.
+struct status store_save_pending(struct db *db, struct arena *arena, struct order *const *orders,
+                                 size_t count);
+
 // Ids of a user's orders, newest first, below before_id; status 0: any.
 struct status store_list_orders(struct db *db, struct arena *arena, int64_t user_id, int64_t status,
                                 int64_t before_id, int64_t limit, int64_t **ids, size_t *count);

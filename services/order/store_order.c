@@ -27,8 +27,9 @@ static const struct statement LOCK = {
 
 static const struct statement LOCK_EXPIRED = {
     "order_lock_expired",
-    "SELECT " ORDER_COLUMNS " FROM orders WHERE status = 1 AND expires_at <= baro_now()"
-    " ORDER BY expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED",
+    "SELECT " ORDER_COLUMNS " FROM orders WHERE id IN (SELECT order_id FROM order_pending"
+    "   WHERE expires_at <= baro_now() ORDER BY order_id LIMIT $1::bigint)"
+    " AND status = 1 ORDER BY id FOR UPDATE SKIP LOCKED",
 };
 
 static const struct statement LOAD_LINES = {
@@ -77,6 +78,7 @@ static struct order take_order(const struct rows *rows, size_t row, struct arena
         .status = (enum order_status)rows_int64(rows, row, 10),
         .failure_reason = copy_or_null(arena, rows_text(rows, row, 11)),
         .stored = true,
+        .stored_pending = rows_int64(rows, row, 10) == ORDER_PENDING,
     };
 }
 
@@ -344,6 +346,8 @@ struct status store_save_orders(struct db *db, struct arena *arena, struct order
     if (!failed(st))
         st = update_orders(db, arena, orders, count);
     if (!failed(st))
+        st = store_save_pending(db, arena, orders, count);
+    if (!failed(st))
         st = insert_changes(db, arena, orders, count);
     if (!failed(st))
         st = store_save_payments(db, arena, orders, count);
@@ -401,7 +405,7 @@ struct status store_find_live(struct db *db, struct arena *arena, const int64_t 
 
 static const struct statement MAKE_PARTITIONS = {
     "order_make_partitions",
-    "SELECT baro_make_partitions(parent, 2, 80) IS NULL"
+    "SELECT baro_make_partitions(parent, 2, CASE parent WHEN 'orders' THEN 60 ELSE 100 END) IS NULL"
     " FROM unnest('{orders,order_item,order_history,payment,payment_history}'::text[]) AS parent",
 };
 

@@ -68,3 +68,47 @@ Test(order_schema, rows_go_to_the_partition_of_their_month_and_partitions_are_ma
                  1 + 5);
     life_end(here);
 }
+
+static void expect_pending(const struct life *here, int64_t count)
+{
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM order_pending"), count);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM orders o JOIN order_pending p"
+                                   " ON p.order_id = o.id AND p.expires_at = o.expires_at"
+                                   " WHERE o.status = 1"),
+                 count);
+}
+
+Test(order_schema, the_set_of_pending_orders_follows_every_change_of_status)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 2000);
+    int64_t paid = given_order(here, ALICE), refused = given_order(here, ALICE);
+    int64_t cancelled = given_order(here, ALICE);
+    given_order(here, ALICE);
+    expect_pending(here, 4);
+    expect_order(pay(here, as_user(ALICE), paid, 0), STATUS(PAID));
+    expect_pending(here, 3);
+    expect_refused(pay(here, as_user(ALICE), refused, 0), REASON_INSUFFICIENT_BALANCE);
+    expect_pending(here, 3);
+    expect_order(cancel(here, as_user(ALICE), cancelled), STATUS(CANCELLED));
+    expect_pending(here, 2);
+    expect_refused(checkout(here, as_user(ALICE), 0), REASON_INSUFFICIENT_BALANCE);
+    expect_pending(here, 2);
+    life_pass_time(here, 600001);
+    life_expire(here);
+    expect_pending(here, 0);
+    life_end(here);
+}
+
+Test(order_schema, no_index_of_an_order_depends_on_what_changes)
+{
+    struct life *here = life_begin();
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM pg_index i"
+                                   " JOIN pg_attribute a ON a.attrelid = i.indrelid"
+                                   " WHERE i.indrelid = 'orders'::regclass"
+                                   " AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL"
+                                   "  OR a.attnum = ANY(i.indkey)"
+                                   "   AND a.attname NOT IN ('id', 'user_id', 'created_at'))"),
+                 0);
+    life_end(here);
+}

@@ -1,0 +1,35 @@
+// The set of the orders that are PENDING: whoever changes an order's row keeps it, in the same
+// transaction and under the lock of that row.
+
+#include "services/order/columns.h"
+#include "services/order/store.h"
+
+static const struct statement INSERT = {
+    "pending_insert",
+    "INSERT INTO order_pending (order_id, expires_at)"
+    " SELECT order_id, baro_time(expires_at) FROM unnest($1::bigint[], $2::bigint[])"
+    " AS u(order_id, expires_at)",
+};
+
+static const struct statement DELETE = {
+    "pending_delete",
+    "DELETE FROM order_pending WHERE order_id = ANY($1::bigint[])",
+};
+
+struct status store_save_pending(struct db *db, struct arena *arena, struct order *const *orders,
+                                 size_t count)
+{
+    struct columns enter, leave;
+    columns_init(&enter, arena, count, 2, 0, 0);
+    columns_init(&leave, arena, count, 1, 0, 0);
+    for (size_t i = 0; i < count; i++) {
+        const struct order *o = orders[i];
+        bool pending = o->status == ORDER_PENDING;
+        if (pending && !o->stored_pending)
+            columns_add(&enter, (int64_t[]){o->id, o->expires_at_us}, NULL, NULL);
+        else if (!pending && o->stored_pending)
+            columns_add(&leave, (int64_t[]){o->id}, NULL, NULL);
+    }
+    struct status st = columns_queue(&enter, db, &INSERT);
+    return failed(st) ? st : columns_queue(&leave, db, &DELETE);
+}
