@@ -170,16 +170,20 @@ static void *run(void *arg)
     return NULL;
 }
 
+static _Noreturn void usage(void)
+{
+    fprintf(stderr, "usage: bench-replay SOCKET TRACE:USER:DATABASE ...\n");
+    exit(2);
+}
+
 static void parse(struct replay *replay, const char *server, char *argument)
 {
     replay->socket = server;
     replay->trace = strtok(argument, ":");
     replay->user = strtok(NULL, ":");
     replay->database = strtok(NULL, ":");
-    if (!replay->trace || !replay->user || !replay->database) {
-        fprintf(stderr, "usage: bench-replay SOCKET TRACE:USER:DATABASE ...\n");
-        exit(2);
-    }
+    if (!replay->trace || !replay->user || !replay->database)
+        usage();
     read_trace(replay);
 }
 
@@ -203,14 +207,12 @@ static int print(const struct replay *replays, size_t count)
 
 int main(int argc, char **argv)
 {
-    size_t count = argc > 2 ? (size_t)argc - 2 : 0;
-    struct replay *replays = calloc(count + 1, sizeof(*replays));
+    if (argc < 3)
+        usage();
+    size_t count = (size_t)argc - 2;
+    struct replay *replays = calloc(count, sizeof(*replays));
     pthread_barrier_t start;
     assert(replays);
-    if (count == 0) {
-        fprintf(stderr, "usage: bench-replay SOCKET TRACE:USER:DATABASE ...\n");
-        return 2;
-    }
     pthread_barrier_init(&start, NULL, (unsigned)count);
     for (size_t i = 0; i < count; i++) {
         parse(&replays[i], argv[1], argv[i + 2]);
