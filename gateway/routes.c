@@ -66,6 +66,9 @@ const struct route route_table[] = {
     {HTTP_GET,    V1 "/admin/sagas",                         ADMIN,     ORDER_RPC,   "ListSagas",        200, NO_KEY,   .body = NO_BODY},
     {HTTP_GET,    V1 "/admin/sagas/{saga_id}",               ADMIN,     ORDER_RPC,   "GetSaga",          200, NO_KEY,   .body = NO_BODY},
     {HTTP_POST,   V1 "/admin/sagas/{saga_id}/retry",         ADMIN,     ORDER_RPC,   "RetrySaga",        200, MAY_KEY,  .body = MAY_BODY},
+    {HTTP_GET,    V1 "/admin/dead-letters",                  ADMIN,     ORDER_RPC,   "ListDeadLetters",  200, NO_KEY,   .body = NO_BODY},
+    {HTTP_POST,   V1 "/admin/dead-letters/{dead_letter_id}/replay",
+                                                             ADMIN,     ORDER_RPC,   "ReplayDeadLetter", 202, MAY_KEY,  .body = MAY_BODY},
 
     {HTTP_GET,    "/livez",                                  PUBLIC,    LOCAL, .success = 200, .serve = ops_livez,   .media = "application/json", .summary = "200 while the process runs."},
     {HTTP_GET,    "/readyz",                                 PUBLIC,    LOCAL, .success = 200, .serve = ops_readyz,  .media = "application/json", .summary = "200 when calls would succeed, else 503."},

@@ -27,6 +27,16 @@ static const struct setting SETTINGS[] = {
     {"BARO_SAGA_HELD_AFTER",   SETTING_DURATION_MS, "5s",    AT(saga_held_after_ms),   10, 3600000, "when a silent payment shows as HELD"},
     {"BARO_SAGA_DECIDE_AFTER", SETTING_DURATION_MS, "60s",   AT(saga_decide_after_ms), 10, 3600000, "when recovery gives a silent payment up"},
     {"BARO_SAGA_PARK_AFTER",   SETTING_INTEGER,     "10",    AT(saga_park_after),      1, 1000, "fruitless tries after which a step is parked"},
+    {"BARO_KAFKA_BROKERS",         SETTING_TEXT,        "",            AT(kafka.brokers),         0, 0, "where order events go: host:port,..; empty: nowhere"},
+    {"BARO_KAFKA_TOPIC",           SETTING_TEXT,        "baro.orders", AT(kafka.topic),           0, 0, "the topic, keyed by order id"},
+    {"BARO_KAFKA_TIMEOUT",         SETTING_DURATION_MS, "5s",          AT(kafka.timeout_ms),      100, 30000, "how long the brokers have to take an event"},
+    {"BARO_WEBHOOK_URL",           SETTING_TEXT,        "",            AT(webhook.url),           0, 0, "where order events are POSTed (Standard Webhooks); empty: nowhere"},
+    {"BARO_WEBHOOK_SECRET",        SETTING_SECRET,      "",            AT(webhook.secrets),       0, 0, "whsec_..; several, separated by spaces, while a key is rotated"},
+    {"BARO_WEBHOOK_TIMEOUT",       SETTING_DURATION_MS, "5s",          AT(webhook.timeout_ms),    100, 30000, "how long the receiver has to answer"},
+    {"BARO_WEBHOOK_ALLOW_PRIVATE", SETTING_BOOLEAN,     "off",         AT(webhook.allow_private), 0, 0, "whether the receiver may be on a private or loopback address"},
+    {"BARO_SINK_RETRY",            SETTING_DURATION_MS, "1s",          AT(delivery.retry_first_ms), 10, 60000, "first pause after three fast tries; it doubles, up to a minute"},
+    {"BARO_SINK_TRIES",            SETTING_INTEGER,     "12",          AT(delivery.tries_max),    1, 1000, "tries of an event that the sink does not take while it takes others"},
+    {"BARO_SINK_GIVE_UP",          SETTING_DURATION_MS, "1d",          AT(delivery.give_up_ms),   1000, 518400000, "how long an event waits for a sink that takes nothing"},
 };
 // clang-format on
 

@@ -96,6 +96,11 @@ int64_t order_final_won(const struct order *order)
     return order->total_won - order->discount_won;
 }
 
+int64_t order_change_version(const struct order *order, size_t change)
+{
+    return order->version - (int64_t)(order->change_count - 1 - change);
+}
+
 static void add_change(struct order *order, struct arena *arena, const char *reason, int64_t now_us)
 {
     size_t count = order->change_count;

@@ -104,6 +104,9 @@ struct order {
 
 int64_t order_final_won(const struct order *order);
 
+// The place in the whole timeline, from 1, of an entry of `changes`.
+int64_t order_change_version(const struct order *order, size_t change);
+
 // Makes the event happen: status, paid_at, timeline. False, and nothing changed, for an edge that
 // is not drawn. `reason` is borrowed as long as the order.
 bool order_apply(struct order *order, struct arena *arena, enum order_event event,

@@ -8,8 +8,11 @@
 #include "lib/rpc/dispatcher.h"
 #include "lib/service/service.h"
 #include "services/order/counters.h"
+#include "services/order/delivery.h"
 #include "services/order/id_pool.h"
+#include "services/order/kafka.h"
 #include "services/order/sagas.h"
+#include "services/order/webhook.h"
 
 struct order_settings {
     struct service_settings common;
@@ -23,6 +26,9 @@ struct order_settings {
     int64_t saga_held_after_ms;                      // BARO_SAGA_HELD_AFTER
     int64_t saga_decide_after_ms;                    // BARO_SAGA_DECIDE_AFTER
     int64_t saga_park_after;                         // BARO_SAGA_PARK_AFTER
+    struct kafka_settings kafka;                     // BARO_KAFKA_..
+    struct webhook_settings webhook;                 // BARO_WEBHOOK_..
+    struct delivery_rules delivery;                  // BARO_SINK_..
 };
 
 struct order_service {
@@ -88,6 +94,10 @@ struct status fetch_events_handle(struct batch *batch);
 struct status set_order_status_handle(struct batch *batch);
 struct status retry_saga_handle(struct batch *batch);
 void retry_saga_committed(struct batch *batch);
+
+// dead_letters.c
+struct status list_dead_letters_handle(struct batch *batch);
+struct status replay_dead_letter_handle(struct batch *batch);
 
 // cart.c
 void cart_prepare(struct call *call);

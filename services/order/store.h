@@ -149,6 +149,47 @@ struct status store_list_sagas(struct db *db, struct arena *arena, int64_t state
 
 struct status store_prune_sagas(struct db *db, int64_t keep_ms, int64_t limit);
 
+// ---- sinks (store_sink.c)
+
+// The numbers are those of proto/order.proto and of the database.
+enum sink_event_state {
+    SINK_EVENT_FRESH = 0, // it has no row
+    SINK_EVENT_WAITING = 1,
+    SINK_EVENT_DEAD = 2,
+    SINK_EVENT_REPLAYING = 3,
+    SINK_EVENT_REPLAYED = 4,
+};
+
+// An event that a sink did not take.
+struct sink_event {
+    int64_t id;
+    Baro__Event *event;
+    const char *sink;
+    const char *error;
+    int64_t tries;
+    int64_t since_us;
+    int64_t died_at_us;     // 0: it has not
+    int64_t replayed_at_us; // 0: it was not
+    enum sink_event_state state;
+};
+
+struct sink_event_set {
+    struct sink_event *rows;
+    size_t count;
+};
+
+// A page of dead letters, newest first, below before_id. sink "" and state 0: any.
+struct status store_list_dead_letters(struct db *db, struct arena *arena, const char *sink,
+                                      int64_t state, int64_t before_id, int64_t limit,
+                                      struct sink_event_set *set);
+
+// FOR UPDATE; *row is NULL when there is no such dead letter.
+struct status store_lock_dead_letter(struct db *db, struct arena *arena, int64_t id,
+                                     struct sink_event **row);
+
+// Marks it REPLAYING, due at once. Queued.
+struct status store_replay_dead_letter(struct db *db, int64_t id);
+
 // ---- cart (store_cart.c)
 
 struct cart_line {

@@ -303,12 +303,6 @@ static size_t fresh_changes(struct order *const *orders, size_t count)
     return fresh;
 }
 
-// The last entry of the timeline is the order's `version`th.
-static int64_t version_of_change(const struct order *order, size_t change)
-{
-    return order->version - (int64_t)(order->change_count - 1 - change);
-}
-
 static struct status insert_changes(struct db *db, struct arena *arena, struct order *const *orders,
                                     size_t count)
 {
@@ -318,8 +312,8 @@ static struct status insert_changes(struct db *db, struct arena *arena, struct o
         const struct order *o = orders[i];
         for (size_t j = o->changes_saved; j < o->change_count; j++)
             columns_add(&columns,
-                        (int64_t[]){o->id, version_of_change(o, j), (int64_t)o->changes[j].status,
-                                    o->changes[j].at_us},
+                        (int64_t[]){o->id, order_change_version(o, j),
+                                    (int64_t)o->changes[j].status, o->changes[j].at_us},
                         &o->changes[j].reason, NULL);
     }
     return columns_queue(&columns, db, &INSERT_CHANGES);

@@ -119,6 +119,9 @@ const Baro__Event *wire_event(struct arena *arena, const struct order *order,
     payload.order_id = order->id;
     payload.user_id = order->user_id;
     payload.status = (Baro__Order__OrderStatus)change->status;
+    payload.version = order_change_version(order, (size_t)(change - order->changes));
+    payload.total_amount = order->total_won;
+    payload.discount_amount = order->discount_won;
     payload.final_amount = order_final_won(order);
     payload.reason = text(arena, change->reason);
     payload.n_items = order->line_count;

@@ -1,0 +1,115 @@
+// Dead letters as admins see them: listed, filtered, paged, sent again.
+
+#include "tests/integration/order/life.h"
+
+#include "tests/support/database.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+enum { ALICE = 1 };
+
+// Three letters of the webhook and one of kafka, with ids 1 to 4; 5 is not dead but waits.
+static struct life *given_letters(void)
+{
+    struct life *here = life_begin();
+    here->settings.webhook.url = "http://192.0.2.1/";
+    SCOPED(db) *db = rig_db(here->rig);
+    test_script(
+        db, "INSERT INTO sink_event (event_id, key, occurred_at, since, due_at, died_at,"
+            "                        tries, state, sink, kind, error, payload)"
+            " SELECT n, 100 + n, baro_now(), baro_now(), baro_now(),"
+            "        CASE WHEN n < 5 THEN baro_now() END, n, CASE WHEN n < 5 THEN 2 ELSE 1 END,"
+            "        CASE WHEN n = 2 THEN 'kafka' ELSE 'webhook' END, 'order.paid', 'HTTP 410', ''"
+            " FROM generate_series(1, 5) n");
+    return here;
+}
+
+static const Baro__Order__DeadLetterPage *
+list(struct life *here, const char *sink, Baro__Order__DeadLetterState state, const char *token)
+{
+    Baro__Order__ListDeadLettersRequest request;
+    baro__order__list_dead_letters_request__init(&request);
+    request.sink = (char *)(uintptr_t)sink;
+    request.state = state;
+    request.page_size = 2;
+    request.page_token = (char *)(uintptr_t)token;
+    return reply_of(ask(here, "ListDeadLetters", as_admin(), &request.base));
+}
+
+static const struct asked *replay(struct life *here, struct as as, int64_t id)
+{
+    Baro__Order__ReplayDeadLetterRequest request;
+    baro__order__replay_dead_letter_request__init(&request);
+    request.dead_letter_id = id;
+    return ask(here, "ReplayDeadLetter", as, &request.base);
+}
+
+Test(dead_letter, are_listed_newest_first_in_pages_without_what_still_waits)
+{
+    struct life *here = given_letters();
+    const Baro__Order__DeadLetterPage *page = list(here, "", 0, "");
+    cr_assert_eq(page->n_items, 2);
+    cr_expect_eq(page->items[0]->id, 4);
+    cr_expect_eq(page->items[1]->id, 3);
+    page = list(here, "", 0, page->next_page_token);
+    cr_assert_eq(page->n_items, 2);
+    cr_expect_eq(page->items[0]->id, 2);
+    cr_expect_eq(page->items[1]->id, 1);
+    cr_expect_str_empty(page->next_page_token);
+    const Baro__Order__DeadLetterView *letter = page->items[0];
+    cr_expect_str_eq(letter->sink, "kafka");
+    cr_expect_str_eq(letter->kind, "order.paid");
+    cr_expect_str_eq(letter->error, "HTTP 410");
+    cr_expect_eq(letter->order_id, 102);
+    cr_expect_eq(letter->attempts, 2);
+    cr_expect(strstr(letter->payload, "\"type\":\"order.paid\"") != NULL, "%s", letter->payload);
+    cr_expect_not_null(letter->created_at);
+    cr_expect_null(letter->replayed_at);
+    life_end(here);
+}
+
+Test(dead_letter, are_found_by_sink_and_by_state)
+{
+    struct life *here = given_letters();
+    cr_expect_eq(list(here, "kafka", 0, "")->n_items, 1);
+    cr_expect_eq(list(here, "pigeon", 0, "")->n_items, 0);
+    reply_of(replay(here, as_admin(), 3));
+    const Baro__Order__DeadLetterPage *page =
+        list(here, "webhook", BARO__ORDER__DEAD_LETTER_STATE__DEAD_LETTER_STATE_REPLAYING, "");
+    cr_assert_eq(page->n_items, 1);
+    cr_expect_eq(page->items[0]->id, 3);
+    life_end(here);
+}
+
+Test(dead_letter, replayed_twice_is_marked_once)
+{
+    struct life *here = given_letters();
+    for (int i = 0; i < 2; i++) {
+        const Baro__Order__DeadLetterView *letter = reply_of(replay(here, as_admin(), 1));
+        cr_expect_eq(letter->state, BARO__ORDER__DEAD_LETTER_STATE__DEAD_LETTER_STATE_REPLAYING);
+        cr_expect_eq(letter->attempts, 1);
+    }
+    cr_expect_eq(life_number(here, "SELECT count(*) FROM sink_event WHERE state = 3"), 1);
+    life_end(here);
+}
+
+Test(dead_letter, that_cannot_be_sent_is_not_replayed)
+{
+    struct life *here = given_letters();
+    expect_refused(replay(here, as_admin(), 99), REASON_DEAD_LETTER_NOT_FOUND);
+    expect_refused(replay(here, as_admin(), 5), REASON_DEAD_LETTER_NOT_FOUND);
+    expect_refused(replay(here, as_admin(), 2), REASON_ILLEGAL_TRANSITION); // no Kafka here
+    life_end(here);
+}
+
+Test(dead_letter, are_for_admins_only)
+{
+    struct life *here = given_letters();
+    Baro__Order__ListDeadLettersRequest request;
+    baro__order__list_dead_letters_request__init(&request);
+    expect_refused(ask(here, "ListDeadLetters", as_user(ALICE), &request.base), REASON_FORBIDDEN);
+    expect_refused(replay(here, as_user(ALICE), 1), REASON_FORBIDDEN);
+    expect_refused(replay(here, as_nobody(), 1), REASON_UNAUTHENTICATED);
+    life_end(here);
+}
