@@ -22,6 +22,28 @@ void answer_message(struct request *request, unsigned int status, const Protobuf
     answer_with(request, status, "application/json");
 }
 
+// Who may keep it must ask again each time: a tag that is still right costs no body. Where signed-in
+// users see something else, their answer is theirs alone.
+void answer_page(struct request *request, struct page *page)
+{
+    bool differs = request->match.endpoint->route->access == VISITOR;
+    bool personal = request->caller.user_id != 0;
+    request->answer.page = page;
+    request->answer.cacheable = true;
+    answer_add_header(request, MHD_HTTP_HEADER_ETAG, page->tag);
+    answer_add_header(request, MHD_HTTP_HEADER_CACHE_CONTROL,
+                      personal ? "private, no-cache" : "public, no-cache");
+    if (differs)
+        answer_add_header(request, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_AUTHORIZATION);
+    bool known = entity_tag_is_known(request->headers.if_none_match, page->tag);
+    request->answer.body =
+        (struct text_buffer){.data = page->data, .length = known ? 0 : page->length};
+    if (known)
+        answer_with(request, MHD_HTTP_NOT_MODIFIED, NULL);
+    else
+        answer_with(request, MHD_HTTP_OK, "application/json");
+}
+
 void answer_add_header(struct request *request, const char *name, const char *value)
 {
     struct answer *answer = &request->answer;
@@ -73,16 +95,17 @@ static void add_cors(const struct request *request, struct MHD_Response *respons
     if (!origin_is_allowed(request))
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Origin", request->headers.origin);
-    MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                            "Location, RateLimit, RateLimit-Policy, Retry-After, traceparent, "
-                            "X-Request-Id");
+    MHD_add_response_header(
+        response, "Access-Control-Expose-Headers",
+        "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, traceparent, "
+        "X-Request-Id");
     if (!request->headers.requested_method)
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Methods",
                             "GET, POST, PUT, PATCH, DELETE");
     MHD_add_response_header(response, "Access-Control-Allow-Headers",
-                            "Authorization, Content-Type, Idempotency-Key, Prefer, traceparent, "
-                            "X-Request-Id");
+                            "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, "
+                            "traceparent, X-Request-Id");
     MHD_add_response_header(response, "Access-Control-Max-Age", "600");
 }
 

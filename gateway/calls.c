@@ -6,6 +6,7 @@
 
 #include "gateway/calls.h"
 
+#include "gateway/catalogue.h"
 #include "gateway/query.h"
 #include "gateway/quota.h"
 #include "lib/base/clock.h"
@@ -105,7 +106,6 @@ static void answer_reply(struct request *request, const ProtobufCMessage *reply)
 {
     const struct route *route = request->match.endpoint->route;
     unsigned int status = route->waits && is_undecided(reply) ? MHD_HTTP_ACCEPTED : route->success;
-    request->answer.cacheable = route->access == PUBLIC && route->method == HTTP_GET;
     if (status == MHD_HTTP_NO_CONTENT)
         answer_with(request, status, NULL);
     else
@@ -122,13 +122,6 @@ static void log_fault(const struct request *request, struct status st)
                  log_status(st), log_text("trace_id", request->trace.id));
 }
 
-static void resume(struct request *request)
-{
-    struct MHD_Connection *connection = request->connection;
-    request->phase = PHASE_ANSWERED;
-    MHD_resume_connection(connection); // from here on the request is the HTTP thread's
-}
-
 static void call_done(void *arg, struct status st, const Baro__RpcReply *reply)
 {
     struct request *request = arg;
@@ -140,12 +133,14 @@ static void call_done(void *arg, struct status st, const Baro__RpcReply *reply)
             st = refuse(REASON_INTERNAL, "the service's reply is malformed");
     }
     if (message) {
+        catalogue_note_change(request, message);
         answer_reply(request, message);
     } else {
         log_fault(request, st);
         answer_problem(request, st, NULL, reply ? reply->pushback_ms : 0);
     }
-    quota_settle(request, st, request->answer.status != MHD_HTTP_ACCEPTED, resume);
+    catalogue_deliver(request, st, reply ? reply->pushback_ms : 0);
+    quota_settle(request, st, request->answer.status != MHD_HTTP_ACCEPTED, request_resume);
 }
 
 static int64_t apply_wait(struct request *request, ProtobufCMessage *message)
@@ -177,13 +172,15 @@ static void start_rpc(struct request *request)
 // The end may have come while Redis was asked.
 static void go_on(struct request *request)
 {
-    if (request->answer.status == 0 && atomic_load(&request->gateway->refusing))
-        answer_problem(request, refuse(REASON_UNAVAILABLE, "this gateway is shutting down"), NULL,
-                       0);
+    if (request->answer.status == 0 && atomic_load(&request->gateway->refusing)) {
+        struct status st = refuse(REASON_UNAVAILABLE, "this gateway is shutting down");
+        answer_problem(request, st, NULL, 0);
+        catalogue_deliver(request, st, 0);
+    }
     if (request->answer.status == 0)
         start_rpc(request);
     else
-        resume(request);
+        request_resume(request);
 }
 
 bool call_begin(struct request *request)
@@ -193,11 +190,14 @@ bool call_begin(struct request *request)
         route->serve(request);
         return true;
     }
+    if (catalogue_serve(request))
+        return true;
     request->message = build_message(request);
     if (!request->message)
         return true;
     request->phase = PHASE_CALLING;
     MHD_suspend_connection(request->connection);
-    quota_take(request, go_on);
+    if (!catalogue_wait(request))
+        quota_take(request, go_on);
     return false;
 }

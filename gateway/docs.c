@@ -9,7 +9,6 @@
 #include "gateway/request.h"
 #include "lib/base/macros.h"
 
-#include <sodium.h>
 #include <string.h>
 
 // The files that the build packed, see the Makefile.
@@ -36,7 +35,7 @@ struct document {
     const char *type;
     const char *data;
     size_t length;
-    const char *etag;
+    char etag[ENTITY_TAG_SIZE];
 };
 
 struct docs {
@@ -46,13 +45,6 @@ struct docs {
 static const char page_policy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-static const char *make_etag(struct arena *arena, const char *data, size_t length)
-{
-    unsigned char hash[crypto_generichash_BYTES_MIN];
-    crypto_generichash(hash, sizeof(hash), (const unsigned char *)data, length, NULL, 0);
-    return text_printf(arena, "\"%s\"", text_hex(arena, hash, sizeof(hash)));
-}
 
 const struct docs *docs_create(struct arena *arena, const struct router *router)
 {
@@ -72,8 +64,8 @@ const struct docs *docs_create(struct arena *arena, const struct router *router)
             .length = (size_t)(files[i].end - files[i].start),
         };
     for (size_t i = 0; i < COUNT(docs->documents); i++)
-        docs->documents[i].etag =
-            make_etag(arena, docs->documents[i].data, docs->documents[i].length);
+        entity_tag_make(docs->documents[i].data, docs->documents[i].length,
+                        docs->documents[i].etag);
     return docs;
 }
 
@@ -83,12 +75,6 @@ static const struct document *find(const struct docs *docs, const char *path)
         if (strcmp(docs->documents[i].path, path) == 0)
             return &docs->documents[i];
     return NULL;
-}
-
-// Weak comparison (RFC 9110 13.1.2): our tags hold no comma and no quote, so a plain search will do.
-static bool has_already(const char *if_none_match, const char *etag)
-{
-    return if_none_match && (strcmp(if_none_match, "*") == 0 || strstr(if_none_match, etag));
 }
 
 void docs_serve(struct request *request)
@@ -103,7 +89,7 @@ void docs_serve(struct request *request)
     answer_add_header(request, MHD_HTTP_HEADER_CACHE_CONTROL, "public, no-cache");
     answer_add_header(request, "Content-Security-Policy", page_policy);
     answer_add_header(request, "Referrer-Policy", "no-referrer");
-    if (has_already(request->headers.if_none_match, document->etag)) {
+    if (entity_tag_is_known(request->headers.if_none_match, document->etag)) {
         text_buffer_init(&request->answer.body, request->arena, 1);
         answer_with(request, MHD_HTTP_NOT_MODIFIED, NULL);
         return;

@@ -9,6 +9,7 @@
 #include "gateway/docs.h"
 #include "gateway/housekeeping.h"
 #include "gateway/http.h"
+#include "gateway/page_cache.h"
 #include "gateway/request.h"
 #include "lib/base/clock.h"
 
@@ -16,7 +17,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { LAST_ANSWERS_MS = 200 }; // for the answers of calls that failed at the end
+enum {
+    LAST_ANSWERS_MS = 200, // for the answers of calls that failed at the end
+    PAGES_BYTES_MAX = 32 * 1024 * 1024,
+};
 
 static void connect_services(struct gateway *gateway)
 {
@@ -50,6 +54,7 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
         made->docs = docs_create(made->arena, made->router);
         made->auth = auth_create();
         made->connections = connections_create(settings->request_deadline_ms);
+        made->pages = page_cache_create(settings->catalogue_cache_ms, PAGES_BYTES_MAX);
         made->requests = request_pool_create();
         connect_services(made);
         st = http_server_start(made, &made->http);
@@ -117,6 +122,7 @@ void gateway_stop(struct gateway *gateway)
         await_requests(gateway, LAST_ANSWERS_MS);
     http_server_stop(gateway->http);
     request_pool_destroy(gateway->requests);
+    page_cache_destroy(gateway->pages);
     connections_destroy(gateway->connections);
     auth_destroy(gateway->auth);
     limits_destroy(gateway->limits);

@@ -22,11 +22,13 @@ struct gateway_settings {
     int64_t connections_per_address; // 0: no limit
     int64_t request_deadline_ms;     // for a request to arrive, for an answer to be taken
     int64_t rpc_in_flight;           // per service
+    int64_t catalogue_cache_ms;      // how old what anybody may read can be; 0: not kept
     int64_t drain_notice_ms;         // /readyz says 503 for so long before the port closes
     int64_t drain_ms;                // then what runs has so long to end
 };
 
 struct http_server;
+struct page_cache;
 struct request_pool;
 struct docs;
 
@@ -39,6 +41,7 @@ struct gateway {
     struct auth *auth;
     struct limits *limits;
     struct connections *connections;
+    struct page_cache *pages;
     struct request_pool *requests;
     struct http_server *http;
     struct housekeeping *housekeeping;

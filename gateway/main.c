@@ -33,6 +33,7 @@ static const struct setting table[] = {
     {"BARO_HTTP_CONNECTIONS_PER_ADDRESS", SETTING_INTEGER, "4096",              AT(connections_per_address), 0, 100000, "of one client address; 0: no limit"},
     {"BARO_HTTP_DEADLINE",         SETTING_DURATION_MS, "30s",                  AT(request_deadline_ms),     100, 3600000, "for a request to arrive, a connection to be idle, an answer to be read"},
     {"BARO_RPC_IN_FLIGHT",         SETTING_INTEGER,     "4096",                 AT(rpc_in_flight),           1, 100000, "calls at a time to one service"},
+    {"BARO_CATALOGUE_CACHE",       SETTING_DURATION_MS, "1s",                   AT(catalogue_cache_ms),      0, 60000,  "how old an answer of the catalogue can be, or off"},
     {"BARO_CORS_ORIGINS",          SETTING_TEXT,        "",                     AT(cors_origins),            0, 0,      "origins whose scripts may call, comma-separated"},
     {"BARO_DRAIN_NOTICE",          SETTING_DURATION_MS, "0s",                   AT(drain_notice_ms),         0, 600000, "/readyz says no for so long before the port closes"},
     {"BARO_DRAIN",                 SETTING_DURATION_MS, "10s",                  AT(drain_ms),                0, 600000, "time for running requests to end"},

@@ -121,13 +121,14 @@ static void add_refusals(json_t *responses, const struct route *row, const char 
                         json_pack("{s:s}", "$ref", "#/components/responses/Problem"));
 }
 
-static json_t *success_response(const char *description, json_t *schema, bool has_location)
+// The header is one of openapi_headers(), or NULL.
+static json_t *success_response(const char *description, json_t *schema, const char *header)
 {
     json_t *response = json_pack("{s:s}", "description", description);
-    if (has_location)
-        json_object_set_new(
-            response, "headers",
-            json_pack("{s:{s:s}}", "Location", "$ref", "#/components/headers/Location"));
+    char ref[64];
+    snprintf(ref, sizeof(ref), "#/components/headers/%s", header ? header : "");
+    if (header)
+        json_object_set_new(response, "headers", json_pack("{s:{s:s}}", header, "$ref", ref));
     if (schema)
         json_object_set_new(response, "content",
                             json_pack("{s:{s:o}}", "application/json", "schema", schema));
@@ -146,13 +147,17 @@ static json_t *rpc_responses(struct document *document, const struct endpoint *e
     const char *what = row->success == 201   ? "Made"
                        : row->success == 204 ? "Done; there is nothing to say"
                                              : "Done";
-    json_object_set_new(responses, key,
-                        success_response(what, schema, row->location && row->success != 200));
+    bool created = row->location && row->success != 200;
+    const char *header = created ? "Location" : row->catalogue ? "ETag" : NULL;
+    json_object_set_new(responses, key, success_response(what, schema, header));
+    if (row->catalogue)
+        json_object_set_new(responses, "304",
+                            success_response("What you have is still right", NULL, "ETag"));
     if (row->waits)
         json_object_set_new(
             responses, "202",
             success_response("Not decided yet: the order as it is; ask again at Location",
-                             schema_of_reply(document->schemas, endpoint->output), true));
+                             schema_of_reply(document->schemas, endpoint->output), "Location"));
     add_refusals(responses, row, comment);
     return responses;
 }
@@ -218,6 +223,8 @@ static json_t *parameters_of(const struct endpoint *endpoint)
                       row->key == MUST_KEY ? "RequiredIdempotencyKey" : "IdempotencyKey");
     if (row->waits)
         add_reference(parameters, "Prefer");
+    if (row->catalogue)
+        add_reference(parameters, "IfNoneMatch");
     return parameters;
 }
 

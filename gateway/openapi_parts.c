@@ -41,6 +41,8 @@ json_t *openapi_headers(void)
 {
     return parsed("{\"Location\": {\"description\": \"The path of what was made or is under way\", "
                   "\"schema\": {\"type\": \"string\"}}, "
+                  "\"ETag\": {\"description\": \"Names these bytes; send it as If-None-Match\", "
+                  "\"schema\": {\"type\": \"string\"}}, "
                   "\"RetryAfter\": {\"description\": \"Seconds to wait before the next try\", "
                   "\"schema\": {\"type\": \"integer\"}}}");
 }
@@ -61,8 +63,12 @@ json_t *openapi_header_parameters(void)
         "`wait=N`: how many seconds to wait for the outcome (at most 25, else 2) before 202; "
         "`respond-async`: do not wait",
         "schema", "type", "string", "example", "wait=10");
-    return json_pack("{s:o, s:o, s:o}", "IdempotencyKey", key_parameter(false),
-                     "RequiredIdempotencyKey", key_parameter(true), "Prefer", prefer);
+    json_t *if_none_match = json_pack(
+        "{s:s, s:s, s:s, s:{s:s}}", "name", "If-None-Match", "in", "header", "description",
+        "Tags (`ETag`) of what you have: 304 when one is still right", "schema", "type", "string");
+    return json_pack("{s:o, s:o, s:o, s:o}", "IfNoneMatch", if_none_match, "IdempotencyKey",
+                     key_parameter(false), "RequiredIdempotencyKey", key_parameter(true), "Prefer",
+                     prefer);
 }
 
 json_t *openapi_security_schemes(void)

@@ -93,6 +93,7 @@ struct request *request_acquire(struct gateway *gateway, const char *target,
 void request_release(struct request *request)
 {
     struct request_pool *pool = request->gateway->requests;
+    page_release(request->answer.page);
     arena_reset(request->arena);
     pthread_mutex_lock(&pool->lock);
     pool->active--;
@@ -105,6 +106,13 @@ void request_release(struct request *request)
     pthread_mutex_unlock(&pool->lock);
     if (!keep)
         request_destroy(request);
+}
+
+void request_resume(struct request *request)
+{
+    struct MHD_Connection *connection = request->connection;
+    request->phase = PHASE_ANSWERED;
+    MHD_resume_connection(connection); // from here on the request is the HTTP thread's
 }
 
 size_t request_pool_active(struct request_pool *pool)

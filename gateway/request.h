@@ -8,6 +8,7 @@
 #include "gateway/errors.h"
 #include "gateway/gateway.h"
 #include "gateway/headers.h"
+#include "gateway/page_cache.h"
 #include "gateway/trace.h"
 
 #include <microhttpd.h>
@@ -32,6 +33,7 @@ struct answer {
     unsigned int status; // 0: none yet
     const char *content_type;
     struct text_buffer body;
+    struct page *page; // held: the body is its data; or NULL
     struct answer_header headers[ANSWER_HEADERS_MAX];
     size_t header_count;
     bool close;     // the connection is not to be trusted, or we are leaving
@@ -54,7 +56,9 @@ struct request {
     struct text_buffer body;
     ProtobufCMessage *message; // to the service, once it is built
     struct quota quota;
-    size_t discarded; // of the body, after the answer was known
+    size_t discarded;          // of the body, after the answer was known
+    struct flight *flight;     // of a catalogue read that fetches for others too; or NULL
+    struct page_waiter waiter; // of one that waits for another's
     struct answer answer;
     struct request *next; // in the pool
 };
@@ -79,12 +83,18 @@ void answer_with(struct request *request, unsigned int status, const char *conte
 // Sets the answer to a message as JSON.
 void answer_message(struct request *request, unsigned int status, const ProtobufCMessage *message);
 
+// Sets the answer to a page of the catalogue, or to 304 when the client has it; takes the hold over.
+void answer_page(struct request *request, struct page *page);
+
 // Sets the answer to a problem; errors may be NULL. pushback_ms: what the service asked for, or 0.
 void answer_problem(struct request *request, struct status st, const struct field_errors *errors,
                     int64_t pushback_ms);
 
 // Adds a header; the value is borrowed until the request ends.
 void answer_add_header(struct request *request, const char *name, const char *value);
+
+// Hands a suspended request, whose answer is set, back to the HTTP thread.
+void request_resume(struct request *request);
 
 // Sends the answer; called on the HTTP thread.
 enum MHD_Result answer_send(struct request *request);

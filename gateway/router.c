@@ -173,6 +173,23 @@ static struct status bind_email(struct endpoint *endpoint)
     return OK;
 }
 
+// What is kept must be nobody's, and must cost nothing to give away.
+static struct status check_catalogue(const struct route *row)
+{
+    bool readable = row->access == PUBLIC || row->access == VISITOR;
+    if (row->method != HTTP_GET || !readable || row->limit != NO_LIMIT || row->success != 200)
+        return unfit(row, "is no read of the catalogue that anybody may do");
+    return OK;
+}
+
+static struct status check_changes(const struct endpoint *endpoint)
+{
+    if (endpoint->route->changes == CHANGES_STOCK &&
+        endpoint->output != &baro__order__order_view__descriptor)
+        return unfit(endpoint->route, "changes stock, but replies no order");
+    return OK;
+}
+
 static struct status bind_rpc(struct arena *arena, struct endpoint *endpoint)
 {
     const struct route *row = endpoint->route;
@@ -189,7 +206,11 @@ static struct status bind_rpc(struct arena *arena, struct endpoint *endpoint)
     endpoint->wait_field =
         protobuf_c_message_descriptor_get_field_by_name(endpoint->input, "wait_ms");
     struct status st = OK;
-    if (row->waits)
+    if (row->catalogue)
+        st = check_catalogue(row);
+    if (!failed(st))
+        st = check_changes(endpoint);
+    if (!failed(st) && row->waits)
         st = bind_waiting(endpoint);
     if (!failed(st) && row->location)
         st = bind_location(endpoint);

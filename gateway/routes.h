@@ -35,6 +35,14 @@ enum limit {
     LIMIT_COUNT,
 };
 
+// What a success makes stale among the catalogue answers that are kept (catalogue.h).
+enum change {
+    CHANGES_NOTHING,
+    CHANGES_CATALOGUE, // all of them
+    CHANGES_STOCK,     // the products of the order that is replied
+    CHANGES_COUPON,    // the coupon in the path
+};
+
 struct route {
     enum http_method method;
     const char *path;
@@ -47,6 +55,8 @@ struct route {
     enum limit limit;
     const char *location; // the reply's id below this path goes out as Location; or NULL
     bool waits;           // obeys Prefer; 202 while the order that is replied is not decided
+    bool catalogue;       // the same for all who are not signed in: kept, and tagged (catalogue.h)
+    enum change changes;
     void (*serve)(struct request *request);
     const char *summary; // of LOCAL rows; the others have their RPC's comment
     const char *media;   // of LOCAL rows: what they answer with

@@ -68,6 +68,10 @@ static bool read_boolean(const struct setting *setting, const char *text, struct
 
 static bool read_duration(const struct setting *setting, const char *text, struct value *value)
 {
+    if (strcmp(text, "off") == 0) {
+        value->number = 0;
+        return in_range(setting, 0);
+    }
     return text_parse_duration_ms(text, &value->number) && in_range(setting, value->number);
 }
 

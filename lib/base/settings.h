@@ -15,7 +15,7 @@ enum setting_type {
     SETTING_SECRET,      // const char *, never printed; NAME_FILE may name a file that holds it
     SETTING_INTEGER,     // int64_t inside [min, max]
     SETTING_BOOLEAN,     // bool: on|off|true|false|1|0
-    SETTING_DURATION_MS, // int64_t milliseconds: "500ms", "10s", "5m", "2h", "1d"
+    SETTING_DURATION_MS, // int64_t milliseconds: "500ms", "10s", "5m", "2h", "1d"; "off": 0
     SETTING_RATE,        // struct setting_rate: "5/60s" or "off"
     SETTING_LOG_LEVEL,   // enum log_level
 };

@@ -128,13 +128,16 @@ Test(routes, methods_are_words_in_capitals)
 Test(routes, a_row_that_does_not_fit_is_named)
 {
     static const struct route rows[] = {
-        {HTTP_GET, "/no/rpc",             PUBLIC, USER_RPC,  "Fly",         200, .body = NO_BODY      },
-        {HTTP_GET, "/no/field/{who}",     PUBLIC, USER_RPC,  "GetProfile",  200, .body = NO_BODY      },
-        {HTTP_GET, "/no/integer/{email}", PUBLIC, USER_RPC,  "Login",       200, .body = NO_BODY      },
-        {HTTP_GET, "/no/wait",            PUBLIC, USER_RPC,  "Login",       200, .waits = true        },
-        {HTTP_GET, "/no/id",              PUBLIC, USER_RPC,  "Login",       201, .location = "/x/"    },
-        {HTTP_GET, "/no/email",           PUBLIC, USER_RPC,  "GetProfile",  200, .limit = LIMIT_LOGINS},
-        {HTTP_GET, "/no/json",            PUBLIC, ORDER_RPC, "FetchEvents", 200, .body = NO_BODY      },
+        {HTTP_GET,  "/no/rpc",             PUBLIC,    USER_RPC,  "Fly",         200, .body = NO_BODY         },
+        {HTTP_GET,  "/no/field/{who}",     PUBLIC,    USER_RPC,  "GetProfile",  200, .body = NO_BODY         },
+        {HTTP_GET,  "/no/integer/{email}", PUBLIC,    USER_RPC,  "Login",       200, .body = NO_BODY         },
+        {HTTP_GET,  "/no/wait",            PUBLIC,    USER_RPC,  "Login",       200, .waits = true           },
+        {HTTP_GET,  "/no/id",              PUBLIC,    USER_RPC,  "Login",       201, .location = "/x/"       },
+        {HTTP_GET,  "/no/email",           PUBLIC,    USER_RPC,  "GetProfile",  200, .limit = LIMIT_LOGINS   },
+        {HTTP_POST, "/no/read",            PUBLIC,    USER_RPC,  "Login",       200, .catalogue = true       },
+        {HTTP_GET,  "/not/anybodys",       SIGNED_IN, USER_RPC,  "GetProfile",  200, .catalogue = true       },
+        {HTTP_POST, "/no/order",           SIGNED_IN, USER_RPC,  "Charge",      201, .changes = CHANGES_STOCK},
+        {HTTP_GET,  "/no/json",            PUBLIC,    ORDER_RPC, "FetchEvents", 200, .body = NO_BODY         },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct status st = router_create(arena, &rows[i], 1, &router);
@@ -169,6 +172,44 @@ Test(routes, admin_paths_are_for_admins_and_the_own_for_the_signed_in)
         if (row->method != HTTP_GET && strncmp(row->path, "/api/v1/auth/", 13) != 0)
             cr_expect(row->access == SIGNED_IN || row->access == ADMIN, "%s", row->path);
     }
+}
+
+Test(routes, what_is_kept_and_what_changes_it)
+{
+    static const struct {
+        const char *rpc;
+        bool catalogue;
+        enum change changes;
+    } rows[] = {
+        {"ListProducts",   true,  CHANGES_NOTHING  },
+        {"ListPopular",    true,  CHANGES_NOTHING  },
+        {"GetProduct",     true,  CHANGES_NOTHING  },
+        {"ListCampaigns",  true,  CHANGES_NOTHING  },
+        {"GetCampaign",    true,  CHANGES_NOTHING  },
+        {"CreateProduct",  false, CHANGES_CATALOGUE},
+        {"UpdateProduct",  false, CHANGES_CATALOGUE},
+        {"DeleteProduct",  false, CHANGES_CATALOGUE},
+        {"AddOption",      false, CHANGES_CATALOGUE},
+        {"UpdateOption",   false, CHANGES_CATALOGUE},
+        {"ReplaceImages",  false, CHANGES_CATALOGUE},
+        {"ChangeStock",    false, CHANGES_CATALOGUE},
+        {"CreateCampaign", false, CHANGES_CATALOGUE},
+        {"UpdateCampaign", false, CHANGES_CATALOGUE},
+        {"PlaceOrder",     false, CHANGES_STOCK    },
+        {"Checkout",       false, CHANGES_STOCK    },
+        {"CancelOrder",    false, CHANGES_STOCK    },
+        {"Claim",          false, CHANGES_COUPON   },
+    };
+    size_t concerned = 0;
+    for (size_t i = 0; i < route_count; i++) {
+        const struct route *row = &route_table[i];
+        concerned += row->catalogue || row->changes != CHANGES_NOTHING;
+        for (size_t k = 0; k < COUNT(rows); k++)
+            if (row->rpc && strcmp(row->rpc, rows[k].rpc) == 0)
+                cr_expect(row->catalogue == rows[k].catalogue && row->changes == rows[k].changes,
+                          "%s", rows[k].rpc);
+    }
+    cr_expect_eq(concerned, COUNT(rows));
 }
 
 Test(routes, what_spec_7_limits_has_its_limit_and_nothing_else_has)
