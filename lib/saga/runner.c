@@ -10,7 +10,6 @@
 #include "lib/saga/runner.h"
 
 #include "lib/base/clock.h"
-#include "lib/base/log.h"
 #include "lib/base/metrics.h"
 #include "lib/saga/walk.h"
 
@@ -224,10 +223,6 @@ void saga_runner_start(struct saga_runner *runner, const struct saga_start *star
         if (find(runner, starts[i].id))
             continue;
         struct saga *saga = walk_create(&entry.walk, &starts[i]);
-        if (!saga) {
-            log_error("saga with an unreadable context", log_int("saga_id", starts[i].id));
-            continue;
-        }
         take_in(runner, saga);
         walk_start(&entry.walk, saga);
         settle(runner, saga);

@@ -8,7 +8,8 @@
 // decision to compensate. Commands go out by publish; an answer that does not come within
 // retry_first_ms is asked for over RPC, with exponential backoff and jitter. A saga that is silent for
 // held_after_ms is recorded as held; one without an end at decide_after_ms that may still be given back
-// is compensated with SYSTEM_FAILURE; a step that no such decision will end is parked after
+// is compensated with SYSTEM_FAILURE, however often it was taken over meanwhile (who takes over one that
+// is older asks a few times first); a step that no such decision will end is parked after
 // park_after_attempts fruitless tries: visible, still retried slowly. A no counts as a refusal while
 // the saga may be given back; after that, and in sagas that cannot be, it is asked again, as silence is.
 //
@@ -61,7 +62,7 @@ struct saga_runner_options {
     int64_t retry_first_ms;  // default 250
     int64_t retry_max_ms;    // default 10,000
     int64_t held_after_ms;   // default 5,000
-    int64_t decide_after_ms; // default 60,000, from created or taken over
+    int64_t decide_after_ms; // default 60,000, from its beginning, whoever walked it
     int park_after_attempts; // default 10
 };
 
@@ -70,7 +71,8 @@ struct saga_runner *saga_runner_create(const struct saga_ports *ports,
 void saga_runner_destroy(struct saga_runner *runner);
 
 // A saga whose row is durable. `state` is SAGA_RUNNING, or SAGA_COMPENSATING with its failure for one
-// that is taken over after the decision. `context` is packed bytes of definition->context.
+// that is taken over after the decision. `context` is packed bytes of definition->context; whoever took
+// it from a row has seen that it can be read.
 struct saga_start {
     int64_t id;
     const struct saga_definition *definition;
@@ -81,8 +83,9 @@ struct saga_start {
     enum saga_state state;
     struct status failure;
     int64_t created_at_us;
-    bool held;   // its row says so already
-    bool parked; // the same: it is recorded as moving again before it is asked for
+    int64_t age_us; // since it began, by the database's clock; 0 for a new one
+    bool held;      // its row says so already
+    bool parked;    // the same: it is recorded as moving again before it is asked for
 };
 
 // Starts or takes over; commands of all of them that share a topic go out together. One that is here

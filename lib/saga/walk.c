@@ -129,6 +129,19 @@ static void give_back(const struct walk *walk, struct saga *saga, struct status 
 
 // Starts
 
+// Whoever takes a saga over late asks this many first patiences long before deciding: the silence may
+// have been the orchestrators' alone.
+enum { LAST_TRIES = 4 };
+
+static int64_t decide_us(const struct walk *walk, int64_t age_us)
+{
+    const struct saga_runner_options *options = walk->options;
+    int64_t left_us = options->decide_after_ms * US_PER_MS - age_us;
+    int64_t least_us = LAST_TRIES * options->retry_first_ms * US_PER_MS;
+    bool late = age_us > 0 && left_us < least_us;
+    return walk->now_us + (late ? least_us : left_us);
+}
+
 struct saga *walk_create(const struct walk *walk, const struct saga_start *start)
 {
     struct arena *arena = arena_create();
@@ -145,16 +158,13 @@ struct saga *walk_create(const struct walk *walk, const struct saga_start *start
         .arena = arena,
         .private = arena_alloc(arena, sizeof(*saga->private)),
     };
-    if (!saga->context) {
-        arena_destroy(arena);
-        return NULL;
-    }
+    assert(saga->context);
     set_failure(saga, start->failure);
     *saga->private = (struct saga_private){
         .timer = {.owner = saga},
         .started_us = walk->now_us,
         .silent_us = walk->now_us + walk->options->held_after_ms * US_PER_MS,
-        .decide_us = walk->now_us + walk->options->decide_after_ms * US_PER_MS,
+        .decide_us = decide_us(walk, start->age_us),
         .row_parked = start->parked,
     };
     return saga;

@@ -49,7 +49,7 @@ struct walk {
     int64_t now_us;
 };
 
-// Makes the saga in its own arena; NULL when the context is not readable.
+// Makes the saga in its own arena.
 struct saga *walk_create(const struct walk *walk, const struct saga_start *start);
 
 void walk_start(const struct walk *walk, struct saga *saga);

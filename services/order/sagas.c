@@ -21,7 +21,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { TAKE_OVER_LIMIT = 200, ANSWER_MS = 200 };
+enum { TAKE_OVER_LIMIT = 200, ANSWER_MS = 200, UNREADABLE_FOR_MS = 60 * MS_PER_S };
 
 struct sagas {
     struct arena *arena; // of what lives as long as this
@@ -35,7 +35,7 @@ struct sagas {
     pthread_cond_t all_left;
     size_t inside; // threads that use the runner, and records on their way
     bool stopping;
-    struct metric *taken_over, *held;
+    struct metric *taken_over, *held, *unreadable;
 };
 
 static int64_t monotonic_now(void *context)
@@ -165,6 +165,8 @@ static void register_metrics(struct sagas *sagas)
         metrics_counter("baro_saga_taken_over_total", "Sagas taken over from others.", NULL);
     sagas->held =
         metrics_counter("baro_saga_held_total", "Sagas that were silent for too long.", NULL);
+    sagas->unreadable =
+        metrics_counter("baro_saga_unreadable_total", "Sagas that were parked unread.", NULL);
 }
 
 static struct status start_transport(struct sagas *sagas, const struct sagas_options *options)
@@ -258,7 +260,9 @@ static struct saga_start start_of(const struct saga_row *row)
         .state = row->state,
         .failure = row->failure,
         .created_at_us = row->created_at_us,
+        .age_us = row->age_us,
         .held = row->held,
+        .parked = row->parked,
     };
 }
 
@@ -266,16 +270,9 @@ static void start_sagas(struct sagas *sagas, const struct saga_row *const *rows,
 {
     SCOPED(arena) *arena = arena_create();
     struct saga_start *starts = arena_array(arena, count + 1, sizeof(*starts));
-    size_t known = 0;
-    for (size_t i = 0; i < count; i++) {
-        starts[known] = start_of(rows[i]);
-        if (starts[known].definition)
-            known++;
-        else
-            log_error("saga of an unknown kind", log_int("saga_id", rows[i]->id),
-                      log_text("kind", rows[i]->kind));
-    }
-    saga_runner_start(sagas->runner, starts, known);
+    for (size_t i = 0; i < count; i++)
+        starts[i] = start_of(rows[i]);
+    saga_runner_start(sagas->runner, starts, count);
 }
 
 // The answer must be back before the caller's time is over.
@@ -323,6 +320,23 @@ bool sagas_retry(struct sagas *sagas, int64_t saga_id)
     return found;
 }
 
+// False for a kind or a context of another version of this program, or one that is damaged.
+static bool is_readable(const struct saga_row *row, struct arena *arena)
+{
+    const struct saga_definition *definition = saga_definition_of(row->kind);
+    return definition &&
+           protobuf_unpack(definition->context, row->context.size, row->context.data, arena);
+}
+
+static struct status park_unreadable(struct sagas *sagas, struct db *db, const int64_t *ids,
+                                     size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        log_error("saga that cannot be read is parked", log_int("saga_id", ids[i]));
+    metric_add(sagas->unreadable, (int64_t)count);
+    return count ? store_park_sagas(db, sagas->owner, ids, count, UNREADABLE_FOR_MS) : OK;
+}
+
 static struct status take_over(struct sagas *sagas, struct db *db, size_t *count)
 {
     SCOPED(arena) *arena = arena_create();
@@ -333,14 +347,20 @@ static struct status take_over(struct sagas *sagas, struct db *db, size_t *count
         return st;
     *count = set.count;
     const struct saga_row **rows = arena_array(arena, set.count + 1, sizeof(*rows));
+    int64_t *unreadable = arena_array(arena, set.count + 1, sizeof(*unreadable));
+    size_t known = 0, unknown = 0;
     for (size_t i = 0; i < set.count; i++) {
-        rows[i] = &set.rows[i];
-        log_info("saga taken over", log_int("saga_id", rows[i]->id),
-                 log_int("order_id", rows[i]->order_id), log_text("kind", rows[i]->kind));
+        if (!is_readable(&set.rows[i], arena)) {
+            unreadable[unknown++] = set.rows[i].id;
+            continue;
+        }
+        rows[known++] = &set.rows[i];
+        log_info("saga taken over", log_int("saga_id", set.rows[i].id),
+                 log_int("order_id", set.rows[i].order_id), log_text("kind", set.rows[i].kind));
     }
-    metric_add(sagas->taken_over, (int64_t)set.count);
-    start_sagas(sagas, rows, set.count);
-    return OK;
+    metric_add(sagas->taken_over, (int64_t)known);
+    start_sagas(sagas, rows, known);
+    return park_unreadable(sagas, db, unreadable, unknown);
 }
 
 struct status sagas_keep(struct sagas *sagas, struct db *db)

@@ -94,6 +94,7 @@ struct saga_row {
     int64_t order_id;
     int64_t created_at_us;
     int64_t updated_at_us;
+    int64_t age_us; // of a saga that is taken over
     int64_t attempts;
     const char *kind;
     const char *owner;
@@ -142,6 +143,11 @@ struct status store_expire_lease(struct db *db, int64_t id, const char *owner);
 // life of this instance (owners are "instance#start").
 struct status store_take_over(struct db *db, struct arena *arena, const char *owner,
                               int64_t lease_ms, int64_t limit, struct saga_set *set);
+
+// Parks sagas of `owner` that nobody can walk: they belong to nobody, and are looked at again after
+// lease_ms.
+struct status store_park_sagas(struct db *db, const char *owner, const int64_t *ids, size_t count,
+                               int64_t lease_ms);
 
 // A page of sagas, newest first, below before_id. state -1: any; order_id 0: any.
 struct status store_list_sagas(struct db *db, struct arena *arena, int64_t state, int64_t order_id,

@@ -178,12 +178,20 @@ static const struct statement EXPIRE = {
 
 static const struct statement TAKE_OVER = {
     "saga_take_over",
-    "UPDATE saga SET owner = $1::text, parked = false,"
+    "UPDATE saga SET owner = $1::text,"
     "  lease_until = baro_now() + $2::bigint * interval '1 millisecond'"
     " WHERE id = ANY(ARRAY(SELECT id FROM saga WHERE state < 2 AND (lease_until <= baro_now()"
     "   OR (owner <> $1::text AND split_part(owner, '#', 1) = split_part($1::text, '#', 1)))"
     "   ORDER BY id LIMIT $3::bigint FOR UPDATE SKIP LOCKED))"
-    " RETURNING " SAGA_COLUMNS,
+    " RETURNING " SAGA_COLUMNS ", baro_now()",
+};
+enum { TAKEN_OVER_AT = 16 }; // the column after SAGA_COLUMNS
+
+static const struct statement PARK = {
+    "saga_park",
+    "UPDATE saga SET parked = true, owner = '', updated_at = baro_now(),"
+    "  lease_until = baro_now() + $3::bigint * interval '1 millisecond'"
+    " WHERE id = ANY($2::bigint[]) AND owner = $1::text AND state < 2",
 };
 
 struct status store_renew_leases(struct db *db, const char *owner, const int64_t *ids, size_t count,
@@ -209,9 +217,19 @@ struct status store_take_over(struct db *db, struct arena *arena, const char *ow
     struct rows rows;
     struct status st =
         db_query(db, &TAKE_OVER, PARAMS(p_text(owner), p_int64(lease_ms), p_int64(limit)), &rows);
-    if (!failed(st))
-        saga_query_take(&rows, arena, set);
-    return st;
+    if (failed(st))
+        return st;
+    saga_query_take(&rows, arena, set);
+    for (size_t i = 0; i < set->count; i++)
+        set->rows[i].age_us = rows_int64(&rows, 0, TAKEN_OVER_AT) - set->rows[i].created_at_us;
+    return OK;
+}
+
+struct status store_park_sagas(struct db *db, const char *owner, const int64_t *ids, size_t count,
+                               int64_t lease_ms)
+{
+    return db_execute(db, &PARK, PARAMS(p_text(owner), p_int64s(ids, count), p_int64(lease_ms)),
+                      NULL);
 }
 
 static const struct statement LIST = {

@@ -2,7 +2,10 @@
 
 #include "tests/integration/order/life.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/macros.h"
+#include "services/order/store.h"
+#include "tests/support/database.h"
 
 #include <criterion/criterion.h>
 
@@ -181,6 +184,107 @@ Test(order_recovery, a_refund_that_was_interrupted_is_finished)
     life_end(here);
 }
 
+static void run(const struct life *here, const char *sql)
+{
+    SCOPED(db) *db = db_create(here->settings.common.database_url, "test");
+    test_script(db, sql);
+}
+
+static const Baro__Order__SagaView *only_saga(struct life *here)
+{
+    Baro__Order__ListSagasRequest list;
+    baro__order__list_sagas_request__init(&list);
+    const Baro__Order__SagaPage *page = reply_of(ask(here, "ListSagas", as_admin(), &list.base));
+    cr_assert_eq(page->n_items, 1);
+    return page->items[0];
+}
+
+static void retry(struct life *here, int64_t saga_id)
+{
+    Baro__Order__RetrySagaRequest request;
+    baro__order__retry_saga_request__init(&request);
+    request.saga_id = saga_id;
+    reply_of(ask(here, "RetrySaga", as_admin(), &request.base));
+}
+
+// How long it has been under way does not depend on who walks it: that is what its decision goes by.
+Test(order_recovery, a_saga_brings_its_age_along_to_whoever_takes_it_over)
+{
+    struct life *here = life_begin();
+    given_stuck_payment(here, "DebitWallet", 0);
+    SCOPED(arena) *arena = arena_create();
+    SCOPED(db) *db = rig_db(here->rig);
+    struct saga_set set;
+    for (int64_t s = 40; s <= 120; s += 40) {
+        life_pass_time(here, 40 * MS_PER_S);
+        cr_assert(!failed(store_take_over(db, arena, "order-9#1", 1000, 10, &set)));
+        cr_assert_eq(set.count, 1);
+        cr_assert_geq(set.rows[0].age_us, s * US_PER_S);
+        cr_assert_lt(set.rows[0].age_us, (s + 30) * US_PER_S);
+    }
+    shop_speak(here->shop, "DebitWallet");
+    life_end(here);
+}
+
+Test(order_recovery, a_saga_that_cannot_be_read_is_parked_and_seen_until_somebody_can)
+{
+    static const char *const DAMAGE[][2] = {
+        {"UPDATE saga SET context = '\\xff' || context",
+         "UPDATE saga SET context = substr(context, 2)"                             },
+        {"ALTER TABLE saga DROP CONSTRAINT saga_kind_check; UPDATE saga SET kind = 'gift'",
+         "UPDATE saga SET kind = 'pay'"                                             },
+    };
+    for (size_t i = 0; i < COUNT(DAMAGE); i++) {
+        struct life *here = life_begin();
+        int64_t id = given_stuck_payment(here, "DebitWallet", 0);
+        life_kill(here);
+        shop_speak(here->shop, "DebitWallet");
+        run(here, DAMAGE[i][0]);
+        struct life *next = life_begin_beside(here, "order-0");
+        life_keep(next);
+        const Baro__Order__SagaView *saga = only_saga(next);
+        cr_assert(saga->parked);
+        cr_assert_str_eq(saga->state, "RUNNING");
+        run(here, "UPDATE saga SET updated_at = '2020-01-01'");
+        life_keep(next);
+        cr_assert_eq(life_number(here, "SELECT count(*) FROM saga WHERE updated_at < '2021-01-01'"),
+                     1, "it is left alone for a while");
+
+        run(here, DAMAGE[i][1]);
+        retry(next, saga->id);
+        life_keep(next);
+        await_status(next, id, STATUS(PAID));
+        cr_assert_not(only_saga(next)->parked);
+        cr_assert_eq(shop_balance(here->shop, ALICE), 3000);
+        life_end(next);
+        life_end(here);
+    }
+}
+
+Test(order_recovery, a_parked_saga_that_is_taken_over_shows_as_moving_and_then_as_parked_again)
+{
+    struct life *here = life_begin();
+    int64_t id = given_order(here, ALICE);
+    shop_silence(here->shop, "ReleaseStock", 0);
+    expect_order(cancel(here, as_user(ALICE), id), STATUS(CANCELLED));
+    await_number(here, 1, "SELECT count(*) FROM saga WHERE parked");
+    life_kill(here);
+    run(here, "CREATE TABLE seen (id bigint GENERATED ALWAYS AS IDENTITY, parked boolean);"
+              "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+              "  INSERT INTO seen (parked) VALUES (NEW.parked); RETURN NULL; END$$;"
+              "CREATE TRIGGER see AFTER UPDATE ON saga FOR EACH ROW"
+              "  WHEN (OLD.parked <> NEW.parked) EXECUTE FUNCTION see()");
+    struct life *next = life_begin_beside(here, "order-0");
+    life_keep(next);
+    await_number(here, 2, "SELECT count(*) FROM seen");
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM seen WHERE parked = (id = 2)"), 2);
+    shop_speak(here->shop, "ReleaseStock");
+    retry(next, only_saga(next)->id);
+    await_number(here, 1, "SELECT count(*) FROM saga WHERE state = 2 AND NOT parked");
+    life_end(next);
+    life_end(here);
+}
+
 Test(order_recovery, a_parked_step_is_visible_and_goes_on_by_hand)
 {
     struct life *here = life_begin();
@@ -189,21 +293,18 @@ Test(order_recovery, a_parked_step_is_visible_and_goes_on_by_hand)
     expect_order(cancel(here, as_user(ALICE), id), STATUS(CANCELLED));
     await_number(here, 1, "SELECT count(*) FROM saga WHERE parked AND step = 'release_stock'");
 
-    Baro__Order__ListSagasRequest list;
-    baro__order__list_sagas_request__init(&list);
-    list.order_id = id;
-    const Baro__Order__SagaPage *page = reply_of(ask(here, "ListSagas", as_admin(), &list.base));
-    cr_assert_eq(page->n_items, 1);
-    cr_assert(page->items[0]->parked);
-    cr_assert_str_eq(page->items[0]->state, "RUNNING");
-    cr_assert_eq(page->items[0]->n_steps, 1);
+    const Baro__Order__SagaView *saga = only_saga(here);
+    cr_assert_eq(saga->order_id, id);
+    cr_assert(saga->parked);
+    cr_assert_str_eq(saga->state, "RUNNING");
+    cr_assert_eq(saga->n_steps, 1);
 
     shop_speak(here->shop, "ReleaseStock");
-    Baro__Order__RetrySagaRequest retry;
-    baro__order__retry_saga_request__init(&retry);
-    retry.saga_id = page->items[0]->id;
-    expect_refused(ask(here, "RetrySaga", as_user(ALICE), &retry.base), REASON_FORBIDDEN);
-    reply_of(ask(here, "RetrySaga", as_admin(), &retry.base));
+    Baro__Order__RetrySagaRequest request;
+    baro__order__retry_saga_request__init(&request);
+    request.saga_id = saga->id;
+    expect_refused(ask(here, "RetrySaga", as_user(ALICE), &request.base), REASON_FORBIDDEN);
+    retry(here, saga->id);
     await_number(here, 1, "SELECT count(*) FROM saga WHERE state = 2 AND NOT parked");
     cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
     life_end(here);

@@ -156,6 +156,51 @@ Test(runner, silence_beyond_the_deadline_is_given_back_as_a_system_failure)
     cr_expect_eq(saga->state, SAGA_COMPENSATED);
 }
 
+Test(runner, takeovers_do_not_put_the_decision_off)
+{
+    world->silent[DEBIT] = true;
+    struct world_saga *saga = world_start(world, &world_pay);
+    for (int life = 0; life < 7; life++) {
+        world_run_for(world, 8 * 1000);
+        world_kill(&world->runners[life]);
+        world_runner(world);
+    }
+    cr_expect_eq(saga->state, SAGA_RUNNING);
+    world_run_for(world, 4 * 1000 + 100);
+    cr_expect_eq(saga->state, SAGA_COMPENSATING);
+    cr_expect_eq(saga->failure.reason, REASON_SYSTEM_FAILURE);
+}
+
+Test(runner, a_saga_that_nobody_walked_for_long_is_asked_for_once_more_and_then_decided)
+{
+    world->silent[DEBIT] = true;
+    struct world_saga *saga = world_start(world, &world_pay);
+    struct world_saga *lucky = world_start(world, &world_refund);
+    world_run_for(world, 10);
+    world_kill(&world->runners[0]);
+    world->now_us += 10 * 60 * US_PER_S;
+    world_runner(world);
+    world_run_for(world, 900);
+    cr_expect_eq(saga->state, SAGA_RUNNING);
+    world_run_for(world, 200);
+    cr_expect_eq(saga->state, SAGA_COMPENSATING);
+    cr_expect_eq(lucky->state, SAGA_RUNNING, "nothing to decide");
+}
+
+Test(runner, a_saga_that_nobody_walked_for_long_ends_well_when_the_participants_are_well)
+{
+    world->silent[DEBIT] = true;
+    struct world_saga *saga = world_start(world, &world_pay);
+    world_run_for(world, 10);
+    world_kill(&world->runners[0]);
+    world->now_us += 10 * 60 * US_PER_S;
+    world->silent[DEBIT] = false;
+    world_runner(world);
+    world_run(world);
+    world_check(world);
+    cr_expect_eq(saga->state, SAGA_COMPLETED);
+}
+
 Test(runner, a_decision_by_silence_gives_back_what_an_earlier_owner_did_further_on)
 {
     struct world_saga *saga = world_start(world, &world_pay);

@@ -355,6 +355,7 @@ static void take_over(struct world_runner *runner, struct world_saga *row)
         .context = {context, baro__int64__pack(&message, context)},
         .state = row->state,
         .failure = row->failure,
+        .age_us = runner->world->now_us - row->created_at_us,
         .held = row->held,
         .parked = row->parked,
     };
@@ -397,7 +398,11 @@ struct world_saga *world_row(struct world *world, const struct saga_definition *
     cr_assert_lt(world->saga_count, WORLD_SAGAS_MAX);
     struct world_saga *row = &world->sagas[world->saga_count++];
     *row = (struct world_saga){
-        .definition = definition, .id = (int64_t)world->saga_count, .owner = -1};
+        .definition = definition,
+        .id = (int64_t)world->saga_count,
+        .owner = -1,
+        .created_at_us = world->now_us,
+    };
     return row;
 }
 
