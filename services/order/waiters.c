@@ -1,9 +1,10 @@
-// A hash table by saga and one thread that sleeps until the first deadline. Most calls leave long
-// before theirs; the thread then finds nothing due and sleeps on.
+// A hash table by saga, a heap by deadline, and one thread that sleeps until the first deadline. Most
+// calls leave long before theirs; the thread then finds nothing due and sleeps on.
 
 #include "services/order/waiters.h"
 
 #include "lib/base/clock.h"
+#include "lib/saga/timers.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,8 +12,9 @@
 #include <uthash.h>
 
 struct waiter {
-    int64_t saga_id, order_id, due_us;
+    int64_t saga_id, order_id;
     struct call *call;
+    struct timer timer;
     UT_hash_handle hh;
 };
 
@@ -23,31 +25,34 @@ struct waiters {
     bool stopping;
     int64_t wake_us; // when the thread will look next
     struct waiter *table;
+    struct timers timers;
     waiters_impatient *impatient;
     void *arg;
 };
 
+static void take_out(struct waiters *waiters, struct waiter *waiter)
+{
+    HASH_DEL(waiters->table, waiter);
+    timers_set(&waiters->timers, &waiter->timer, TIMER_NEVER);
+}
+
 // Takes out one waiter that is due; else writes when the next one will be.
 static struct waiter *take_due(struct waiters *waiters, int64_t now_us)
 {
-    struct waiter *waiter, *next;
-    waiters->wake_us = INT64_MAX;
-    HASH_ITER (hh, waiters->table, waiter, next) {
-        if (waiter->due_us <= now_us) {
-            HASH_DEL(waiters->table, waiter);
-            return waiter;
-        }
-        if (waiter->due_us < waiters->wake_us)
-            waiters->wake_us = waiter->due_us;
+    struct timer *timer = timers_take_due(&waiters->timers, now_us);
+    if (!timer) {
+        waiters->wake_us = timers_next(&waiters->timers);
+        return NULL;
     }
-    return NULL;
+    take_out(waiters, timer->owner);
+    return timer->owner;
 }
 
 static void sleep_until(struct waiters *waiters, int64_t until_us)
 {
     struct timespec until = {.tv_sec = until_us / US_PER_S,
                              .tv_nsec = (long)(until_us % US_PER_S * 1000)};
-    if (until_us == INT64_MAX)
+    if (until_us == TIMER_NEVER)
         pthread_cond_wait(&waiters->changed, &waiters->lock);
     else
         pthread_cond_timedwait(&waiters->changed, &waiters->lock, &until);
@@ -79,7 +84,7 @@ struct waiters *waiters_create(waiters_impatient *impatient, void *arg)
         abort();
     waiters->impatient = impatient;
     waiters->arg = arg;
-    waiters->wake_us = INT64_MAX;
+    waiters->wake_us = TIMER_NEVER;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -108,6 +113,7 @@ void waiters_destroy(struct waiters *waiters)
         call_finish(waiter->call);
         free(waiter);
     }
+    timers_fini(&waiters->timers);
     pthread_cond_destroy(&waiters->changed);
     pthread_mutex_destroy(&waiters->lock);
     free(waiters);
@@ -123,11 +129,13 @@ void waiters_add(struct waiters *waiters, int64_t saga_id, int64_t order_id, str
         .saga_id = saga_id,
         .order_id = order_id,
         .call = call,
-        .due_us = clock_monotonic_us() + (wait_ms > 0 ? wait_ms : 0) * US_PER_MS,
+        .timer = {.owner = waiter},
     };
+    int64_t due_us = clock_monotonic_us() + (wait_ms > 0 ? wait_ms : 0) * US_PER_MS;
     pthread_mutex_lock(&waiters->lock);
     HASH_ADD(hh, waiters->table, saga_id, sizeof(waiter->saga_id), waiter);
-    if (waiter->due_us < waiters->wake_us)
+    timers_set(&waiters->timers, &waiter->timer, due_us);
+    if (due_us < waiters->wake_us)
         pthread_cond_signal(&waiters->changed);
     pthread_mutex_unlock(&waiters->lock);
 }
@@ -138,7 +146,7 @@ struct call *waiters_take(struct waiters *waiters, int64_t saga_id)
     pthread_mutex_lock(&waiters->lock);
     HASH_FIND(hh, waiters->table, &saga_id, sizeof(saga_id), waiter);
     if (waiter)
-        HASH_DEL(waiters->table, waiter);
+        take_out(waiters, waiter);
     pthread_mutex_unlock(&waiters->lock);
     struct call *call = waiter ? waiter->call : NULL;
     free(waiter);
