@@ -230,9 +230,9 @@ Test(order_recovery, a_saga_that_cannot_be_read_is_parked_and_seen_until_somebod
 {
     static const char *const DAMAGE[][2] = {
         {"UPDATE saga SET context = '\\xff' || context",
-         "UPDATE saga SET context = substr(context, 2)"                             },
+         "UPDATE saga SET context = substr(context, 2)"},
         {"ALTER TABLE saga DROP CONSTRAINT saga_kind_check; UPDATE saga SET kind = 'gift'",
-         "UPDATE saga SET kind = 'pay'"                                             },
+         "UPDATE saga SET kind = 'pay'"                },
     };
     for (size_t i = 0; i < COUNT(DAMAGE); i++) {
         struct life *here = life_begin();

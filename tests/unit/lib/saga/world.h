@@ -39,7 +39,7 @@ struct world_saga {
     enum saga_state state;
     struct status failure;
     bool held, parked;
-    int owner;      // the runner that has it
+    int owner; // the runner that has it
     int64_t created_at_us;
     int records[4]; // durable ones, by enum saga_record
     int ended;      // calls of the port
