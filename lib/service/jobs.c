@@ -1,5 +1,7 @@
 // Every job is safe on any number of replicas, so this needs no lock between them: it only keeps
-// time. A job that fails is logged and tried again after its period.
+// time. A job that fails is logged and tried again after its period. Of the jobs that look through
+// whole tables one replica at a time is enough: those are left out while Redis says that another
+// one is at it, and run when Redis says nothing.
 
 #include "lib/service/jobs.h"
 
@@ -16,7 +18,9 @@
 struct schedule {
     const struct job *job;
     int64_t due_us;
+    const char *key; // of the lock
     struct metric *runs;
+    struct metric *spared;
     struct metric *failures;
     struct metric *seconds;
 };
@@ -28,13 +32,44 @@ struct job_runner {
     bool stopping;
     void *service;
     struct db *db;
+    const struct job_lock *advice;
+    struct arena *names; // of what lives as long as this
     struct arena *arena; // of the job that runs
     size_t count;
     struct schedule schedules[];
 };
 
+enum { LOCK_MS = 60 * MS_PER_S, ASK_MS = 200 };
+
+static int64_t soon_us(void)
+{
+    return clock_monotonic_us() + ASK_MS * US_PER_MS;
+}
+
+// False while another replica is at the job.
+static bool take_lock(const struct job_runner *runner, const struct schedule *schedule)
+{
+    bool taken = true;
+    if (!runner->advice || !schedule->job->alone)
+        return true;
+    struct status st = cache_lease_take(runner->advice->cache, schedule->key, runner->advice->owner,
+                                        LOCK_MS, soon_us(), &taken);
+    return failed(st) || taken;
+}
+
+static void give_lock_back(const struct job_runner *runner, const struct schedule *schedule)
+{
+    if (runner->advice && schedule->job->alone)
+        (void)cache_lease_release(runner->advice->cache, schedule->key, runner->advice->owner,
+                                  soon_us()); // if it fails, it ends by itself
+}
+
 static void run_job(struct job_runner *runner, struct schedule *schedule)
 {
+    if (!take_lock(runner, schedule)) {
+        metric_add(schedule->spared, 1);
+        return;
+    }
     int64_t started_us = clock_monotonic_us();
     struct status st = schedule->job->run(runner->service, runner->db, runner->arena);
 
@@ -45,6 +80,7 @@ static void run_job(struct job_runner *runner, struct schedule *schedule)
         log_warn("job failed", log_text("job", schedule->job->name), log_status(st));
     }
     arena_reset(runner->arena);
+    give_lock_back(runner, schedule);
 }
 
 static struct schedule *next_due(struct job_runner *runner)
@@ -82,32 +118,37 @@ static void *job_thread(void *arg)
     return NULL;
 }
 
-static void schedule_init(struct schedule *schedule, const struct job *job, struct arena *scratch)
+static void schedule_init(struct schedule *schedule, const struct job *job,
+                          const struct job_runner *runner)
 {
-    const char *labels = text_printf(scratch, "job=\"%s\"", job->name);
+    const char *labels = text_printf(runner->names, "job=\"%s\"", job->name);
+    const char *service = runner->advice ? runner->advice->service : "";
     *schedule = (struct schedule){
         .job = job,
         .due_us = clock_monotonic_us(),
+        .key = text_printf(runner->names, "baro:job:%s:%s", service, job->name),
         .runs = metrics_counter("baro_job_runs_total", "Runs of a job", labels),
+        .spared = metrics_counter("baro_job_spared_total", "Left out: another is at it", labels),
         .failures = metrics_counter("baro_job_failures_total", "Runs that failed", labels),
         .seconds = metrics_duration("baro_job_seconds", "Duration of a run", labels),
     };
 }
 
 struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *service,
-                                    const char *database_url)
+                                    const char *database_url, const struct job_lock *lock)
 {
     if (count == 0)
         return NULL;
-    SCOPED(arena) *scratch = arena_create();
     struct job_runner *runner = calloc(1, sizeof *runner + count * sizeof runner->schedules[0]);
     assert(runner);
     runner->service = service;
     runner->count = count;
     runner->db = db_create(database_url, "jobs");
+    runner->advice = lock;
+    runner->names = arena_create();
     runner->arena = arena_create();
     for (size_t i = 0; i < count; i++)
-        schedule_init(&runner->schedules[i], &jobs[i], scratch);
+        schedule_init(&runner->schedules[i], &jobs[i], runner);
 
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -147,6 +188,7 @@ void job_runner_stop(struct job_runner *runner)
     pthread_mutex_unlock(&runner->lock);
     pthread_join(runner->thread, NULL);
     db_destroy(runner->db);
+    arena_destroy(runner->names);
     arena_destroy(runner->arena);
     pthread_cond_destroy(&runner->changed);
     pthread_mutex_destroy(&runner->lock);

@@ -5,9 +5,17 @@
 
 struct job_runner;
 
-// `jobs` and what they point to must outlive the runner.
+// Where replicas tell each other what they are at (SPEC 7): a key for each job, that its owner holds
+// while the job runs, for a minute at most. Nothing depends on it: what runs twice happens once.
+struct job_lock {
+    struct cache *cache;
+    const char *service;
+    const char *owner;
+};
+
+// `jobs` and what they point to must outlive the runner, `lock` as well; NULL: no job is `alone`.
 struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *service,
-                                    const char *database_url);
+                                    const char *database_url, const struct job_lock *lock);
 
 // Runs the named job at once; false for an unknown name.
 bool job_runner_wake(struct job_runner *runner, const char *name);

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEASE_PERIOD_MS = 2000, LEASE_MS = 10000 };
+enum { LEASE_PERIOD_MS = 2000, LEASE_MS = 10000, RUNNERS_MAX = 16 };
 
 extern const struct migration bus_migrations[];
 extern const size_t bus_migration_count;
@@ -35,7 +35,10 @@ struct service_runtime {
     struct command_receiver *commands;
     struct rpc_server *server;
     struct ops_server *ops;
-    struct job_runner *jobs;
+    struct cache *cache;
+    struct job_lock lock;
+    struct job_runner *runners[RUNNERS_MAX]; // of the jobs: those together, and each that is apart
+    size_t runner_count;
     struct job_runner *leases;
     struct job lease_job;
     atomic_bool ready;
@@ -51,6 +54,11 @@ struct publisher *service_publisher(struct service_runtime *runtime)
     return runtime->publisher;
 }
 
+struct cache *service_cache(struct service_runtime *runtime)
+{
+    return runtime->cache;
+}
+
 const char *service_instance(struct service_runtime *runtime)
 {
     return runtime->settings->instance;
@@ -58,7 +66,10 @@ const char *service_instance(struct service_runtime *runtime)
 
 bool service_wake_job(struct service_runtime *runtime, const char *name)
 {
-    return job_runner_wake(runtime->jobs, name);
+    bool found = false;
+    for (size_t i = 0; i < runtime->runner_count; i++)
+        found |= job_runner_wake(runtime->runners[i], name);
+    return found;
 }
 
 static struct status prepare_schema(struct service_runtime *runtime)
@@ -117,10 +128,34 @@ static struct status start_commands(struct service_runtime *runtime)
     if (failed(st))
         return st;
     // On a thread of its own: a slow job must not cost the replica its partitions.
-    runtime->lease_job = (struct job){"partition_leases", LEASE_PERIOD_MS, renew_leases};
+    runtime->lease_job =
+        (struct job){"partition_leases", LEASE_PERIOD_MS, renew_leases, .apart = true};
     runtime->leases =
-        job_runner_start(&runtime->lease_job, 1, runtime, runtime->settings->database_url);
+        job_runner_start(&runtime->lease_job, 1, runtime, runtime->settings->database_url, NULL);
     return OK;
+}
+
+static void start_runner(struct service_runtime *runtime, const struct job *jobs, size_t count)
+{
+    assert(runtime->runner_count < RUNNERS_MAX);
+    runtime->runners[runtime->runner_count++] = job_runner_start(
+        jobs, count, runtime->definition->service, runtime->settings->database_url, &runtime->lock);
+}
+
+// Jobs that run together stand together in the table, first.
+static void start_jobs(struct service_runtime *runtime)
+{
+    const struct job *jobs = runtime->definition->jobs;
+    size_t count = runtime->definition->job_count, together = 0;
+    runtime->lock =
+        (struct job_lock){runtime->cache, runtime->definition->name, runtime->settings->instance};
+    while (together < count && !jobs[together].apart)
+        together++;
+    start_runner(runtime, jobs, together);
+    for (size_t i = together; i < count; i++) {
+        assert(jobs[i].apart);
+        start_runner(runtime, &jobs[i], 1);
+    }
 }
 
 static struct status start(struct service_runtime *runtime)
@@ -135,6 +170,8 @@ static struct status start(struct service_runtime *runtime)
         st = make_dispatcher(runtime);
     if (!failed(st))
         st = publisher_start(settings->bus_listen, settings->secret, &runtime->publisher);
+    if (!failed(st))
+        st = cache_create(settings->redis_url, &runtime->cache);
     if (!failed(st) && definition->started)
         st = definition->started(definition->service, runtime);
     if (failed(st))
@@ -149,8 +186,7 @@ static struct status start(struct service_runtime *runtime)
                               &runtime->server);
     if (failed(st))
         return st;
-    runtime->jobs = job_runner_start(definition->jobs, definition->job_count, definition->service,
-                                     settings->database_url);
+    start_jobs(runtime);
     st = ops_server_start(settings->ops_listen, &runtime->ready, &runtime->ops);
     atomic_store(&runtime->ready, !failed(st));
     return st;
@@ -173,7 +209,8 @@ static void stop(struct service_runtime *runtime)
         job_runner_stop(runtime->leases);
         give_leases_back(runtime);
     }
-    job_runner_stop(runtime->jobs);
+    for (size_t i = 0; i < runtime->runner_count; i++)
+        job_runner_stop(runtime->runners[i]);
     if (runtime->dispatcher)
         dispatcher_drain(runtime->dispatcher, runtime->settings->drain_ms);
     if (runtime->definition->stopping)
@@ -186,6 +223,7 @@ static void stop(struct service_runtime *runtime)
     rpc_server_destroy(runtime->server);
     dispatcher_destroy(runtime->dispatcher);
     publisher_destroy(runtime->publisher);
+    cache_destroy(runtime->cache);
     ops_server_stop(runtime->ops);
 }
 

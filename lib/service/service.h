@@ -6,6 +6,7 @@
 #include "lib/base/log.h"
 #include "lib/base/settings.h"
 #include "lib/bus/bus.h"
+#include "lib/cache/cache.h"
 #include "lib/db/db.h"
 #include "lib/db/migrate.h"
 #include "lib/rpc/client.h"
@@ -17,6 +18,7 @@ struct service_settings {
     const char *bus_listen;   // BARO_BUS_LISTEN
     const char *ops_listen;   // BARO_OPS_LISTEN: /livez /readyz /metrics; "off"
     const char *database_url; // BARO_DATABASE_URL
+    const char *redis_url;    // BARO_REDIS_URL
     const char *secret;       // BARO_SECRET: between processes
     const char *instance;     // BARO_INSTANCE: default is host and pid
     enum log_level log_level; // BARO_LOG_LEVEL
@@ -41,6 +43,8 @@ struct job {
     int64_t period_ms;
     // What it allocates from `arena` lives until its status is logged.
     struct status (*run)(void *service, struct db *db, struct arena *arena);
+    bool alone; // left out while another replica is at it, as far as Redis knows: spares a scan
+    bool apart; // on a thread and a connection of its own: must not wait for the others
 };
 
 struct service_runtime;
@@ -68,6 +72,7 @@ int service_run(const struct service_settings *settings,
 
 struct dispatcher *service_dispatcher(struct service_runtime *runtime);
 struct publisher *service_publisher(struct service_runtime *runtime);
+struct cache *service_cache(struct service_runtime *runtime); // Redis, which may be away
 const char *service_instance(struct service_runtime *runtime);
 
 // Runs a named job now, for tests and for jobs that wake others; false for an unknown name.

@@ -56,10 +56,10 @@ static struct status sweep(void *service, struct db *db, struct arena *arena)
 void coupon_jobs_init(const struct coupon_settings *settings, struct job jobs[COUPON_JOB_COUNT])
 {
     const struct job all[COUPON_JOB_COUNT] = {
-        {"expire_coupons",    settings->sweep_period_ms, expire           },
-        {"sweep_holds",       settings->sweep_period_ms, sweep            },
-        {"prune_idempotency", PRUNE_PERIOD_MS,           prune_idempotency},
-        {"prune_barrier",     PRUNE_PERIOD_MS,           prune_barrier    },
+        {"expire_coupons",    settings->sweep_period_ms, expire,            .alone = true},
+        {"sweep_holds",       settings->sweep_period_ms, sweep,             .alone = true},
+        {"prune_idempotency", PRUNE_PERIOD_MS,           prune_idempotency, .alone = true},
+        {"prune_barrier",     PRUNE_PERIOD_MS,           prune_barrier,     .alone = true},
     };
     for (size_t i = 0; i < COUNT(all); i++)
         jobs[i] = all[i];

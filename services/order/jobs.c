@@ -4,16 +4,14 @@
 #include "services/order/starts.h"
 
 #include "lib/base/macros.h"
-#include "lib/bus/inbox.h"
 #include "lib/bus/outbox.h"
+#include "lib/service/prune.h"
 
 #include <string.h>
 
 enum {
     EXPIRE_LOT = 200,
-    PRUNE_LOT = 5000,
     KEEP_PERIOD_MS = 1000,
-    PRUNE_PERIOD_MS = 60 * 1000,
     PARTITION_PERIOD_MS = 60 * 60 * 1000,
 };
 static const int64_t DAY_MS = INT64_C(24) * 60 * 60 * 1000;
@@ -79,17 +77,18 @@ static struct status keep_sagas(void *service, struct db *db, struct arena *aren
     return sagas_keep(((struct order_service *)service)->sagas, db);
 }
 
-static struct status prune(void *service, struct db *db, struct arena *arena)
+static struct status prune_outbox(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
     (void)arena;
-    int64_t deleted;
-    struct status st = inbox_prune(db, PRUNE_LOT, &deleted);
-    if (!failed(st))
-        st = outbox_prune(db, 7 * DAY_MS, PRUNE_LOT, &deleted);
-    if (!failed(st))
-        st = store_prune_sagas(db, 30 * DAY_MS, PRUNE_LOT);
-    return st;
+    return prune_in_lots(db, (struct prune){outbox_prune, 7 * DAY_MS});
+}
+
+static struct status prune_sagas(void *service, struct db *db, struct arena *arena)
+{
+    (void)service;
+    (void)arena;
+    return prune_in_lots(db, (struct prune){store_prune_sagas, 30 * DAY_MS});
 }
 
 static struct status make_partitions(void *service, struct db *db, struct arena *arena)
@@ -102,10 +101,12 @@ static struct status make_partitions(void *service, struct db *db, struct arena 
 void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB_COUNT])
 {
     const struct job rows[ORDER_JOB_COUNT] = {
-        {"keep_sagas",      KEEP_PERIOD_MS,             keep_sagas     },
-        {"expire_orders",   settings->expiry_period_ms, expire_orders  },
-        {"prune",           PRUNE_PERIOD_MS,            prune          },
-        {"make_partitions", PARTITION_PERIOD_MS,        make_partitions},
+        {"expire_orders",     settings->expiry_period_ms, expire_orders,     .alone = true},
+        {"prune_idempotency", PRUNE_PERIOD_MS,            prune_idempotency, .alone = true},
+        {"prune_outbox",      PRUNE_PERIOD_MS,            prune_outbox,      .alone = true},
+        {"prune_sagas",       PRUNE_PERIOD_MS,            prune_sagas,       .alone = true},
+        {"make_partitions",   PARTITION_PERIOD_MS,        make_partitions,   .alone = true},
+        {"keep_sagas",        KEEP_PERIOD_MS,             keep_sagas,        .apart = true},
     };
     memcpy(jobs, rows, sizeof(rows));
 }

@@ -44,7 +44,7 @@ struct order_service {
 extern const struct method_table order_methods;
 
 // The service's repeating work; the expiry's period is set by order_service_start.
-enum { ORDER_JOB_COUNT = 4 };
+enum { ORDER_JOB_COUNT = 6 };
 void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB_COUNT]);
 
 // Makes everything that `service` needs but its settings. `dispatcher` has the methods; nothing runs

@@ -153,7 +153,8 @@ struct status store_park_sagas(struct db *db, const char *owner, const int64_t *
 struct status store_list_sagas(struct db *db, struct arena *arena, int64_t state, int64_t order_id,
                                int64_t before_id, int64_t limit, struct saga_set *set);
 
-struct status store_prune_sagas(struct db *db, int64_t keep_ms, int64_t limit);
+// Forgets sagas that have ended that long ago, at most `limit`.
+struct status store_prune_sagas(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted);
 
 // ---- sinks (store_sink.c)
 

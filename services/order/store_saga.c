@@ -258,7 +258,7 @@ struct status store_list_sagas(struct db *db, struct arena *arena, int64_t state
     return st;
 }
 
-struct status store_prune_sagas(struct db *db, int64_t keep_ms, int64_t limit)
+struct status store_prune_sagas(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted)
 {
-    return db_execute(db, &PRUNE, PARAMS(p_int64(keep_ms), p_int64(limit)), NULL);
+    return db_execute(db, &PRUNE, PARAMS(p_int64(keep_ms), p_int64(limit)), deleted);
 }

@@ -23,6 +23,8 @@ enum {
     SNAPSHOT_AFTER_MS = 5 * MS_PER_S, // after midnight: events come in half a second
 };
 
+static const int64_t DAY_MS = INT64_C(24) * 60 * 60 * 1000;
+
 static struct status expire_orders(struct db *db, struct arena *arena, const int64_t *orders,
                                    size_t count)
 {
@@ -113,14 +115,14 @@ struct status prune_sales(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
     (void)arena;
-    return store_prune_sales(db, SALES_KEEP_DAYS, PRUNE_LIMIT);
+    return prune_in_lots(db, (struct prune){store_prune_sales, SALES_KEEP_DAYS * DAY_MS});
 }
 
 const struct job product_jobs[] = {
-    {"sweep_holds",       SWEEP_PERIOD_MS,    sweep_holds          },
-    {"popular_snapshot",  SNAPSHOT_PERIOD_MS, take_popular_snapshot},
-    {"prune_idempotency", PRUNE_PERIOD_MS,    prune_idempotency    },
-    {"prune_barrier",     PRUNE_PERIOD_MS,    prune_barrier        },
-    {"prune_sales",       PRUNE_PERIOD_MS,    prune_sales          },
+    {"sweep_holds",       SWEEP_PERIOD_MS,    sweep_holds,           .alone = true},
+    {"popular_snapshot",  SNAPSHOT_PERIOD_MS, take_popular_snapshot, .alone = true},
+    {"prune_idempotency", PRUNE_PERIOD_MS,    prune_idempotency,     .alone = true},
+    {"prune_barrier",     PRUNE_PERIOD_MS,    prune_barrier,         .alone = true},
+    {"prune_sales",       PRUNE_PERIOD_MS,    prune_sales,           .alone = true},
 };
 const size_t product_job_count = COUNT(product_jobs);

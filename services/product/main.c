@@ -43,7 +43,7 @@ static struct status consume(void *process, struct db *db, struct arena *arena)
     return consumer_run(&((struct process *)process)->popularity, db, arena, LOTS_MAX);
 }
 
-static const struct job CONSUME = {"count_sales", CONSUME_PERIOD_MS, consume};
+static const struct job CONSUME = {"count_sales", CONSUME_PERIOD_MS, consume, .apart = true};
 
 static void start_consuming(struct process *process)
 {
@@ -55,7 +55,7 @@ static void start_consuming(struct process *process)
         .context = &process->service,
     };
     process->consuming =
-        job_runner_start(&CONSUME, 1, process, process->settings->common.database_url);
+        job_runner_start(&CONSUME, 1, process, process->settings->common.database_url, NULL);
 }
 
 static struct status started(void *service, struct service_runtime *runtime)

@@ -145,12 +145,12 @@ struct status store_fill_snapshot(struct db *db, int64_t day_us, struct window w
 static const struct statement PRUNE_SALES = {
     "popularity_prune_sales",
     "DELETE FROM sales_hour WHERE ctid = ANY (ARRAY("
-    " SELECT ctid FROM sales_hour WHERE hour < baro_now() - $1::bigint * interval '1 day'"
+    " SELECT ctid FROM sales_hour WHERE hour < baro_now() - $1::bigint * interval '1 ms'"
     " LIMIT $2::bigint))"};
 
-struct status store_prune_sales(struct db *db, int64_t keep_days, int64_t limit)
+struct status store_prune_sales(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted)
 {
-    return db_execute(db, &PRUNE_SALES, PARAMS(p_int64(keep_days), p_int64(limit)), NULL);
+    return db_execute(db, &PRUNE_SALES, PARAMS(p_int64(keep_ms), p_int64(limit)), deleted);
 }
 
 static const struct statement NOW = {"popularity_now", "SELECT baro_now()"};

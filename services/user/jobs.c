@@ -12,12 +12,17 @@ enum {
     HOUR_MS = 60 * MINUTE_MS,
 };
 
+static struct status prune_ended(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted)
+{
+    (void)keep_ms; // a session says itself when it ends
+    return store_prune_sessions(db, limit, deleted);
+}
+
 static struct status prune_sessions(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
     (void)arena;
-    int64_t deleted;
-    return store_prune_sessions(db, PRUNE_LIMIT, &deleted);
+    return prune_in_lots(db, (struct prune){prune_ended, 0});
 }
 
 static struct status make_partitions(void *service, struct db *db, struct arena *arena)
@@ -28,9 +33,9 @@ static struct status make_partitions(void *service, struct db *db, struct arena 
 }
 
 const struct job user_jobs[] = {
-    {"prune_idempotency", PRUNE_PERIOD_MS, prune_idempotency},
-    {"prune_barrier",     PRUNE_PERIOD_MS, prune_barrier    },
-    {"prune_sessions",    PRUNE_PERIOD_MS, prune_sessions   },
-    {"make_partitions",   HOUR_MS,         make_partitions  },
+    {"prune_idempotency", PRUNE_PERIOD_MS, prune_idempotency, .alone = true},
+    {"prune_barrier",     PRUNE_PERIOD_MS, prune_barrier,     .alone = true},
+    {"prune_sessions",    PRUNE_PERIOD_MS, prune_sessions,    .alone = true},
+    {"make_partitions",   HOUR_MS,         make_partitions,   .alone = true},
 };
 const size_t user_job_count = COUNT(user_jobs);
