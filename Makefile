@@ -11,6 +11,7 @@ $(or $(MAKECMDGOALS),build): through-root ; @:
 .PHONY: through-root
 through-root:
 	@deploy/local/root $(if $(filter-out $(NEED_RUN_ONLY),$(MAKECMDGOALS)),--with test) \
+		$(if $(filter bench,$(MAKECMDGOALS)),--with bench) \
 		$(MAKE) --no-print-directory $(MAKECMDGOALS)
 else
 
@@ -188,23 +189,35 @@ tsan: ## The same under ThreadSanitizer
 check: $(UNIT) $(INTEGRATION)
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION)
 
-BENCH := load record replay rpc
+BENCH := load record replay buyers constant rpc grpc
+BENCH_LOAD := $(addprefix $(BUILD)/tests/bench/,load.o exchange.o flow.o samples.o)
 
 # The load generator signs tokens with the user service's own code.
-$(BUILD)/tests/bench-load: $(BUILD)/tests/bench/load.o $(call area_objects,user) $(LIB)
+$(BUILD)/tests/bench-load: $(BENCH_LOAD) $(call area_objects,user) $(LIB)
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# gRPC is the reference of the RPC figures: its own language, its own compiler, its own packages.
+ECHO := $(BUILD)/tests/bench/grpc
+$(BUILD)/tests/bench-grpc: tests/bench/grpc_echo.cc tests/bench/echo.proto
+	@mkdir -p $(ECHO)
+	$(call show,PROTO)protoc -Itests/bench --cpp_out=$(ECHO) --grpc_out=$(ECHO) \
+		--plugin=protoc-gen-grpc=$$(command -v grpc_cpp_plugin) tests/bench/echo.proto
+	$(call show,CXX)$(CXX) -O2 -std=c++17 -I$(ECHO) -o $@ $< $(ECHO)/echo.pb.cc $(ECHO)/echo.grpc.pb.cc \
+		$$(pkg-config --cflags --libs grpc++ protobuf)
+
 .PHONY: bench
-bench: build $(BENCH:%=$(BUILD)/tests/bench-%) ## Measure paid orders per second on private servers
-	@tests/bench/run .local/bench
+bench: build $(BENCH:%=$(BUILD)/tests/bench-%) ## Measure everything in tests/bench/README.md; CASE=x for one
+	@tests/bench/run .local/bench $(CASE)
 
 # What needs the libraries only.
 $(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(BUILD)/tests/support/stand.o $(LIB)
 $(BUILD)/tests/bench-rpc: $(BUILD)/tests/bench/rpc_echo.o $(BUILD)/tests/support/stand.o $(LIB)
 $(BUILD)/tests/bench-record: $(BUILD)/tests/bench/record.o
 $(BUILD)/tests/bench-replay: $(BUILD)/tests/bench/replay.o $(LIB)
-$(BUILD)/tests/churn $(BUILD)/tests/bench-rpc $(BUILD)/tests/bench-record $(BUILD)/tests/bench-replay:
+$(BUILD)/tests/bench-buyers: $(BUILD)/tests/bench/buyers.o $(LIB)
+$(BUILD)/tests/bench-constant: $(BUILD)/tests/bench/constant.o $(LIB)
+$(BUILD)/tests/churn $(patsubst %,$(BUILD)/tests/bench-%,rpc record replay buyers constant):
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -217,7 +230,7 @@ bench-rpc: $(BUILD)/tests/bench-rpc ## Measure RPC round trips per second
 
 SOURCES = lib services gateway deploy tests
 C_FILES = $(shell find $(SOURCES) -name '*.c')
-SCRIPTS = $(shell grep -rlE '^\#!.*\b(ba)?sh$$' .ci deploy tests)
+SCRIPTS = $(shell grep -rlE '^\#!.*\b(ba)?sh$$' .ci deploy tests) $(wildcard tests/bench/*.sh)
 # cppcheck reads no system headers: what it must know of them is said here.
 CPPCHECK = cppcheck --quiet -j$(CORES) --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
     --inline-suppr --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \

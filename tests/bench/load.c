@@ -1,283 +1,211 @@
-// A closed-loop load generator: each connection places an order, pays it, and starts again.
+// The load generator: customers on keep-alive connections, each on a journey through a flow.
 //
-//   bench-load --gateway 127.0.0.1:8080 --key key.pem --users FIRST:COUNT --options FIRST:COUNT
-//              [--connections 64] [--seconds 10] [--warmup 2] [--lines 3]
+//   bench-load --gateway 127.0.0.1:8080[,..] --flow order|place|checkout|claim|product|balance ..
 //
-// One thread, epoll, keep-alive; it signs the access tokens itself, so that sign-ins (argon2id) are not
-// what is measured. Prints one line of JSON. Latency is that of a whole order: from the first byte of
-// POST /orders to the last of the payment's answer, at the pace that the connections set.
+// OPTIONS below lists what else it takes. Three paces:
+//
+//   closed (default)  each connection starts its next journey when the last one ends
+//   --rate N          N journeys a second start at fixed times, on any connection that is free. What
+//                     starts late because none was free counts from when it should have started, so
+//                     a server that stalls is not asked less (no coordinated omission).
+//   --burst 1         every connection makes one journey, all at once. Their tokens are known to the
+//                     gateway: each customer has looked at his balance before.
+//
+// One thread with epoll. It signs the access tokens itself, so that sign-ins (argon2id) are not what
+// is measured. Prints one line of JSON.
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/base/text.h"
 #include "services/user/token.h"
+#include "tests/bench/exchange.h"
+#include "tests/bench/flow.h"
+#include "tests/bench/samples.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { BUFFER_SIZE = 16384, EVENTS_MAX = 64 };
+enum { EVENTS_MAX = 256, GATEWAYS_MAX = 8, STATUS_MAX = 600, PATIENCE_S = 30 };
 
-struct range {
-    int64_t first, count;
-};
-
-struct options {
-    struct sockaddr_in gateway;
-    const char *key_file;
-    struct range users, options;
-    int64_t connections, seconds, warmup, lines;
-};
-
-enum phase { PLACING, PAYING };
-
-struct connection {
-    int fd;
-    enum phase phase;
-    int64_t order_id;
-    size_t user;
-    int64_t started_us;
-    size_t sent, to_send, received;
-    char out[BUFFER_SIZE];
-    char in[BUFFER_SIZE];
+struct customer {
+    struct exchange exchange;
+    struct journey journey;
+    int64_t since_us; // when the journey began, or should have begun
+    struct customer *next_idle;
 };
 
 struct load {
-    struct options options;
+    struct sockaddr_in gateways[GATEWAYS_MAX];
+    size_t gateway_count;
+    const char *key_file;
+    const struct flow *flow;
+    struct market market;
+    int64_t connections, seconds, warmup, rate, burst;
+
     char **tokens;
-    struct connection *connections;
+    struct customer *customers, *idle;
     int epoll;
-    uint64_t random;
-    uint64_t next_key;
-    int64_t measure_from_us, end_us;
-    int64_t *latencies_us;
-    size_t paid, capacity;
-    double cpu_ms; // of the run, not of signing the tokens
-    size_t orders; // also those of the warm-up
-    int64_t refused, errors;
-    char last_error[512];
+    size_t busy; // customers on a journey
+    bool over;   // no journey starts any more
+    int64_t measure_from_us, end_us, next_start_us;
+    struct samples samples;
+    int64_t answers[STATUS_MAX]; // that were measured, by status
+    int64_t done, body_bytes;    // journeys that went well, also those of the warm-up
+    double cpu_ms;               // of the run, not of signing the tokens
+    char last_refusal[512];
 };
 
-// xorshift64*: the same sequence in every run.
-static uint64_t next_random(struct load *load)
+static void send_step(struct load *load, struct customer *customer)
 {
-    load->random ^= load->random >> 12;
-    load->random ^= load->random << 25;
-    load->random ^= load->random >> 27;
-    return load->random * UINT64_C(2685821657736338717);
+    char path[128], body[1024];
+    const struct journey *journey = &customer->journey;
+    const struct step *step = &load->flow->steps[journey->step];
+    step->write_path(journey, path, sizeof(path));
+    if (step->write_body)
+        step->write_body(&load->market, journey, body, sizeof(body));
+    exchange_request(&customer->exchange, step->method, path,
+                     load->tokens ? load->tokens[journey->user] : NULL,
+                     step->write_body ? body : NULL);
+    exchange_send(&customer->exchange, load->epoll, customer);
 }
 
-static int64_t pick(struct load *load, int64_t count)
+static void start_journey(struct load *load, struct customer *customer, int64_t since_us)
 {
-    return (int64_t)(next_random(load) % (uint64_t)count);
+    flow_begin(load->flow, &load->market, &customer->journey);
+    customer->since_us = since_us;
+    load->busy++;
+    send_step(load, customer);
 }
 
-static void fail(const char *message)
-{
-    fprintf(stderr, "bench-load: %s\n", message);
-    exit(2);
-}
-
-static void write_request(struct load *load, struct connection *connection, const char *path,
-                          const char *body)
-{
-    int length = snprintf(connection->out, sizeof connection->out,
-                          "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n"
-                          "Content-Type: application/json\r\nIdempotency-Key: %" PRIu64 "-%d\r\n"
-                          "Prefer: wait=10\r\nContent-Length: %zu\r\n\r\n%s",
-                          path, load->tokens[connection->user], load->next_key++, (int)getpid(),
-                          strlen(body), body);
-    assert(length > 0 && (size_t)length < sizeof connection->out);
-    connection->to_send = (size_t)length;
-    connection->sent = connection->received = 0;
-}
-
-static void write_place(struct load *load, struct connection *connection)
-{
-    char body[1024];
-    size_t length = (size_t)snprintf(body, sizeof body, "{\"items\":[");
-    int64_t lines = 1 + pick(load, load->options.lines);
-    int64_t option = pick(load, load->options.options.count);
-
-    for (int64_t i = 0; i < lines; i++)
-        length += (size_t)snprintf(
-            body + length, sizeof body - length, "%s{\"option_id\":%" PRId64 ",\"quantity\":1}",
-            i ? "," : "", load->options.options.first + (option + i) % load->options.options.count);
-    snprintf(body + length, sizeof body - length, "]}");
-    connection->phase = PLACING;
-    connection->user = (size_t)pick(load, load->options.users.count);
-    connection->started_us = clock_monotonic_us();
-    write_request(load, connection, "/api/v1/orders", body);
-}
-
-static void write_pay(struct load *load, struct connection *connection)
-{
-    char path[96];
-    snprintf(path, sizeof path, "/api/v1/orders/%" PRId64 "/payment", connection->order_id);
-    connection->phase = PAYING;
-    write_request(load, connection, path, "{}");
-}
-
-static void send_some(struct load *load, struct connection *connection)
-{
-    while (connection->sent < connection->to_send) {
-        ssize_t count = send(connection->fd, connection->out + connection->sent,
-                             connection->to_send - connection->sent, MSG_NOSIGNAL);
-        if (count < 0 && errno == EAGAIN)
-            break;
-        if (count <= 0)
-            fail("the gateway closed a connection");
-        connection->sent += (size_t)count;
-    }
-    struct epoll_event event = {.data.ptr = connection, .events = EPOLLIN};
-    if (connection->sent < connection->to_send)
-        event.events |= EPOLLOUT;
-    epoll_ctl(load->epoll, EPOLL_CTL_MOD, connection->fd, &event);
-}
-
-static void note_paid(struct load *load, const struct connection *connection)
+static void end_journey(struct load *load, struct customer *customer,
+                        const struct http_answer *answer, bool good)
 {
     int64_t now_us = clock_monotonic_us();
-    load->orders++;
-    if (now_us < load->measure_from_us || now_us > load->end_us)
-        return;
-    if (load->paid == load->capacity) {
-        load->capacity = load->capacity ? 2 * load->capacity : 65536;
-        load->latencies_us =
-            realloc(load->latencies_us, load->capacity * sizeof *load->latencies_us);
-        assert(load->latencies_us);
+    bool measured = load->burst || load->rate ? customer->since_us >= load->measure_from_us
+                                              : now_us >= load->measure_from_us && !load->over;
+    load->busy--;
+    load->done += good;
+    if (!good)
+        snprintf(load->last_refusal, sizeof(load->last_refusal), "%d %.400s", answer->status,
+                 answer->body);
+    if (measured) {
+        load->answers[answer->status < STATUS_MAX ? answer->status : 0]++;
+        load->body_bytes += (int64_t)answer->body_size;
     }
-    load->latencies_us[load->paid++] = now_us - connection->started_us;
+    if (measured && (good || load->burst))
+        samples_add(&load->samples, now_us - customer->since_us);
+    customer->next_idle = load->idle;
+    load->idle = customer;
 }
 
-static void note_other(struct load *load, int status, const char *body)
+// A whole answer has come: the next request of the journey, or its end.
+static void take_answer(struct load *load, struct customer *customer,
+                        const struct http_answer *answer)
 {
-    if (status >= 400 && status < 500)
-        load->refused++;
-    else
-        load->errors++;
-    snprintf(load->last_error, sizeof load->last_error, "%d %.400s", status, body);
-}
-
-// A whole answer has come: decide what the connection does next.
-static void take_reply(struct load *load, struct connection *connection, int status,
-                       const char *body)
-{
-    const char *id = strstr(body, "\"id\":");
-
-    if (connection->phase == PLACING && status == 201 && id) {
-        connection->order_id = strtoll(id + strlen("\"id\":"), NULL, 10);
-        write_pay(load, connection);
-    } else {
-        if (connection->phase == PAYING && status == 200)
-            note_paid(load, connection);
-        else
-            note_other(load, status, body);
-        write_place(load, connection);
-    }
-    send_some(load, connection);
-}
-
-static void receive_some(struct load *load, struct connection *connection)
-{
-    ssize_t count = recv(connection->fd, connection->in + connection->received,
-                         sizeof connection->in - 1 - connection->received, 0);
-    if (count < 0 && errno == EAGAIN)
+    struct journey *journey = &customer->journey;
+    bool good = answer->status == load->flow->steps[journey->step].success;
+    if (!good || journey->step + 1 == load->flow->step_count) {
+        end_journey(load, customer, answer, good);
         return;
-    if (count <= 0)
-        fail("the gateway closed a connection, or an answer is too long");
-    connection->received += (size_t)count;
-    connection->in[connection->received] = '\0';
-
-    const char *body = strstr(connection->in, "\r\n\r\n");
-    const char *length = strcasestr(connection->in, "\r\ncontent-length:");
-    if (!body || !length)
-        return;
-    body += 4;
-    size_t whole =
-        (size_t)(body - connection->in) + strtoul(length + strlen("\r\ncontent-length:"), NULL, 10);
-    if (connection->received >= whole)
-        take_reply(load, connection, atoi(connection->in + strlen("HTTP/1.1 ")), body);
-}
-
-static void open_connection(struct load *load, struct connection *connection)
-{
-    int on = 1;
-    struct epoll_event event = {.data.ptr = connection, .events = EPOLLIN};
-
-    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&load->options.gateway,
-                                      sizeof load->options.gateway))
-        fail("cannot connect to the gateway");
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    epoll_ctl(load->epoll, EPOLL_CTL_ADD, connection->fd, &event);
-    write_place(load, connection);
-    send_some(load, connection);
-}
-
-static void sign_tokens(struct load *load, struct arena *arena)
-{
-    char pem[4096];
-    struct signing_key *key;
-    FILE *file = fopen(load->options.key_file, "r");
-    if (!file)
-        fail("cannot read the file of --key");
-    pem[fread(pem, 1, sizeof pem - 1, file)] = '\0';
-    fclose(file);
-    if (failed(signing_key_parse(pem, arena, &key)))
-        fail("the file of --key holds no P-256 key in PEM");
-
-    size_t count = (size_t)load->options.users.count;
-    load->tokens = arena_array(arena, count, sizeof *load->tokens);
-    for (size_t i = 0; i < count; i++) {
-        struct account account = {.id = load->options.users.first + (int64_t)i, .role = ROLE_USER};
-        const char *token;
-        if (failed(access_token_sign(key, &account, clock_realtime_us(), arena, &token)))
-            fail("cannot sign a token");
-        load->tokens[i] = text_copy(arena, token);
     }
+    const char *id = strstr(answer->body, "\"id\":");
+    if (!id)
+        load_fail("an answer without an id");
+    journey->order_id = strtoll(id + strlen("\"id\":"), NULL, 10);
+    journey->step++;
+    send_step(load, customer);
 }
 
-static void run(struct load *load)
+static void take_events(struct load *load, int64_t wait_us)
 {
     struct epoll_event events[EVENTS_MAX];
-    int64_t start_us = clock_monotonic_us();
-
-    load->measure_from_us = start_us + load->options.warmup * US_PER_S;
-    load->end_us = load->measure_from_us + load->options.seconds * US_PER_S;
-    for (int64_t i = 0; i < load->options.connections; i++)
-        open_connection(load, &load->connections[i]);
-    while (clock_monotonic_us() < load->end_us) {
-        int count = epoll_wait(load->epoll, events, EVENTS_MAX, 100);
-        for (int i = 0; i < count; i++) {
-            if (events[i].events & EPOLLOUT)
-                send_some(load, events[i].data.ptr);
-            if (events[i].events & ~(uint32_t)EPOLLOUT)
-                receive_some(load, events[i].data.ptr);
-        }
+    struct timespec wait = {.tv_sec = wait_us / US_PER_S, .tv_nsec = wait_us % US_PER_S * 1000};
+    int count = epoll_pwait2(load->epoll, events, EVENTS_MAX, &wait, NULL);
+    for (int i = 0; i < count; i++) {
+        struct customer *customer = events[i].data.ptr;
+        struct http_answer answer;
+        if (events[i].events & EPOLLOUT)
+            exchange_send(&customer->exchange, load->epoll, customer);
+        if (events[i].events & ~(uint32_t)EPOLLOUT &&
+            exchange_receive(&customer->exchange, &answer))
+            take_answer(load, customer, &answer);
     }
 }
 
-static int compare(const void *left, const void *right)
+static struct customer *take_idle(struct load *load)
 {
-    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return (a > b) - (a < b);
+    struct customer *customer = load->idle;
+    load->idle = customer->next_idle;
+    return customer;
 }
 
-static double quantile_ms(const struct load *load, double q)
+static void start_all_idle(struct load *load)
 {
-    if (load->paid == 0)
-        return 0;
-    return (double)load->latencies_us[(size_t)(q * (double)(load->paid - 1))] / (double)US_PER_MS;
+    while (load->idle)
+        start_journey(load, take_idle(load), clock_monotonic_us());
+}
+
+static void wait_for_all(struct load *load)
+{
+    int64_t limit_us = clock_monotonic_us() + PATIENCE_S * US_PER_S;
+    while (load->busy > 0) {
+        if (clock_monotonic_us() > limit_us)
+            load_fail("not every request was answered");
+        take_events(load, US_PER_S / 10);
+    }
+}
+
+static void run_closed(struct load *load)
+{
+    while (clock_monotonic_us() < load->end_us) {
+        start_all_idle(load);
+        take_events(load, US_PER_S / 10);
+    }
+    load->over = true;
+    wait_for_all(load);
+}
+
+// What is due starts, as far as connections are free; `next_start_us` keeps its place in the past.
+static void run_open(struct load *load)
+{
+    load->next_start_us = clock_monotonic_us();
+    while (load->next_start_us < load->end_us) {
+        int64_t wait_us = US_PER_S / 10;
+        while (load->idle && load->next_start_us <= clock_monotonic_us() &&
+               load->next_start_us < load->end_us) {
+            start_journey(load, take_idle(load), load->next_start_us);
+            load->next_start_us += US_PER_S / load->rate;
+        }
+        if (load->idle)
+            wait_us = load->next_start_us - clock_monotonic_us();
+        take_events(load, wait_us > 0 ? wait_us : 0);
+    }
+    wait_for_all(load);
+}
+
+static void run_burst(struct load *load)
+{
+    const struct flow *flow = load->flow;
+    load->measure_from_us = INT64_MAX;
+    load->flow = flow_find("balance");
+    start_all_idle(load);
+    wait_for_all(load);
+    load->flow = flow;
+    load->market.next_user = 0;
+    load->measure_from_us = clock_monotonic_us();
+    load->done = 0;
+    load->cpu_ms = 0;
+    while (load->idle)
+        start_journey(load, take_idle(load), load->measure_from_us);
+    wait_for_all(load);
 }
 
 static double cpu_ms(void)
@@ -287,18 +215,90 @@ static double cpu_ms(void)
     return (double)used.tv_sec * 1e3 + (double)used.tv_nsec / 1e6;
 }
 
+static void run(struct load *load)
+{
+    double before_ms = cpu_ms();
+    load->measure_from_us = clock_monotonic_us() + load->warmup * US_PER_S;
+    load->end_us = load->measure_from_us + load->seconds * US_PER_S;
+    for (int64_t i = 0; i < load->connections; i++) {
+        struct customer *customer = &load->customers[load->connections - 1 - i];
+        exchange_open(&customer->exchange, load->epoll,
+                      &load->gateways[(size_t)i % load->gateway_count], customer);
+        customer->next_idle = load->idle;
+        load->idle = customer;
+    }
+    if (load->burst)
+        run_burst(load);
+    else if (load->rate)
+        run_open(load);
+    else
+        run_closed(load);
+    load->cpu_ms = cpu_ms() - before_ms;
+}
+
+static void sign_tokens(struct load *load, struct arena *arena)
+{
+    char pem[4096];
+    struct signing_key *key;
+    FILE *file = fopen(load->key_file, "r");
+    if (!file)
+        load_fail("cannot read the file of --key");
+    pem[fread(pem, 1, sizeof(pem) - 1, file)] = '\0';
+    fclose(file);
+    if (failed(signing_key_parse(pem, arena, &key)))
+        load_fail("the file of --key holds no P-256 key in PEM");
+
+    size_t count = (size_t)load->market.users.count;
+    load->tokens = arena_array(arena, count, sizeof(*load->tokens));
+    for (size_t i = 0; i < count; i++) {
+        struct account account = {.id = load->market.users.first + (int64_t)i, .role = ROLE_USER};
+        const char *token;
+        if (failed(access_token_sign(key, &account, clock_realtime_us(), arena, &token)))
+            load_fail("cannot sign a token");
+        load->tokens[i] = text_copy(arena, token);
+    }
+}
+
+static void print_answers(const struct load *load)
+{
+    const char *comma = "";
+    int64_t count = 0;
+    printf("\"answers\": {");
+    for (int status = 0; status < STATUS_MAX; status++) {
+        count += load->answers[status];
+        if (load->answers[status]) {
+            printf("%s\"%d\": %" PRId64, comma, status, load->answers[status]);
+            comma = ", ";
+        }
+    }
+    printf("}, \"body_bytes\": %" PRId64, count ? load->body_bytes / count : 0);
+}
+
 static void print(struct load *load)
 {
-    qsort(load->latencies_us, load->paid, sizeof *load->latencies_us, compare);
-    printf("{\"connections\": %" PRId64 ", \"paid\": %zu, \"per_second\": %.0f, \"p50_ms\": %.2f, "
-           "\"p99_ms\": %.2f, \"max_ms\": %.2f, \"refused\": %" PRId64 ", \"errors\": %" PRId64
-           ", \"orders\": %zu, \"load_cpu_ms\": %.0f}\n",
-           load->options.connections, load->paid,
-           (double)load->paid / (double)load->options.seconds, quantile_ms(load, 0.5),
-           quantile_ms(load, 0.99), quantile_ms(load, 1), load->refused, load->errors, load->orders,
-           load->cpu_ms);
-    if (load->last_error[0])
-        fprintf(stderr, "bench-load: last answer that was no success: %s\n", load->last_error);
+    static const struct {
+        const char *name;
+        double q;
+    } quantiles[] = {
+        {"p50_ms",  0.5  },
+        {"p99_ms",  0.99 },
+        {"p999_ms", 0.999},
+        {"max_ms",  1    }
+    };
+    samples_sort(&load->samples);
+    double seconds =
+        load->burst ? samples_quantile_ms(&load->samples, 1) / 1e3 : (double)load->seconds;
+    printf("{\"flow\": \"%s\", \"connections\": %" PRId64 ", \"seconds\": %.4f, \"good\": %zu, "
+           "\"per_second\": %.0f, ",
+           load->flow->name, load->connections, seconds, load->samples.count,
+           seconds > 0 ? (double)load->samples.count / seconds : 0);
+    for (size_t i = 0; i < COUNT(quantiles); i++)
+        printf("\"%s\": %.2f, ", quantiles[i].name,
+               samples_quantile_ms(&load->samples, quantiles[i].q));
+    print_answers(load);
+    printf(", \"done\": %" PRId64 ", \"load_cpu_ms\": %.0f}\n", load->done, load->cpu_ms);
+    if (load->last_refusal[0])
+        fprintf(stderr, "bench-load: last answer that was no success: %s\n", load->last_refusal);
 }
 
 static bool parse_range(const char *text, struct range *range)
@@ -307,62 +307,94 @@ static bool parse_range(const char *text, struct range *range)
            range->count > 0;
 }
 
-static bool parse_gateway(const char *text, struct sockaddr_in *address)
+static bool parse_gateways(const char *text, struct load *load)
 {
     char host[64];
-    int port;
-    if (sscanf(text, "%63[0-9.]:%d", host, &port) != 2)
-        return false;
-    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    return inet_pton(AF_INET, host, &address->sin_addr) == 1;
+    int port, length;
+    while (load->gateway_count < GATEWAYS_MAX &&
+           sscanf(text, "%63[0-9.]:%d%n", host, &port, &length) == 2) {
+        struct sockaddr_in *address = &load->gateways[load->gateway_count++];
+        *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+        if (inet_pton(AF_INET, host, &address->sin_addr) != 1)
+            return false;
+        text += length;
+        if (*text == '\0')
+            return true;
+        text++;
+    }
+    return false;
 }
 
-static bool parse_option(const char *name, const char *value, struct options *options)
+static bool parse_option(struct load *load, const char *name, const char *value)
 {
     const struct {
         const char *name;
-        int64_t *value;
-    } numbers[] = {
-        {"--connections", &options->connections},
-        {"--seconds",     &options->seconds    },
-        {"--warmup",      &options->warmup     },
-        {"--lines",       &options->lines      },
+        int64_t *number;
+        struct range *range;
+    } OPTIONS[] = {
+        {"--connections",    &load->connections,           NULL                  },
+        {"--seconds",        &load->seconds,               NULL                  },
+        {"--warmup",         &load->warmup,                NULL                  },
+        {"--rate",           &load->rate,                  NULL                  },
+        {"--burst",          &load->burst,                 NULL                  },
+        {"--lines",          &load->market.lines,          NULL                  },
+        {"--coupon-percent", &load->market.coupon_percent, NULL                  },
+        {"--campaign",       &load->market.campaign,       NULL                  },
+        {"--users",          NULL,                         &load->market.users   },
+        {"--options",        NULL,                         &load->market.options },
+        {"--products",       NULL,                         &load->market.products},
+        {"--coupons",        NULL,                         &load->market.coupons },
     };
     if (!strcmp(name, "--gateway"))
-        return parse_gateway(value, &options->gateway);
-    if (!strcmp(name, "--users"))
-        return parse_range(value, &options->users);
-    if (!strcmp(name, "--options"))
-        return parse_range(value, &options->options);
-    if (!strcmp(name, "--key")) {
-        options->key_file = value;
-        return true;
-    }
-    for (size_t i = 0; i < COUNT(numbers); i++)
-        if (!strcmp(name, numbers[i].name))
-            return text_parse_int64(value, 0, 100000, numbers[i].value);
+        return parse_gateways(value, load);
+    if (!strcmp(name, "--flow"))
+        return (load->flow = flow_find(value)) != NULL;
+    if (!strcmp(name, "--key"))
+        return (load->key_file = value) != NULL;
+    for (size_t i = 0; i < COUNT(OPTIONS); i++)
+        if (!strcmp(name, OPTIONS[i].name))
+            return OPTIONS[i].range ? parse_range(value, OPTIONS[i].range)
+                                    : text_parse_int64(value, 0, INT64_MAX, OPTIONS[i].number);
     return false;
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
 }
 
 int main(int argc, char **argv)
 {
     SCOPED(arena) *arena = arena_create();
-    struct load load = {.random = UINT64_C(88172645463325252),
-                        .epoll = epoll_create1(EPOLL_CLOEXEC)};
-
-    load.options = (struct options){.connections = 64, .seconds = 10, .warmup = 2, .lines = 3};
+    struct load load = {
+        .connections = 64,
+        .seconds = 10,
+        .warmup = 2,
+        .market = {.random = UINT64_C(88172645463325252),
+                   .lines = 3,
+                   .users = {1, 1},
+                   .options = {1, 1},
+                   .products = {1, 1}},
+        .epoll = epoll_create1(EPOLL_CLOEXEC),
+    };
     for (int i = 1; i < argc; i += 2)
-        if (i + 1 == argc || !parse_option(argv[i], argv[i + 1], &load.options))
-            fail("bad argument; the top of tests/bench/load.c lists them");
-    if (!load.options.key_file || !load.options.users.count || !load.options.options.count)
-        fail("--gateway, --key, --users and --options are required");
-    sign_tokens(&load, arena);
-    load.connections =
-        arena_array(arena, (size_t)load.options.connections, sizeof *load.connections);
-    load.cpu_ms = -cpu_ms();
+        if (i + 1 == argc || !parse_option(&load, argv[i], argv[i + 1]))
+            load_fail("bad argument; parse_option in tests/bench/load.c lists them");
+    if (!load.gateway_count || !load.flow)
+        load_fail("--gateway and --flow are required");
+    raise_file_limit();
+    load.market.each_once = load.burst;
+    if (load.key_file)
+        sign_tokens(&load, arena);
+    load.customers = calloc((size_t)load.connections, sizeof(*load.customers));
+    assert(load.customers);
     run(&load);
-    load.cpu_ms += cpu_ms();
     print(&load);
-    free(load.latencies_us);
-    return load.paid == 0;
+    bool idle = load.samples.count == 0;
+    samples_fini(&load.samples);
+    free(load.customers);
+    return idle;
 }
