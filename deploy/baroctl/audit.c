@@ -2,9 +2,9 @@
 // wrong because it moved on between two of them. So what looks wrong is looked at again; with --wait
 // until it is clean or the time is over. What is wrong for good stays wrong.
 
-#include "deploy/baroctl/audit.h"
-
+#include "deploy/baroctl/commands.h"
 #include "deploy/baroctl/laws.h"
+#include "deploy/baroctl/output.h"
 #include "lib/base/clock.h"
 #include "lib/base/settings.h"
 #include "lib/base/text.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { AGAIN_MS = 200, SECOND_LOOK_MS = 2000 };
+enum { AGAIN_MS = 200 };
 
 static const struct setting SETTINGS[] = {
     {"BARO_USER_DATABASE_URL",    SETTING_TEXT, NULL, offsetof(struct audit_urls, user),    0, 0,
@@ -26,26 +26,6 @@ static const struct setting SETTINGS[] = {
     {"BARO_COUPON_DATABASE_URL",  SETTING_TEXT, NULL, offsetof(struct audit_urls, coupon),  0, 0,
      "database of the coupon service" },
 };
-
-struct options {
-    bool json;
-    int64_t wait_ms; // for open sagas, and for what looks wrong
-};
-
-static struct status parse_options(int argc, char **argv, struct options *options)
-{
-    *options = (struct options){.wait_ms = SECOND_LOOK_MS};
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (!strcmp(argv[i], "--json"))
-            options->json = true;
-        else if (!strcmp(argv[i], "--wait") && text_parse_duration_ms(value, &options->wait_ms))
-            i++;
-        else
-            return invalid(NULL, "usage: baroctl audit [--json] [--wait 60s]");
-    }
-    return OK;
-}
 
 static struct status evaluate(const struct audit_urls *urls, struct report *report)
 {
@@ -85,52 +65,43 @@ static void print_table(const struct report *report)
         printf("%" PRId64 " orders are under way and were not judged\n", report->under_way);
 }
 
-static void print_json(const struct report *report, struct arena *arena)
+static json_t *json_of_law(enum law law, const struct finding *finding)
 {
-    struct text_buffer out;
-    text_buffer_init(&out, arena, 1024);
-    text_appendf(&out, "{\"ok\": %s, \"under_way\": %" PRId64 ", \"laws\": [",
-                 report_is_clean(report) ? "true" : "false", report->under_way);
-    for (size_t law = 0; law < LAW_COUNT; law++) {
-        const struct finding *finding = &report->laws[law];
-        text_appendf(&out,
-                     "%s{\"name\": \"%s\", \"ok\": %s, \"violations\": %" PRId64 ", \"sample\": [",
-                     law ? ", " : "", law_name((enum law)law),
-                     finding->violations ? "false" : "true", finding->violations);
-        for (size_t i = 0; i < finding->sample_count; i++) {
-            text_append(&out, i ? ", " : "");
-            text_append_json(&out, finding->sample[i], strlen(finding->sample[i]));
-        }
-        text_append(&out, "]}");
-    }
-    text_append(&out, "]}");
-    puts(out.data);
+    json_t *sample = json_array();
+    for (size_t i = 0; i < finding->sample_count; i++)
+        json_array_append_new(sample, json_string(finding->sample[i]));
+    return json_pack("{s: s, s: b, s: I, s: o}", "name", law_name(law), "ok",
+                     finding->violations == 0, "violations", (json_int_t)finding->violations,
+                     "sample", sample);
 }
 
-static int complain(struct status st)
+static void print_json(const struct report *report, int64_t checked_at_us, struct arena *arena)
 {
-    fprintf(stderr, "baroctl audit: %s\n", st.message ? st.message : reason_word(st.reason));
-    return 2;
+    json_t *laws = json_array();
+    for (size_t law = 0; law < LAW_COUNT; law++)
+        json_array_append_new(laws, json_of_law((enum law)law, &report->laws[law]));
+    SCOPED_JSON *document = json_pack("{s: b, s: s, s: I, s: o}", "ok", report_is_clean(report),
+                                      "checked_at", text_from_time(arena, checked_at_us),
+                                      "under_way", (json_int_t)report->under_way, "laws", laws);
+    output_json(stdout, document);
 }
 
-int audit_command(int argc, char **argv)
+enum exit_code audit_run(const struct arguments *arguments, struct arena *arena)
 {
-    SCOPED(arena) *arena = arena_create();
     SCOPED(arena) *findings = arena_create();
     struct audit_urls urls;
-    struct options options;
     struct report report;
 
-    struct status st = parse_options(argc, argv, &options);
+    struct status st = settings_load(SETTINGS, COUNT(SETTINGS), arena, &urls);
     if (!failed(st))
-        st = settings_load(SETTINGS, COUNT(SETTINGS), arena, &urls);
-    if (!failed(st))
-        st = evaluate_patiently(&urls, options.wait_ms, findings, &report);
-    if (failed(st))
-        return complain(st);
-    if (options.json)
-        print_json(&report, arena);
+        st = evaluate_patiently(&urls, arguments->wait_ms, findings, &report);
+    if (failed(st)) {
+        complain("audit", st);
+        return EXIT_USAGE;
+    }
+    if (arguments->json)
+        print_json(&report, clock_realtime_us(), arena);
     else
         print_table(&report);
-    return report_is_clean(&report) ? 0 : 1;
+    return report_is_clean(&report) ? EXIT_DONE : EXIT_WRONG;
 }

@@ -51,6 +51,16 @@ static int64_t saga_id_of(const struct call *call)
     return ((const Baro__Order__RetrySagaRequest *)call->request)->saga_id;
 }
 
+static void answer_retry(struct batch *batch, struct call *call, const struct saga_set *found)
+{
+    if (found->count == 0)
+        call_refuse(call, refuse(REASON_SAGA_NOT_FOUND, "there is no such saga"));
+    else if (found->rows[0].state == SAGA_COMPLETED || found->rows[0].state == SAGA_COMPENSATED)
+        call_refuse(call, refuse(REASON_ILLEGAL_TRANSITION, "the saga has ended"));
+    else
+        call_reply(call, &wire_saga(batch->arena, &found->rows[0])->base);
+}
+
 // The saga may be at another replica: ending its lease lets the next one that looks take it over and
 // ask at once.
 struct status retry_saga_handle(struct batch *batch)
@@ -65,10 +75,7 @@ struct status retry_saga_handle(struct batch *batch)
             st = store_expire_lease(batch->tx, id, sagas_owner(service->sagas));
         if (failed(st))
             return st;
-        if (set.count == 0)
-            call_refuse(call, refuse(REASON_SAGA_NOT_FOUND, "there is no such saga"));
-        else
-            call_reply(call, &wire_saga(batch->arena, &set.rows[0])->base);
+        answer_retry(batch, call, &set);
     }
     return OK;
 }

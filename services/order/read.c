@@ -236,8 +236,9 @@ static struct status list_sagas(struct batch *batch, struct call *call)
         call_refuse(call, st);
         return OK;
     }
-    st = store_list_sagas(batch->tx, batch->arena, state, request->order_id, page.before[0],
-                          page.size + 1, &set);
+    struct saga_query query = {state, request->parked, request->order_id, page.before[0],
+                               page.size + 1};
+    st = store_list_sagas(batch->tx, batch->arena, &query, &set);
     if (failed(st))
         return st;
     // The set is in ascending order and holds the row after the page, if any, first.

@@ -149,9 +149,16 @@ struct status store_take_over(struct db *db, struct arena *arena, const char *ow
 struct status store_park_sagas(struct db *db, const char *owner, const int64_t *ids, size_t count,
                                int64_t lease_ms);
 
-// A page of sagas, newest first, below before_id. state -1: any; order_id 0: any.
-struct status store_list_sagas(struct db *db, struct arena *arena, int64_t state, int64_t order_id,
-                               int64_t before_id, int64_t limit, struct saga_set *set);
+// A page of sagas, newest first.
+struct saga_query {
+    int64_t state;    // enum saga_state; -1: any
+    bool parked;      // only those
+    int64_t order_id; // 0: any
+    int64_t before_id;
+    int64_t limit;
+};
+struct status store_list_sagas(struct db *db, struct arena *arena, const struct saga_query *query,
+                               struct saga_set *set);
 
 // Forgets sagas that have ended that long ago, at most `limit`.
 struct status store_prune_sagas(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted);

@@ -232,12 +232,43 @@ struct status store_park_sagas(struct db *db, const char *owner, const int64_t *
                       NULL);
 }
 
-static const struct statement LIST = {
-    "saga_list",
-    "SELECT " SAGA_COLUMNS " FROM saga WHERE id < $1::bigint"
-    " AND ($2::bigint < 0 OR state = $2::bigint) AND ($3::bigint = 0 OR order_id = $3::bigint)"
-    " ORDER BY id DESC LIMIT $4::bigint",
+// What is asked for most rarely found has an index of its own: open sagas, those of an order, and those
+// that gave everything back. Completed ones are nearly all.
+#define LIST_PAGE " AND id < $1::bigint ORDER BY id DESC LIMIT $2::bigint"
+#define LIST_FROM "SELECT " SAGA_COLUMNS " FROM saga WHERE "
+
+static const struct statement LIST_ALL = {
+    "saga_list_all",
+    LIST_FROM "($3::bigint < 0 OR state = $3::bigint) AND (NOT $4::boolean OR parked)"
+              " AND $5::bigint = 0" LIST_PAGE,
 };
+
+static const struct statement LIST_OPEN = {
+    "saga_list_open",
+    LIST_FROM "state < 2 AND ($3::bigint < 0 OR state = $3::bigint)"
+              " AND (NOT $4::boolean OR parked) AND $5::bigint = 0" LIST_PAGE,
+};
+
+static const struct statement LIST_COMPENSATED = {
+    "saga_list_compensated",
+    LIST_FROM "state = 3 AND $3::bigint = 3 AND NOT $4::boolean AND $5::bigint = 0" LIST_PAGE,
+};
+
+static const struct statement LIST_OF_ORDER = {
+    "saga_list_of_order",
+    LIST_FROM "order_id = $5::bigint AND ($3::bigint < 0 OR state = $3::bigint)"
+              " AND (NOT $4::boolean OR parked)" LIST_PAGE,
+};
+
+// Only open sagas are parked.
+static const struct statement *list_statement(const struct saga_query *query)
+{
+    if (query->order_id)
+        return &LIST_OF_ORDER;
+    if (query->parked || query->state == SAGA_RUNNING || query->state == SAGA_COMPENSATING)
+        return &LIST_OPEN;
+    return query->state == SAGA_COMPENSATED ? &LIST_COMPENSATED : &LIST_ALL;
+}
 
 static const struct statement PRUNE = {
     "saga_prune",
@@ -246,13 +277,15 @@ static const struct statement PRUNE = {
     " ORDER BY id LIMIT $2::bigint))",
 };
 
-struct status store_list_sagas(struct db *db, struct arena *arena, int64_t state, int64_t order_id,
-                               int64_t before_id, int64_t limit, struct saga_set *set)
+struct status store_list_sagas(struct db *db, struct arena *arena, const struct saga_query *query,
+                               struct saga_set *set)
 {
     struct rows rows;
-    struct status st = db_query(
-        db, &LIST, PARAMS(p_int64(before_id), p_int64(state), p_int64(order_id), p_int64(limit)),
-        &rows);
+    struct status st =
+        db_query(db, list_statement(query),
+                 PARAMS(p_int64(query->before_id), p_int64(query->limit), p_int64(query->state),
+                        p_bool(query->parked), p_int64(query->order_id)),
+                 &rows);
     if (!failed(st))
         saga_query_take(&rows, arena, set);
     return st;

@@ -7,6 +7,7 @@
 #include "lib/base/macros.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #define STATUS(name) BARO__ORDER__ORDER_STATUS__ORDER_STATUS_##name
@@ -109,6 +110,36 @@ Test(order_read, every_attempt_to_pay_is_listed_with_its_history)
     expect_refused(ask(here, "GetPayment", as_user(BOB), &one.base), REASON_FORBIDDEN);
     one.payment_id = 12345;
     expect_refused(ask(here, "GetPayment", as_user(ALICE), &one.base), REASON_PAYMENT_NOT_FOUND);
+    life_end(here);
+}
+
+static size_t sagas_in_state(struct life *here, const char *state)
+{
+    Baro__Order__ListSagasRequest list;
+    char word[16];
+    baro__order__list_sagas_request__init(&list);
+    snprintf(word, sizeof(word), "%s", state);
+    list.state = word;
+    const Baro__Order__SagaPage *page = reply_of(ask(here, "ListSagas", as_admin(), &list.base));
+    for (size_t i = 0; i < page->n_items; i++)
+        cr_expect(!*state || !strcmp(page->items[i]->state, state));
+    return page->n_items;
+}
+
+Test(order_read, sagas_are_found_by_each_of_their_states)
+{
+    struct life *here = life_begin();
+    struct db *db = rig_db(here->rig);
+    test_script(db, "INSERT INTO saga (id, order_id, created_at, updated_at, lease_until, kind,"
+                    "                  owner, context, state)"
+                    " SELECT n, n, now(), now(), now() + interval '1 hour', 'release', 'nobody',"
+                    "        '', n % 4 FROM generate_series(1, 8) AS n");
+    static const char *const states[] = {"RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED"};
+    for (size_t i = 0; i < COUNT(states); i++)
+        cr_expect_eq(sagas_in_state(here, states[i]), 2, "%s", states[i]);
+    cr_expect_eq(sagas_in_state(here, ""), 8);
+    test_script(db, "DELETE FROM saga");
+    db_destroy(db);
     life_end(here);
 }
 

@@ -298,6 +298,11 @@ Test(order_recovery, a_parked_step_is_visible_and_goes_on_by_hand)
     cr_assert(saga->parked);
     cr_assert_str_eq(saga->state, "RUNNING");
     cr_assert_eq(saga->n_steps, 1);
+    Baro__Order__ListSagasRequest list;
+    baro__order__list_sagas_request__init(&list);
+    list.parked = true;
+    const Baro__Order__SagaPage *page = reply_of(ask(here, "ListSagas", as_admin(), &list.base));
+    cr_assert_eq(page->n_items, 1);
 
     shop_speak(here->shop, "ReleaseStock");
     Baro__Order__RetrySagaRequest request;
@@ -307,5 +312,8 @@ Test(order_recovery, a_parked_step_is_visible_and_goes_on_by_hand)
     retry(here, saga->id);
     await_number(here, 1, "SELECT count(*) FROM saga WHERE state = 2 AND NOT parked");
     cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
+    expect_refused(ask(here, "RetrySaga", as_admin(), &request.base), REASON_ILLEGAL_TRANSITION);
+    page = reply_of(ask(here, "ListSagas", as_admin(), &list.base));
+    cr_assert_eq(page->n_items, 0);
     life_end(here);
 }
