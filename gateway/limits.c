@@ -7,7 +7,7 @@
 #include "gateway/limits.h"
 
 #include "gateway/fallback.h"
-#include "gateway/prompt.h"
+#include "lib/cache/prompt.h"
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/base/metrics.h"

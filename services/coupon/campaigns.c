@@ -1,8 +1,13 @@
 // The calls that show and edit campaigns, and the first-come claims.
 //
+// A claim first asks Redis whether it is in vain (sold_out.h): without a key PostgreSQL is then not
+// touched at all; with one the refusal is kept under it. Whoever has a coupon already is told so, also
+// when none are left.
+//
 // A claim batch locks its campaigns in id order; ranks are counted in memory in the order in which the
 // calls came, so they have no gaps, and the table's unique constraints stand behind.
 
+#include "lib/service/access.h"
 #include "proto/coupon.pb-c.h"
 #include "services/coupon/service.h"
 #include "services/coupon/store.h"
@@ -130,13 +135,50 @@ struct status handle_update_campaign(struct batch *batch)
         call_refuse(call, st);
         return OK;
     }
+    campaign->epoch++;
+    call->prepared = campaign;
     call_reply(call, wire_campaign(campaign, batch->arena));
     return store_update_campaign(batch->tx, campaign);
+}
+
+// Before the admin is answered: from then on no claim is refused for what was so before. Waits for
+// Redis, which is no harm here: admins seldom come.
+void campaign_changed(struct batch *batch)
+{
+    const struct coupon_service *service = batch->service;
+    const struct campaign *campaign = batch->calls[0]->prepared;
+    if (campaign && service->sold_out && !failed(batch->calls[0]->status))
+        sold_out_forget(service->sold_out, campaign->id, campaign->epoch);
 }
 
 static int64_t claimed_campaign(const struct call *call)
 {
     return ((const Baro__Coupon__ClaimRequest *)(const void *)call->request)->coupon_id;
+}
+
+static void told(void *arg, bool sold_out)
+{
+    struct call *call = arg;
+    uint8_t id[16];
+    if (!sold_out) {
+        call_ready(call);
+        return;
+    }
+    call_refuse(call, campaign_sold_out());
+    if (call_idempotency_id(call, id))
+        call_record(call);
+    else
+        call_finish(call);
+}
+
+// Whoever may not claim at all hears of that from the handler.
+void prepare_claim(struct call *call)
+{
+    const struct coupon_service *service = call->service;
+    if (service->sold_out && !failed(access_check(ACCESS_USER, call->caller, call->saga != NULL)))
+        sold_out_ask(service->sold_out, claimed_campaign(call), call->caller.user_id, told, call);
+    else
+        call_ready(call);
 }
 
 // Whether an earlier call of this batch has got one: the database does not know yet.

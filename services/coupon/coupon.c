@@ -189,6 +189,11 @@ static int64_t expiry(const struct campaign *campaign, int64_t now_us)
     return by_days < by_last_day ? by_days : by_last_day;
 }
 
+struct status campaign_sold_out(void)
+{
+    return refuse(REASON_COUPON_SOLD_OUT, "all coupons are claimed");
+}
+
 struct status campaign_claim(struct campaign *campaign, int64_t user_id, bool claimed_before,
                              int64_t now_us, struct user_coupon *coupon)
 {
@@ -199,7 +204,7 @@ struct status campaign_claim(struct campaign *campaign, int64_t user_id, bool cl
     if (claimed_before)
         return refuse(REASON_COUPON_ALREADY_CLAIMED, "you have one already");
     if (campaign->claimed >= campaign->total_quantity)
-        return refuse(REASON_COUPON_SOLD_OUT, "all coupons are claimed");
+        return campaign_sold_out();
 
     campaign->claimed++;
     campaign->changed = true;

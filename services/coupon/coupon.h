@@ -39,6 +39,7 @@ struct campaign {
     int64_t starts_at_us, ends_at_us; // claims in [starts, ends]
     int64_t valid_days;               // from the claim; 0: until last_day
     int64_t last_day_us;              // the last day of validity, inclusive; 0: none
+    int64_t epoch;                    // grows with each change by an admin
     bool claimed_by_caller;
     bool changed;
 };
@@ -75,6 +76,9 @@ struct coupon_entry {
 
 // Checks what an admin entered. VALIDATION_ERROR names the field.
 struct status campaign_check(const struct campaign *campaign);
+
+// COUPON_SOLD_OUT, by whomever it is said.
+struct status campaign_sold_out(void);
 
 // Takes the next rank for a user who has (not) claimed before and fills in the coupon but its id.
 // Refusals: COUPON_WINDOW_CLOSED, COUPON_ALREADY_CLAIMED, COUPON_SOLD_OUT.

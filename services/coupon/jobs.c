@@ -12,6 +12,8 @@ enum {
     SWEEP_LOT = 200,
     SWEEP_LOTS_MAX = 50, // a run: other jobs want their turn
     SWEEP_LEASE_MS = 60 * MS_PER_S,
+    SOLD_OUT_PERIOD_MS = SOLD_OUT_LIFE_MS / 3,
+    SOLD_OUT_LIMIT = 1000,
 };
 
 static struct status expire(void *service, struct db *db, struct arena *arena)
@@ -53,11 +55,33 @@ static struct status sweep(void *service, struct db *db, struct arena *arena)
     return st;
 }
 
+// Any replica may say so, and all do: what they say is the same. The first that Redis does not take
+// ends the run: it is away, or somebody has just changed a campaign, and the next run sees.
+static struct status say_sold_out(void *context, struct db *db, struct arena *arena)
+{
+    const struct coupon_service *service = context;
+    struct sold_out_campaign *campaigns;
+    size_t count = 0, owner_count;
+    int64_t *owners;
+
+    struct status st =
+        store_sold_out(db, arena, SOLD_OUT_OWNERS_MAX, SOLD_OUT_LIMIT, &campaigns, &count);
+    for (size_t i = 0; !failed(st) && i < count; i++) {
+        if (sold_out_renew(service->sold_out, &campaigns[i]))
+            continue;
+        st = store_owners(db, arena, campaigns[i].id, &owners, &owner_count);
+        if (!failed(st) && !sold_out_write(service->sold_out, &campaigns[i], owners, owner_count))
+            break;
+    }
+    return st;
+}
+
 void coupon_jobs_init(const struct coupon_settings *settings, struct job jobs[COUPON_JOB_COUNT])
 {
     const struct job all[COUPON_JOB_COUNT] = {
         {"expire_coupons",    settings->sweep_period_ms, expire,            .alone = true},
         {"sweep_holds",       settings->sweep_period_ms, sweep,             .alone = true},
+        {"say_sold_out",      SOLD_OUT_PERIOD_MS,        say_sold_out,      .apart = true},
         {"prune_idempotency", PRUNE_PERIOD_MS,           prune_idempotency, .alone = true},
         {"prune_barrier",     PRUNE_PERIOD_MS,           prune_barrier,     .alone = true},
     };

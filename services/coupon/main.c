@@ -36,14 +36,22 @@ static struct status started(void *context, struct service_runtime *runtime)
         .secret = service->settings->common.secret,
     });
     service->orders = live_orders_of(service->order);
-    return OK;
+    return sold_out_create(service->settings->common.redis_url, &service->sold_out);
 }
 
 static void stopping(void *context)
 {
     struct coupon_service *service = context;
+    sold_out_stop(service->sold_out);
     rpc_client_destroy(service->order);
     service->order = NULL;
+}
+
+static void stopped(void *context)
+{
+    struct coupon_service *service = context;
+    sold_out_destroy(service->sold_out);
+    service->sold_out = NULL;
 }
 
 int main(int argc, char **argv)
@@ -69,6 +77,7 @@ int main(int argc, char **argv)
                                                         .service = &service,
                                                         .started = started,
                                                         .stopping = stopping,
+                                                        .stopped = stopped,
                                                     });
     ids_destroy(service.coupon_ids);
     return exit_status;

@@ -4,6 +4,7 @@
 #include "lib/db/ids.h"
 #include "lib/service/live_orders.h"
 #include "lib/service/service.h"
+#include "services/coupon/sold_out.h"
 
 struct coupon_settings {
     struct service_settings common; // first: lib/service fills it in
@@ -17,9 +18,10 @@ struct coupon_service {
     struct ids *coupon_ids;
     struct rpc_client *order;  // made when the service starts
     struct live_orders orders; // asked before a reservation is given back
+    struct sold_out *sold_out; // NULL: PostgreSQL is asked always
 };
 
-enum { COUPON_JOB_COUNT = 4 };
+enum { COUPON_JOB_COUNT = 5 };
 
 extern const struct method_table coupon_methods;
 
@@ -31,6 +33,8 @@ struct status handle_list_campaigns(struct batch *batch);
 struct status handle_get_campaign(struct batch *batch);
 struct status handle_create_campaign(struct batch *batch);
 struct status handle_update_campaign(struct batch *batch);
+void campaign_changed(struct batch *batch);
+void prepare_claim(struct call *call);
 struct status handle_claim(struct batch *batch);
 
 // coupons.c

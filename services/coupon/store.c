@@ -9,8 +9,8 @@
 #define CAMPAIGN_COLUMNS                                                                           \
     "c.id, c.name, c.code, c.type, c.value, c.max_discount, c.min_order, c.total_quantity, "       \
     "c.claimed,"                                                                                   \
-    " c.starts_at, c.ends_at, c.valid_days, c.last_day"
-enum { CAMPAIGN_COLUMN_COUNT = 13 };
+    " c.starts_at, c.ends_at, c.valid_days, c.last_day, c.epoch"
+enum { CAMPAIGN_COLUMN_COUNT = 14 };
 
 static void read_campaign(const struct rows *rows, size_t row, int column, struct arena *arena,
                           struct campaign *campaign)
@@ -29,6 +29,7 @@ static void read_campaign(const struct rows *rows, size_t row, int column, struc
         .ends_at_us = rows_int64(rows, row, column + 10),
         .valid_days = rows_int64(rows, row, column + 11),
         .last_day_us = rows_int64(rows, row, column + 12),
+        .epoch = rows_int64(rows, row, column + 13),
     };
 }
 
@@ -155,7 +156,8 @@ struct status store_insert_campaign(struct db *db, struct campaign *campaign, in
 static const struct statement UPDATE_CAMPAIGN = {
     "coupon_update_campaign", "UPDATE campaign SET name = $2::text, total_quantity = $3::bigint, "
                               "starts_at = baro_time($4::bigint),"
-                              "                    ends_at = baro_time($5::bigint)"
+                              "                    ends_at = baro_time($5::bigint),"
+                              "                    epoch = $6::bigint"
                               " WHERE id = $1::bigint"};
 
 struct status store_update_campaign(struct db *db, const struct campaign *campaign)
@@ -163,7 +165,44 @@ struct status store_update_campaign(struct db *db, const struct campaign *campai
     return db_queue(db, &UPDATE_CAMPAIGN,
                     PARAMS(p_int64(campaign->id), p_text(campaign->name),
                            p_int64(campaign->total_quantity), p_int64(campaign->starts_at_us),
-                           p_int64(campaign->ends_at_us)));
+                           p_int64(campaign->ends_at_us), p_int64(campaign->epoch)));
+}
+
+static const struct statement SOLD_OUT = {
+    "coupon_sold_out",
+    "SELECT id, epoch, (extract(epoch FROM ends_at - baro_now()) * 1000)::bigint FROM campaign"
+    " WHERE claimed = total_quantity AND claimed <= $1::bigint"
+    "   AND starts_at <= baro_now() AND ends_at > baro_now()"
+    " ORDER BY ends_at LIMIT $2::bigint"};
+
+struct status store_sold_out(struct db *db, struct arena *arena, int64_t claimed_max, int64_t limit,
+                             struct sold_out_campaign **campaigns, size_t *found)
+{
+    struct rows rows;
+    struct status st = db_query(db, &SOLD_OUT, PARAMS(p_int64(claimed_max), p_int64(limit)), &rows);
+    if (failed(st))
+        return st;
+    *campaigns = arena_array(arena, rows.count, sizeof(**campaigns));
+    *found = rows.count;
+    for (size_t i = 0; i < rows.count; i++)
+        (*campaigns)[i] = (struct sold_out_campaign){
+            rows_int64(&rows, i, 0), rows_int64(&rows, i, 1), rows_int64(&rows, i, 2)};
+    return OK;
+}
+
+static const struct statement OWNERS = {
+    "coupon_owners", "SELECT user_id FROM user_coupon WHERE campaign_id = $1::bigint"};
+
+struct status store_owners(struct db *db, struct arena *arena, int64_t campaign_id,
+                           int64_t **user_ids, size_t *found)
+{
+    struct rows rows;
+    struct status st = db_query(db, &OWNERS, PARAMS(p_int64(campaign_id)), &rows);
+    if (failed(st))
+        return st;
+    *user_ids = rows_int64s(&rows, 0, arena);
+    *found = rows.count;
+    return OK;
 }
 
 static const struct statement INSERT_COUPONS = {

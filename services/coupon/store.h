@@ -4,6 +4,7 @@
 
 #include "lib/db/db.h"
 #include "services/coupon/coupon.h"
+#include "services/coupon/sold_out.h"
 
 // Pairs of a campaign and a user who asks about it, and what the database says about them.
 struct claims {
@@ -30,6 +31,14 @@ struct status store_list_campaigns(struct db *db, struct arena *arena, int64_t u
 // CODE_TAKEN when another campaign has the code; sets campaign->id.
 struct status store_insert_campaign(struct db *db, struct campaign *campaign, int64_t now_us);
 struct status store_update_campaign(struct db *db, const struct campaign *campaign);
+
+// Campaigns that are open and have no coupon left, with at most so many claims; at most limit.
+struct status store_sold_out(struct db *db, struct arena *arena, int64_t claimed_max, int64_t limit,
+                             struct sold_out_campaign **campaigns, size_t *found);
+
+// Everybody who has claimed from a campaign.
+struct status store_owners(struct db *db, struct arena *arena, int64_t campaign_id,
+                           int64_t **user_ids, size_t *found);
 
 // Queues the new coupons with their history, and the campaigns' counts.
 struct status store_save_claims(struct db *db, struct arena *arena,

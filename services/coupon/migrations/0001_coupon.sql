@@ -15,11 +15,15 @@ CREATE TABLE campaign (
     valid_days     integer NOT NULL CHECK (valid_days >= 0),
     last_day       timestamptz,
     created_at     timestamptz NOT NULL,
+    epoch          bigint NOT NULL DEFAULT 0, -- grows with each change by an admin
     CHECK (claimed BETWEEN 0 AND total_quantity),
     CHECK (ends_at > starts_at),
     CHECK (CASE type WHEN 'PERCENT' THEN value <= 10000 ELSE value % 100 = 0 END),
     CHECK (valid_days > 0 OR last_day IS NOT NULL)
 ) WITH (fillfactor = 70);
+
+-- What Redis is told: campaigns that are sold out while their window is open.
+CREATE INDEX campaign_sold_out ON campaign (ends_at) WHERE claimed = total_quantity;
 
 CREATE SEQUENCE user_coupon_id INCREMENT BY 1000;
 

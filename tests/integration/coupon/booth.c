@@ -4,6 +4,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
+#include "tests/support/stand.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -76,8 +77,22 @@ void booth_close(struct booth *booth)
     if (!booth->first)
         cr_assert_eq(rig_number(booth->rig, BROKEN_LAWS), 0, "coupons do not obey their laws");
     rig_destroy(booth->rig);
+    sold_out_destroy(booth->service.sold_out);
     ids_destroy(booth->service.coupon_ids);
     free(booth);
+}
+
+static bool redis_answers(void *arg)
+{
+    static const struct sold_out_campaign nobodys = {INT64_MAX, 0, SOLD_OUT_LIFE_MS};
+    return sold_out_write(arg, &nobodys, NULL, 0);
+}
+
+void booth_connect(struct booth *booth, const char *redis_url)
+{
+    struct status st = sold_out_create(redis_url, &booth->service.sold_out);
+    cr_assert(!failed(st), "%s", st.message);
+    cr_assert(stand_wait(redis_answers, booth->service.sold_out, 5000));
 }
 
 struct status booth_run_job(struct booth *booth, const char *name)
@@ -135,6 +150,17 @@ int64_t given_campaign_of(struct booth *booth, struct terms terms)
 int64_t given_coupon(struct booth *booth, int64_t user_id, struct terms terms)
 {
     return coupon_of(claim_as(booth, as_user(user_id), given_campaign_of(booth, terms)))->id;
+}
+
+void change_total(struct booth *booth, int64_t campaign_id, int64_t total_quantity)
+{
+    Baro__Int64 total = BARO__INT64__INIT;
+    Baro__Coupon__UpdateCampaignRequest request;
+    baro__coupon__update_campaign_request__init(&request);
+    total.value = total_quantity;
+    request.coupon_id = campaign_id;
+    request.total_quantity = &total;
+    rig_done(booth->rig, "UpdateCampaign", as_admin(), &request.base);
 }
 
 struct asked *start_claim(struct booth *booth, struct as as, int64_t campaign_id)

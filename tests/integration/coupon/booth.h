@@ -28,6 +28,9 @@ struct booth *booth_open_replica(struct booth *first, struct rig_size size);
 // is so, over all that is in the database. Replicas are closed before the first.
 void booth_close(struct booth *booth);
 
+// Lets the service ask this Redis, and waits until it is connected; before any claim.
+void booth_connect(struct booth *booth, const char *redis_url);
+
 // Runs a job once, as the job thread would.
 struct status booth_run_job(struct booth *booth, const char *name);
 
@@ -44,6 +47,9 @@ int64_t given_campaign_of(struct booth *booth, struct terms terms);
 
 // A coupon that the user has claimed from a campaign of these terms.
 int64_t given_coupon(struct booth *booth, int64_t user_id, struct terms terms);
+
+// Changes how many there are.
+void change_total(struct booth *booth, int64_t campaign_id, int64_t total_quantity);
 
 struct asked *start_claim(struct booth *booth, struct as as, int64_t campaign_id);
 const struct asked *claim_as(struct booth *booth, struct as as, int64_t campaign_id);

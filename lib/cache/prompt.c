@@ -2,7 +2,7 @@
 // whoever does calls back. The reply comes in any case, and frees the ticket. All deadlines are
 // equally far, so the list is in their order.
 
-#include "gateway/prompt.h"
+#include "lib/cache/prompt.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
