@@ -7,10 +7,10 @@
 #include "gateway/limits.h"
 
 #include "gateway/fallback.h"
-#include "lib/cache/prompt.h"
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/base/metrics.h"
+#include "lib/cache/prompt.h"
 
 #include <assert.h>
 #include <stdarg.h>

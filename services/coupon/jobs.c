@@ -81,9 +81,9 @@ void coupon_jobs_init(const struct coupon_settings *settings, struct job jobs[CO
     const struct job all[COUPON_JOB_COUNT] = {
         {"expire_coupons",    settings->sweep_period_ms, expire,            .alone = true},
         {"sweep_holds",       settings->sweep_period_ms, sweep,             .alone = true},
-        {"say_sold_out",      SOLD_OUT_PERIOD_MS,        say_sold_out,      .apart = true},
         {"prune_idempotency", PRUNE_PERIOD_MS,           prune_idempotency, .alone = true},
         {"prune_barrier",     PRUNE_PERIOD_MS,           prune_barrier,     .alone = true},
+        {"say_sold_out",      SOLD_OUT_PERIOD_MS,        say_sold_out,      .apart = true},
     };
     for (size_t i = 0; i < COUNT(all); i++)
         jobs[i] = all[i];

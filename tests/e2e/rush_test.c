@@ -1,6 +1,7 @@
 // Many at once, with exact outcomes, over HTTP and two replicas of each service.
 
 #include "tests/support/shop.h"
+#include "tests/support/stack.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -185,5 +186,33 @@ Test(rush, the_same_request_eight_times_at_once_is_one_order)
                   rushers[i].code);
     struct http_reply orders = http_call(customer, "GET", "/me/orders", NULL);
     cr_assert_eq(json_array_size(json_at(orders.json, "items")), 1);
+    expect_laws_hold();
+}
+
+Test(rush, coupons_go_to_the_first_whatever_becomes_of_redis)
+{
+    enum { CLAIMANTS = 60, COUPONS = 20, TIMES = 4 };
+    static struct rusher rushers[CLAIMANTS];
+    int64_t campaign = given_campaign("FIXED", 1000, COUPONS);
+    bool ranks[COUPONS + 1] = {false};
+
+    for (int i = 0; i < CLAIMANTS; i++) {
+        rushers[i] = (struct rusher){.client = given_customer(0), .times = TIMES, .body = "{}"};
+        snprintf(rushers[i].path, sizeof rushers[i].path, "/coupons/%lld/claims",
+                 (long long)campaign);
+    }
+    rush(rushers, CLAIMANTS / 2);
+    stack_empty_redis();
+    rush(rushers + CLAIMANTS / 2, CLAIMANTS / 2);
+    for (int i = 0; i < CLAIMANTS; i++) {
+        const struct rusher *it = &rushers[i];
+        struct http_reply own = http_call(it->client, "GET", "/me/coupons", NULL);
+        int64_t rank = json_number(own.json, "items.0.rank");
+        cr_assert_eq(it->refused[it->served ? 409 : 410], TIMES - it->served, "%s", it->code);
+        if (!it->served)
+            continue;
+        cr_assert(rank >= 1 && rank <= COUPONS && !ranks[rank], "%lld", (long long)rank);
+        ranks[rank] = true;
+    }
     expect_laws_hold();
 }

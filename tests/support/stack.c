@@ -63,3 +63,8 @@ void stack_crash_database(void)
     snprintf(command, sizeof command, "deploy/local/servers start '%s'", stack_folder());
     cr_assert_eq(system(command), 0, "PostgreSQL does not start again");
 }
+
+void stack_empty_redis(void)
+{
+    cr_assert_eq(system("redis-cli -s \"${BARO_REDIS_URL#unix://}\" FLUSHALL > /dev/null"), 0);
+}

@@ -13,3 +13,6 @@ int stack_replicas(void);
 
 // Kills PostgreSQL with all its backends (kill -9) and starts it again; returns when it answers.
 void stack_crash_database(void);
+
+// Takes everything out of Redis.
+void stack_empty_redis(void);
