@@ -4,6 +4,7 @@
 
 #include "gateway/request.h"
 
+#include "gateway/streams.h"
 #include "lib/base/clock.h"
 
 #include <assert.h>
@@ -104,7 +105,8 @@ static void add_cors(const struct request *request, struct MHD_Response *respons
     MHD_add_response_header(response, "Access-Control-Allow-Methods",
                             "GET, POST, PUT, PATCH, DELETE");
     MHD_add_response_header(response, "Access-Control-Allow-Headers",
-                            "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, "
+                            "Authorization, Content-Type, Idempotency-Key, If-None-Match, "
+                            "Last-Event-ID, Prefer, "
                             "traceparent, X-Request-Id");
     MHD_add_response_header(response, "Access-Control-Max-Age", "600");
 }
@@ -130,7 +132,9 @@ enum MHD_Result answer_send(struct request *request)
 {
     const struct answer *answer = &request->answer;
     struct MHD_Response *response =
-        MHD_create_response_from_buffer_static(answer->body.length, answer->body.data);
+        answer->streams
+            ? stream_response(request->stream)
+            : MHD_create_response_from_buffer_static(answer->body.length, answer->body.data);
     if (!response)
         return MHD_NO;
     add_headers(request, response);

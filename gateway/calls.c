@@ -9,6 +9,7 @@
 #include "gateway/catalogue.h"
 #include "gateway/query.h"
 #include "gateway/quota.h"
+#include "gateway/streams.h"
 #include "lib/base/clock.h"
 #include "lib/base/protobuf.h"
 #include "proto/order.pb-c.h"
@@ -24,7 +25,7 @@ enum {
 
 // The fields that path and headers set, so that query and body must not.
 struct taken {
-    const ProtobufCFieldDescriptor *fields[PATH_PARAMETERS_MAX + 1];
+    const ProtobufCFieldDescriptor *fields[PATH_PARAMETERS_MAX + 2];
     size_t count;
 };
 
@@ -35,6 +36,8 @@ static struct taken taken_fields(const struct endpoint *endpoint)
         taken.fields[taken.count++] = endpoint->parameters[i];
     if (endpoint->wait_field)
         taken.fields[taken.count++] = endpoint->wait_field;
+    if (endpoint->after_field)
+        taken.fields[taken.count++] = endpoint->after_field;
     return taken;
 }
 
@@ -47,6 +50,15 @@ static void read_path(struct request *request, ProtobufCMessage *message,
             text_copy_n(request->arena, match->parameters[i], match->parameter_lengths[i]);
         transcode_text(match->endpoint->parameters[i], text, message, errors);
     }
+}
+
+// Where a stream goes on.
+static void read_last_event(const struct request *request, ProtobufCMessage *message,
+                            struct field_errors *errors)
+{
+    const ProtobufCFieldDescriptor *field = request->match.endpoint->after_field;
+    if (field && request->headers.last_event_id)
+        transcode_text(field, request->headers.last_event_id, message, errors);
 }
 
 static void read_query(struct request *request, const struct taken *taken,
@@ -78,6 +90,7 @@ static ProtobufCMessage *build_message(struct request *request)
     struct field_errors errors = {.arena = request->arena};
     ProtobufCMessage *message = message_create(endpoint->input, request->arena);
     read_path(request, message, &errors);
+    read_last_event(request, message, &errors);
     read_query(request, &taken, message, &errors);
     read_body(request, &taken, message, &errors);
     if (errors.count == 0)
@@ -106,6 +119,10 @@ static void answer_reply(struct request *request, const ProtobufCMessage *reply)
 {
     const struct route *route = request->match.endpoint->route;
     unsigned int status = route->waits && is_undecided(reply) ? MHD_HTTP_ACCEPTED : route->success;
+    if (route->streams) {
+        stream_begin(request, (const Baro__Order__OrderEvents *)reply);
+        return;
+    }
     if (status == MHD_HTTP_NO_CONTENT)
         answer_with(request, status, NULL);
     else
@@ -183,6 +200,17 @@ static void go_on(struct request *request)
         request_resume(request);
 }
 
+// A stream stays: there is room for so many only.
+static bool take_place(struct request *request)
+{
+    if (!request->match.endpoint->route->streams)
+        return true;
+    struct status st = stream_open(request->gateway->streams, request);
+    if (failed(st))
+        answer_problem(request, st, NULL, 0);
+    return !failed(st);
+}
+
 bool call_begin(struct request *request)
 {
     const struct route *route = request->match.endpoint->route;
@@ -193,7 +221,7 @@ bool call_begin(struct request *request)
     if (catalogue_serve(request))
         return true;
     request->message = build_message(request);
-    if (!request->message)
+    if (!request->message || !take_place(request))
         return true;
     request->phase = PHASE_CALLING;
     MHD_suspend_connection(request->connection);

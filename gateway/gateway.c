@@ -1,6 +1,7 @@
 // Start-up in the order of dependence, shut-down in reverse.
 //
-// The order of the end matters: (1) /readyz says no, (2) the port closes, (3) what runs may end,
+// The order of the end matters: (1) /readyz says no, (2) the port closes and the streams end, so
+// that their clients go elsewhere, (3) what runs may end,
 // (4) no new call starts, and Redis is not asked any more, (5) the clients go: calls that are left fail and their connections are
 // resumed and answered, (6) HTTP stops, with no connection suspended.
 
@@ -11,6 +12,7 @@
 #include "gateway/http.h"
 #include "gateway/page_cache.h"
 #include "gateway/request.h"
+#include "gateway/streams.h"
 #include "lib/base/clock.h"
 
 #include <assert.h>
@@ -50,6 +52,8 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
     struct status st = router_create(made->arena, route_table, route_count, &made->router);
     if (!failed(st))
         st = limits_create(&settings->limits, &made->limits);
+    if (!failed(st))
+        st = streams_create(&settings->streams, settings->secret, &made->streams);
     if (!failed(st)) {
         made->docs = docs_create(made->arena, made->router);
         made->auth = auth_create();
@@ -103,6 +107,7 @@ static void drain(struct gateway *gateway)
     atomic_store(&gateway->draining, true);
     pause_ms(gateway->settings->drain_notice_ms);
     http_server_quiesce(gateway->http);
+    streams_end(gateway->streams);
     await_requests(gateway, gateway->settings->drain_ms);
     atomic_store(&gateway->refusing, true);
     http_server_go_round(gateway->http);
@@ -116,6 +121,7 @@ void gateway_stop(struct gateway *gateway)
         drain(gateway);
     housekeeping_stop(gateway->housekeeping);
     limits_stop(gateway->limits);
+    streams_quiesce(gateway->streams);
     for (size_t i = 0; i < SERVICE_COUNT; i++)
         rpc_client_destroy(gateway->services[i]);
     if (gateway->http)
@@ -123,6 +129,7 @@ void gateway_stop(struct gateway *gateway)
     http_server_stop(gateway->http);
     request_pool_destroy(gateway->requests);
     page_cache_destroy(gateway->pages);
+    streams_destroy(gateway->streams);
     connections_destroy(gateway->connections);
     auth_destroy(gateway->auth);
     limits_destroy(gateway->limits);

@@ -10,12 +10,23 @@
 
 #include <stdatomic.h>
 
+// Who follows orders (streams.h).
+struct streams_settings {
+    const char *bus;      // addresses of the order service's publishers; "" or NULL for none
+    int64_t max;          // streams at a time
+    int64_t max_per_user; // of them, one user's
+    int64_t look_ms;      // how often is asked without a doorbell
+    int64_t heartbeat_ms; // after so long without an event: "still here"
+    int64_t lifetime_ms;
+};
+
 struct gateway_settings {
     const char *http_address;       // "127.0.0.1:8080"; port 0: any
     const char *rpc[SERVICE_COUNT]; // addresses of the services
     const char *secret;             // between processes
     const char *cors_origins;       // "https://a.example, https://b.example"; "" for none
     struct limits_settings limits;
+    struct streams_settings streams;
     enum log_level log_level;
     int64_t http_threads;
     int64_t connections_max;
@@ -40,6 +51,7 @@ struct gateway {
     struct rpc_client *services[SERVICE_COUNT];
     struct auth *auth;
     struct limits *limits;
+    struct streams *streams;
     struct connections *connections;
     struct page_cache *pages;
     struct request_pool *requests;

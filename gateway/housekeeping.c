@@ -3,6 +3,7 @@
 #include "gateway/housekeeping.h"
 
 #include "gateway/gateway.h"
+#include "gateway/streams.h"
 #include "lib/base/clock.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
@@ -56,6 +57,7 @@ static void run_once(struct housekeeping *keeper)
     struct gateway *gateway = keeper->gateway;
     int64_t now_us = clock_monotonic_us();
     metric_add(keeper->expired, connections_expire(gateway->connections, now_us));
+    streams_tick(gateway->streams, now_us);
     if (auth_should_fetch(gateway->auth, now_us))
         fetch_keys(gateway);
 }

@@ -10,6 +10,7 @@
 #include "gateway/calls.h"
 #include "gateway/http_loop.h"
 #include "gateway/listener.h"
+#include "gateway/streams.h"
 #include "lib/base/clock.h"
 #include "lib/base/metrics.h"
 
@@ -34,24 +35,18 @@ struct http_server {
     struct metric *open;
 };
 
-static struct connection *connection_of(const struct request *request)
-{
-    return MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
-        ->socket_context;
-}
-
 static void *request_line(void *arg, const char *target, struct MHD_Connection *connection)
 {
     const struct http_server *server = arg;
     struct request *request = request_acquire(server->gateway, target, connection);
-    connection_restart(server->gateway->connections, connection_of(request));
+    connection_restart(server->gateway->connections, request_connection(request));
     return request;
 }
 
 static enum MHD_Result send_now(struct request *request)
 {
     request->phase = PHASE_ANSWERED;
-    connection_restart(request->gateway->connections, connection_of(request));
+    connection_restart(request->gateway->connections, request_connection(request));
     return answer_send(request);
 }
 
@@ -81,7 +76,7 @@ static enum MHD_Result take_end(struct request *request)
 {
     if (request->answer.status)
         return send_now(request);
-    connection_pause(connection_of(request));
+    connection_pause(request_connection(request));
     return call_begin(request) ? send_now(request) : MHD_YES;
 }
 
@@ -107,7 +102,8 @@ static void completed(void *arg, struct MHD_Connection *connection, void **conte
     if (!request)
         return;
     assert(request->phase != PHASE_CALLING);
-    connection_restart(request->gateway->connections, connection_of(request));
+    connection_restart(request->gateway->connections, request_connection(request));
+    stream_close(request->stream);
     request_release(request);
     *context = NULL;
 }

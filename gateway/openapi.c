@@ -135,6 +135,20 @@ static json_t *success_response(const char *description, json_t *schema, const c
     return response;
 }
 
+// The events of a stream: OpenAPI 3.1 knows no schema of a part of a text, so words refer to it.
+static json_t *stream_response_of(struct document *document, const struct endpoint *endpoint)
+{
+    const ProtobufCFieldDescriptor *events =
+        protobuf_c_message_descriptor_get_field_by_name(endpoint->output, "events");
+    const ProtobufCMessageDescriptor *event = events->descriptor;
+    json_decref(schema_of_reply(document->schemas, event));
+    return json_pack("{s:s, s:{s:{s:{s:s, s:o}}}}", "description", "Server-Sent Events", "content",
+                     "text/event-stream", "schema", "type", "string", "description",
+                     json_sprintf("`id`, `event` (the type) and `data`: a JSON text like "
+                                  "#/components/schemas/%s",
+                                  event->short_name));
+}
+
 static json_t *rpc_responses(struct document *document, const struct endpoint *endpoint,
                              const char *comment)
 {
@@ -142,8 +156,14 @@ static json_t *rpc_responses(struct document *document, const struct endpoint *e
     json_t *responses = json_object();
     char key[8];
     snprintf(key, sizeof(key), "%u", row->success);
-    json_t *schema =
-        row->success == 204 ? NULL : schema_of_reply(document->schemas, endpoint->output);
+    json_t *schema = row->success == 204 || row->streams
+                         ? NULL
+                         : schema_of_reply(document->schemas, endpoint->output);
+    if (row->streams) {
+        json_object_set_new(responses, key, stream_response_of(document, endpoint));
+        add_refusals(responses, row, comment);
+        return responses;
+    }
     const char *what = row->success == 201   ? "Made"
                        : row->success == 204 ? "Done; there is nothing to say"
                                              : "Done";
@@ -177,7 +197,7 @@ static json_t *parameter(const ProtobufCMessageDescriptor *type,
 }
 
 struct taken {
-    const ProtobufCFieldDescriptor *fields[PATH_PARAMETERS_MAX + 1];
+    const ProtobufCFieldDescriptor *fields[PATH_PARAMETERS_MAX + 2];
     size_t count;
 };
 
@@ -188,6 +208,8 @@ static struct taken taken_fields(const struct endpoint *endpoint)
         taken.fields[taken.count++] = endpoint->parameters[i];
     if (endpoint->wait_field)
         taken.fields[taken.count++] = endpoint->wait_field;
+    if (endpoint->after_field)
+        taken.fields[taken.count++] = endpoint->after_field;
     return taken;
 }
 
@@ -225,6 +247,8 @@ static json_t *parameters_of(const struct endpoint *endpoint)
         add_reference(parameters, "Prefer");
     if (row->catalogue)
         add_reference(parameters, "IfNoneMatch");
+    if (row->streams)
+        add_reference(parameters, "LastEventId");
     return parameters;
 }
 

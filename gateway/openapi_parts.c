@@ -66,9 +66,13 @@ json_t *openapi_header_parameters(void)
     json_t *if_none_match = json_pack(
         "{s:s, s:s, s:s, s:{s:s}}", "name", "If-None-Match", "in", "header", "description",
         "Tags (`ETag`) of what you have: 304 when one is still right", "schema", "type", "string");
-    return json_pack("{s:o, s:o, s:o, s:o}", "IfNoneMatch", if_none_match, "IdempotencyKey",
+    json_t *last_event_id =
+        json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", "Last-Event-ID", "in", "header",
+                  "description", "The id of the last event that was seen: what came after follows",
+                  "schema", "type", "string");
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "IfNoneMatch", if_none_match, "IdempotencyKey",
                      key_parameter(false), "RequiredIdempotencyKey", key_parameter(true), "Prefer",
-                     prefer);
+                     prefer, "LastEventId", last_event_id);
 }
 
 json_t *openapi_security_schemes(void)

@@ -115,6 +115,12 @@ void request_resume(struct request *request)
     MHD_resume_connection(connection); // from here on the request is the HTTP thread's
 }
 
+struct connection *request_connection(const struct request *request)
+{
+    return MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+        ->socket_context;
+}
+
 size_t request_pool_active(struct request_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);

@@ -38,6 +38,7 @@ struct answer {
     size_t header_count;
     bool close;     // the connection is not to be trusted, or we are leaving
     bool cacheable; // public and a success
+    bool streams;   // the body is the request's stream
 };
 
 struct request {
@@ -56,6 +57,7 @@ struct request {
     struct text_buffer body;
     ProtobufCMessage *message; // to the service, once it is built
     struct quota quota;
+    struct stream *stream;     // of a streaming route, from its admission on
     size_t discarded;          // of the body, after the answer was known
     struct flight *flight;     // of a catalogue read that fetches for others too; or NULL
     struct page_waiter waiter; // of one that waits for another's
@@ -73,6 +75,9 @@ void request_pool_destroy(struct request_pool *pool);
 struct request *request_acquire(struct gateway *gateway, const char *target,
                                 struct MHD_Connection *connection);
 void request_release(struct request *request);
+
+// The deadline of the request's connection.
+struct connection *request_connection(const struct request *request);
 
 // Number of requests that are acquired.
 size_t request_pool_active(struct request_pool *pool);

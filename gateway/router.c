@@ -156,6 +156,16 @@ static struct status bind_waiting(struct endpoint *endpoint)
     return OK;
 }
 
+static struct status bind_stream(struct endpoint *endpoint)
+{
+    endpoint->after_field =
+        protobuf_c_message_descriptor_get_field_by_name(endpoint->input, "after");
+    if (!endpoint->after_field || endpoint->after_field->type != PROTOBUF_C_TYPE_STRING ||
+        endpoint->output != &baro__order__order_events__descriptor)
+        return unfit(endpoint->route, "streams, but not the events of an order");
+    return OK;
+}
+
 static struct status bind_location(struct endpoint *endpoint)
 {
     endpoint->id_field = protobuf_c_message_descriptor_get_field_by_name(endpoint->output, "id");
@@ -212,6 +222,8 @@ static struct status bind_rpc(struct arena *arena, struct endpoint *endpoint)
         st = check_changes(endpoint);
     if (!failed(st) && row->waits)
         st = bind_waiting(endpoint);
+    if (!failed(st) && row->streams)
+        st = bind_stream(endpoint);
     if (!failed(st) && row->location)
         st = bind_location(endpoint);
     if (!failed(st) && row->limit == LIMIT_LOGINS)

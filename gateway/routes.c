@@ -40,6 +40,7 @@ const struct route route_table[] = {
     {HTTP_POST,   V1 "/checkout",                            SIGNED_IN, ORDER_RPC,   "Checkout",         200, MUST_KEY, .body = BODY, .limit = LIMIT_CHECKOUT, .location = ORDERS, .waits = true, .changes = CHANGES_STOCK},
     {HTTP_POST,   V1 "/orders/{order_id}/cancel",            SIGNED_IN, ORDER_RPC,   "CancelOrder",      200, MAY_KEY,  .body = MAY_BODY, .changes = CHANGES_STOCK},
     {HTTP_GET,    V1 "/orders/{order_id}",                   SIGNED_IN, ORDER_RPC,   "GetOrder",         200, NO_KEY,   .body = NO_BODY},
+    {HTTP_GET,    V1 "/orders/{order_id}/events",            SIGNED_IN, ORDER_RPC,   "ListOrderEvents",  200, NO_KEY,   .body = NO_BODY, .streams = true},
     {HTTP_GET,    V1 "/me/orders",                           SIGNED_IN, ORDER_RPC,   "ListOrders",       200, NO_KEY,   .body = NO_BODY},
     {HTTP_GET,    V1 "/me/payments",                         SIGNED_IN, ORDER_RPC,   "ListPayments",     200, NO_KEY,   .body = NO_BODY},
     {HTTP_GET,    V1 "/payments/{payment_id}",               SIGNED_IN, ORDER_RPC,   "GetPayment",       200, NO_KEY,   .body = NO_BODY},

@@ -57,6 +57,7 @@ struct route {
     bool waits;           // obeys Prefer; 202 while the order that is replied is not decided
     bool catalogue;       // the same for all who are not signed in: kept, and tagged (catalogue.h)
     enum change changes;
+    bool streams; // answers with the reply's events, and with what follows (streams.h)
     void (*serve)(struct request *request);
     const char *summary; // of LOCAL rows; the others have their RPC's comment
     const char *media;   // of LOCAL rows: what they answer with
@@ -73,6 +74,7 @@ struct endpoint {
     const ProtobufCFieldDescriptor *parameters[PATH_PARAMETERS_MAX];
     size_t parameter_count;
     const ProtobufCFieldDescriptor *wait_field;  // of the input; never a client's
+    const ProtobufCFieldDescriptor *after_field; // of the input of rows that stream
     const ProtobufCFieldDescriptor *id_field;    // of the output of rows that have a location
     const ProtobufCFieldDescriptor *email_field; // of the input of rows that count logins
     struct metric *seconds;

@@ -101,6 +101,7 @@ struct batch {
     struct call **calls; // all calls of the batch, in arrival order
     size_t count;
     int64_t now_us; // the database's clock, read at the start of the batch
+    void *handled;  // what `handle` leaves for `committed`, in the arena
 };
 
 // The next call at or after *index that has no outcome yet; NULL at the end. For handlers:

@@ -152,6 +152,7 @@ static struct status try_batch(struct worker *worker, enum queue_work work, stru
 {
     const struct transaction_ops *ops = worker->dispatcher->options.transaction;
     arena_reset(worker->arena);
+    batch->handled = NULL;
     for (size_t i = 0; i < batch->count; i++)
         call_reset_outcome(batch->calls[i]);
     ops->set_deadline(worker->tx, latest_deadline(batch));

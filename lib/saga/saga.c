@@ -2,6 +2,8 @@
 
 #include "lib/saga/saga.h"
 
+#include <string.h>
+
 const char *saga_state_name(enum saga_state state)
 {
     static const char *const names[] = {
@@ -20,4 +22,17 @@ const char *saga_outcome_name(enum saga_outcome outcome)
         [SAGA_UNKNOWN] = "UNKNOWN", [SAGA_SKIPPED] = "SKIPPED",
     };
     return names[outcome];
+}
+
+int saga_place(const struct saga_definition *definition, const char *step, bool compensation)
+{
+    int count = (int)definition->step_count;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(definition->steps[i].name, step) != 0)
+            continue;
+        if (compensation)
+            return count + (count - i);
+        return definition->steps[i].kind == SAGA_ON_FAILURE ? 2 * count + 1 + i : 1 + i;
+    }
+    return 0;
 }

@@ -86,3 +86,7 @@ struct saga {
     struct arena *arena; // lives as long as the saga is in memory
     struct saga_private *private;
 };
+
+// Where a step stands in the course of a saga, whoever walks it: 1.. in the order in which steps can
+// happen (actions forward, compensations backward, clean-up forward). 0: the table has no such step.
+int saga_place(const struct saga_definition *definition, const char *step, bool compensation);

@@ -1,5 +1,6 @@
 // What admins change: the way of a paid order to its owner, and sagas that need a push.
 
+#include "services/order/news.h"
 #include "services/order/service.h"
 #include "services/order/wire.h"
 
@@ -43,7 +44,7 @@ struct status set_order_status_handle(struct batch *batch)
         else
             call_reply(call, &wire_order(batch->arena, order)->base);
     }
-    return store_save_set(batch->tx, batch->arena, &set);
+    return news_save_set(batch, &set);
 }
 
 static int64_t saga_id_of(const struct call *call)

@@ -1,6 +1,7 @@
 // CancelOrder: a PENDING order is CANCELLED at once and gives back what it held; a PAID one is
 // refunded by a saga, whose end the call waits for. Everything else is refused.
 
+#include "services/order/news.h"
 #include "services/order/owner.h"
 #include "services/order/starts.h"
 #include "services/order/wire.h"
@@ -55,6 +56,6 @@ struct status cancel_handle(struct batch *batch)
         return st;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         cancel(&starts, order_set_find(&set, request_of(call)->order_id), call);
-    st = store_save_set(batch->tx, batch->arena, &set);
+    st = news_save_set(batch, &set);
     return failed(st) ? st : saga_starts_save(&starts);
 }

@@ -1,6 +1,7 @@
 // Work that repeats. Every job takes its rows with SKIP LOCKED or a lease, so any number of replicas
 // may run it at once.
 
+#include "services/order/news.h"
 #include "services/order/starts.h"
 
 #include "lib/base/macros.h"
@@ -53,8 +54,10 @@ static struct status expire_lot(struct order_service *service, struct db *db, si
         db_rollback(db);
         return st;
     }
+    const struct news *news = news_of(arena, order_set_list(&set, arena), set.count, 0);
     st = db_commit(db);
     if (!failed(st)) {
+        news_publish(news, service->publisher);
         metric_add(service->counters.expired, (int64_t)set.count);
         sagas_launch(service->sagas, launches, set.count);
     }

@@ -1,5 +1,6 @@
 // PayOrder: PENDING -> PAYING with a new attempt and its saga; the call waits for the saga's end.
 
+#include "services/order/news.h"
 #include "services/order/starts.h"
 
 #include "lib/base/timeid.h"
@@ -73,11 +74,11 @@ struct status pay_handle(struct batch *batch)
     if (!failed(st))
         st = pay_all(batch, &set, &starts);
     if (!failed(st))
-        st = store_save_set(batch->tx, batch->arena, &set);
+        st = news_save_set(batch, &set);
     return failed(st) ? st : saga_starts_save(&starts);
 }
 
-// Starts the sagas of a batch. Afterwards their calls belong to whoever answers them.
+// Tells the news and starts the sagas of a batch. Afterwards their calls belong to whoever answers them.
 void launch_committed(struct batch *batch)
 {
     struct order_service *service = batch->service;
@@ -90,5 +91,6 @@ void launch_committed(struct batch *batch)
         if (started && call->prepared)
             launches[count++] = *(const struct launch *)call->prepared;
     }
+    news_committed(batch);
     sagas_launch(service->sagas, launches, count);
 }

@@ -4,6 +4,7 @@
 #include "services/order/place.h"
 
 #include "lib/base/timeid.h"
+#include "services/order/news.h"
 #include "services/order/starts.h"
 #include "services/order/wire.h"
 
@@ -113,7 +114,7 @@ struct status place_handle(struct batch *batch)
     size_t count;
     struct status st = make_orders(batch, &cart, orders, calls, &count);
     if (!failed(st))
-        st = store_save_orders(batch->tx, batch->arena, orders, count);
+        st = news_save_orders(batch, orders, count);
     if (!failed(st))
         st = delete_taken(batch, &cart);
     for (size_t i = 0; i < count && !failed(st); i++)
@@ -150,11 +151,12 @@ struct status checkout_handle(struct batch *batch)
     if (!failed(st))
         st = begin_payments(batch, orders, calls, count);
     if (!failed(st))
-        st = store_save_orders(batch->tx, batch->arena, orders, count);
+        st = news_save_orders(batch, orders, count);
     return failed(st) ? st : delete_taken(batch, &cart);
 }
 
-// Gives back the holds of calls that got another outcome after all, and starts the sagas.
+// Gives back the holds of calls that got another outcome after all, tells the news and starts the
+// sagas.
 void place_committed(struct batch *batch)
 {
     struct order_service *service = batch->service;
@@ -173,6 +175,7 @@ void place_committed(struct batch *batch)
         if (call->deferred)
             launches[count++] = *placing->launch;
     }
+    news_committed(batch);
     sagas_launch(service->sagas, launches, count);
 }
 

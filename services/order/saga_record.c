@@ -5,6 +5,7 @@
 // is not its owner any more, or comes after another end, changes nothing. The same end twice (the
 // answer of COMMIT was lost) is answered from what stands there.
 
+#include "services/order/news.h"
 #include "services/order/pay_saga.h"
 #include "services/order/service.h"
 #include "services/order/wire.h"
@@ -77,10 +78,26 @@ static struct status load(struct recording *recording, struct batch *batch, unsi
     return OK;
 }
 
+// A saga that comes on while its order stays as it is, is news as well.
+static struct news *make_news(const struct recording *recording)
+{
+    struct arena *arena = recording->batch->arena;
+    struct order **orders = order_set_list(&recording->orders, arena);
+    struct news *news = news_of(arena, orders, recording->orders.count, recording->changed_count);
+    for (size_t i = 0; i < recording->changed_count; i++) {
+        int64_t order_id = recording->changed[i]->order_id;
+        const struct order *order = order_set_find(&recording->orders, order_id);
+        if (!order || order->change_count == order->changes_saved)
+            news_add_step(news, order_id);
+    }
+    return news;
+}
+
 static struct status save(struct recording *recording)
 {
     struct db *db = recording->batch->tx;
     struct arena *arena = recording->batch->arena;
+    recording->batch->handled = make_news(recording);
     struct status st = store_save_set(db, arena, &recording->orders);
     if (!failed(st))
         st = store_save_sagas(db, arena, recording->changed, recording->changed_count,
@@ -116,6 +133,7 @@ static struct status failure_of(const Baro__Order__SagaRecord *record)
 static void fill_row(struct recording *recording, struct saga_row *row,
                      const Baro__Order__SagaRecord *record)
 {
+    struct arena *arena = recording->batch->arena;
     const Baro__Order__SagaTimeline *timeline = record->timeline;
     row->state = (enum saga_state)record->state;
     row->failure = failure_of(record);
@@ -124,7 +142,8 @@ static void fill_row(struct recording *recording, struct saga_row *row,
     if (timeline && timeline->n_steps) {
         row->step = timeline->steps[timeline->n_steps - 1]->name;
         row->attempts = timeline->steps[timeline->n_steps - 1]->attempts;
-        row->timeline = wire_pack(recording->batch->arena, &timeline->base);
+        timeline = wire_merge(arena, wire_saga_timeline(arena, row), timeline);
+        row->timeline = wire_pack(arena, &timeline->base);
     }
     recording->changed[recording->changed_count++] = row;
 }
@@ -336,6 +355,7 @@ static void count_end(const struct counters *counters, const Baro__Order__SagaRe
 void end_saga_committed(struct batch *batch)
 {
     struct order_service *service = batch->service;
+    news_committed(batch);
     for (size_t i = 0; i < batch->count; i++) {
         const struct call *call = batch->calls[i];
         const struct ended *ended = call->prepared;

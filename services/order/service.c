@@ -7,6 +7,7 @@
 #include "lib/bus/inbox.h"
 #include "lib/service/access.h"
 #include "proto/order.pb-c.h"
+#include "services/order/news.h"
 
 #include <string.h>
 
@@ -21,6 +22,7 @@ static const struct access_rule RULES[] = {
     {"PayOrder",         ACCESS_USER,   pay_handle},
     {"CancelOrder",      ACCESS_USER,   cancel_handle},
     {"GetOrder",         ACCESS_USER,   get_order_handle},
+    {"ListOrderEvents",  ACCESS_USER,   list_order_events_handle},
     {"ListOrders",       ACCESS_USER,   list_orders_handle},
     {"ListPayments",     ACCESS_USER,   list_payments_handle},
     {"GetPayment",       ACCESS_USER,   get_payment_handle},
@@ -59,10 +61,11 @@ static const struct method METHODS[] = {
     {"PayOrder",         METHOD_WRITE,.handle = handle, .guard = &idempotency_guard, .committed = launch_committed, .timeout_ms = SAGA_WAIT_MS},
     {"CancelOrder",      METHOD_WRITE,.handle = handle, .guard = &idempotency_guard, .committed = launch_committed},
     {"GetOrder",         METHOD_READ, .handle = handle},
+    {"ListOrderEvents",  METHOD_READ, .handle = handle},
     {"ListOrders",       METHOD_READ, .handle = handle},
     {"ListPayments",     METHOD_READ, .handle = handle},
     {"GetPayment",       METHOD_READ, .handle = handle},
-    {"SetOrderStatus",   METHOD_WRITE,.handle = handle, .guard = &idempotency_guard},
+    {"SetOrderStatus",   METHOD_WRITE,.handle = handle, .guard = &idempotency_guard, .committed = news_committed},
     {"ListSagas",        METHOD_READ, .handle = handle},
     {"GetSaga",          METHOD_READ, .handle = handle},
     {"RetrySaga",        METHOD_WRITE,.handle = handle, .committed = retry_saga_committed},
@@ -71,7 +74,7 @@ static const struct method METHODS[] = {
     {"FindLiveOrders",   METHOD_READ, .handle = handle},
     {"FetchEvents",      METHOD_READ, .handle = handle},
     {"EndSaga",          METHOD_WRITE,.handle = handle, .committed = end_saga_committed},
-    {"RecordSaga",       METHOD_WRITE,.handle = handle},
+    {"RecordSaga",       METHOD_WRITE,.handle = handle, .committed = news_committed},
     {"ReadOrder",        METHOD_READ, .handle = handle},
     {"FindCartItems",    METHOD_READ, .handle = handle},
     {"ReserveIds",       METHOD_READ, .handle = handle, .committed = reserve_ids_committed},
@@ -114,6 +117,7 @@ struct status order_service_start(struct order_service *service, struct dispatch
 {
     const struct order_settings *settings = service->settings;
     service->dispatcher = dispatcher;
+    service->publisher = publisher;
     counters_init(&service->counters);
     service->order_ids = ids_create("order_sequence");
     service->payment_ids = ids_create("payment_sequence");

@@ -34,6 +34,7 @@ struct order_settings {
 struct order_service {
     const struct order_settings *settings;
     struct dispatcher *dispatcher;
+    struct publisher *publisher; // of the news; NULL: nobody is told
     struct rpc_client *user, *product, *coupon;
     struct ids *order_ids, *payment_ids, *saga_ids;
     struct id_pool *pool; // order ids for PlaceOrder's `prepare`
@@ -89,6 +90,9 @@ struct status list_sagas_handle(struct batch *batch);
 struct status get_saga_handle(struct batch *batch);
 struct status find_live_orders_handle(struct batch *batch);
 struct status fetch_events_handle(struct batch *batch);
+
+// follow.c
+struct status list_order_events_handle(struct batch *batch);
 
 // admin.c
 struct status set_order_status_handle(struct batch *batch);

@@ -38,6 +38,7 @@ static struct launch *start(struct saga_starts *starts, struct order *order, con
     *row = (struct saga_row){
         .id = starts->ids[starts->count],
         .order_id = order->id,
+        .order_version = order->version,
         .kind = kind,
         .state = SAGA_RUNNING,
         .created_at_us = starts->now_us,

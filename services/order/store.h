@@ -21,10 +21,14 @@ struct order_set {
 // NULL when the order is not in the set.
 struct order *order_set_find(const struct order_set *set, int64_t id);
 
+// Pointers to all of them, in arena.
+struct order **order_set_list(const struct order_set *set, struct arena *arena);
+
 enum order_load {
     ORDER_LOAD_ROW = 0,
     ORDER_LOAD_LOCKED = 1, // FOR UPDATE, in id order
     ORDER_LOAD_PARTS = 2,  // with lines, timeline, payments and their histories
+    ORDER_LOAD_TIMELINE = 4,
 };
 
 struct order_query {
@@ -92,6 +96,7 @@ struct status store_find_payments(struct db *db, struct arena *arena, const int6
 struct saga_row {
     int64_t id;
     int64_t order_id;
+    int64_t order_version; // the change of status that began it
     int64_t created_at_us;
     int64_t updated_at_us;
     int64_t age_us; // of a saga that is taken over
@@ -120,6 +125,10 @@ struct status store_insert_sagas(struct db *db, struct arena *arena, struct saga
 
 // FOR UPDATE, in id order.
 struct status saga_query_send(struct rows *rows, struct db *db, const int64_t *ids, size_t count);
+
+// All sagas of these orders.
+struct status sagas_of_orders_send(struct rows *rows, struct db *db, const int64_t *order_ids,
+                                   size_t count);
 void saga_query_take(const struct rows *rows, struct arena *arena, struct saga_set *set);
 
 struct status store_load_sagas(struct db *db, struct arena *arena, const int64_t *ids, size_t count,

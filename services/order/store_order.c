@@ -157,11 +157,11 @@ struct status order_query_send(struct order_query *query, struct db *db, const i
     *query = (struct order_query){.load = load};
     struct status st = db_queue_query(db, load & ORDER_LOAD_LOCKED ? &LOCK : &LOAD, PARAMS(wanted),
                                       &query->orders);
+    if (!failed(st) && load & (ORDER_LOAD_PARTS | ORDER_LOAD_TIMELINE))
+        st = db_queue_query(db, &LOAD_CHANGES, PARAMS(wanted), &query->changes);
     if (failed(st) || !(load & ORDER_LOAD_PARTS))
         return st;
     st = db_queue_query(db, &LOAD_LINES, PARAMS(wanted), &query->lines);
-    if (!failed(st))
-        st = db_queue_query(db, &LOAD_CHANGES, PARAMS(wanted), &query->changes);
     if (!failed(st))
         st = store_send_payments(db, ids, count, &query->payments, &query->payment_changes);
     return st;
@@ -170,10 +170,11 @@ struct status order_query_send(struct order_query *query, struct db *db, const i
 void order_query_take(const struct order_query *query, struct arena *arena, struct order_set *set)
 {
     take_orders(&query->orders, arena, set);
+    if (query->load & (ORDER_LOAD_PARTS | ORDER_LOAD_TIMELINE))
+        take_changes(&query->changes, arena, set);
     if (!(query->load & ORDER_LOAD_PARTS))
         return;
     take_lines(&query->lines, arena, set);
-    take_changes(&query->changes, arena, set);
     store_take_payments(&query->payments, &query->payment_changes, arena, set);
 }
 
@@ -350,12 +351,17 @@ struct status store_save_orders(struct db *db, struct arena *arena, struct order
     return st;
 }
 
-struct status store_save_set(struct db *db, struct arena *arena, const struct order_set *set)
+struct order **order_set_list(const struct order_set *set, struct arena *arena)
 {
     struct order **orders = arena_array(arena, set->count + 1, sizeof(struct order *));
     for (size_t i = 0; i < set->count; i++)
         orders[i] = &set->orders[i];
-    return store_save_orders(db, arena, orders, set->count);
+    return orders;
+}
+
+struct status store_save_set(struct db *db, struct arena *arena, const struct order_set *set)
+{
+    return store_save_orders(db, arena, order_set_list(set, arena), set->count);
 }
 
 static const struct statement LIST = {

@@ -11,22 +11,27 @@
 
 #define SAGA_COLUMNS                                                                               \
     "id, order_id, created_at, updated_at, attempts, kind, owner, step, state, held, parked,"      \
-    " failure_code, failure_reason, failure_message, context, timeline"
+    " failure_code, failure_reason, failure_message, context, timeline, order_version"
 
 static const struct statement INSERT = {
     "saga_insert",
-    "INSERT INTO saga (id, order_id, created_at, updated_at, lease_until, state, kind, owner,"
-    "                  context)"
-    " SELECT id, order_id, baro_time(created_at), baro_time(created_at), baro_time(lease_until), 0,"
-    "        kind, owner, context"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[],"
-    "             $7::bytea[])"
-    " AS u(id, order_id, created_at, lease_until, kind, owner, context)",
+    "INSERT INTO saga (id, order_id, order_version, created_at, updated_at, lease_until, state,"
+    "                  kind, owner, context)"
+    " SELECT id, order_id, order_version, baro_time(created_at), baro_time(created_at),"
+    "        baro_time(lease_until), 0, kind, owner, context"
+    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],"
+    "             $7::text[], $8::bytea[])"
+    " AS u(id, order_id, order_version, created_at, lease_until, kind, owner, context)",
 };
 
 static const struct statement LOAD = {
     "saga_load",
     "SELECT " SAGA_COLUMNS " FROM saga WHERE id = ANY($1::bigint[]) ORDER BY id",
+};
+
+static const struct statement LOAD_OF_ORDERS = {
+    "saga_load_of_orders",
+    "SELECT " SAGA_COLUMNS " FROM saga WHERE order_id = ANY($1::bigint[]) ORDER BY id",
 };
 
 static const struct statement LOCK = {
@@ -51,11 +56,11 @@ struct status store_insert_sagas(struct db *db, struct arena *arena, struct saga
                                  size_t count, const char *owner, int64_t lease_ms)
 {
     struct columns columns;
-    columns_init(&columns, arena, count, 4, 2, 1);
+    columns_init(&columns, arena, count, 5, 2, 1);
     for (size_t i = 0; i < count; i++) {
         const struct saga_row *row = rows[i];
         columns_add(&columns,
-                    (int64_t[]){row->id, row->order_id, row->created_at_us,
+                    (int64_t[]){row->id, row->order_id, row->order_version, row->created_at_us,
                                 row->created_at_us + lease_ms * 1000},
                     (const char *[]){row->kind, owner}, &row->context);
     }
@@ -65,6 +70,12 @@ struct status store_insert_sagas(struct db *db, struct arena *arena, struct saga
 struct status saga_query_send(struct rows *rows, struct db *db, const int64_t *ids, size_t count)
 {
     return db_queue_query(db, &LOCK, PARAMS(p_int64s(ids, count)), rows);
+}
+
+struct status sagas_of_orders_send(struct rows *rows, struct db *db, const int64_t *order_ids,
+                                   size_t count)
+{
+    return db_queue_query(db, &LOAD_OF_ORDERS, PARAMS(p_int64s(order_ids, count)), rows);
 }
 
 static const char *copy_or_null(struct arena *arena, const char *text)
@@ -106,6 +117,7 @@ static struct saga_row take_row(const struct rows *rows, size_t row, struct aren
         .failure = take_failure(rows, row, arena),
         .context = copy_bytes(arena, rows_bytes(rows, row, 14)),
         .timeline = copy_bytes(arena, rows_bytes(rows, row, 15)),
+        .order_version = rows_int64(rows, row, 16),
     };
 }
 
@@ -185,7 +197,7 @@ static const struct statement TAKE_OVER = {
     "   ORDER BY id LIMIT $3::bigint FOR UPDATE SKIP LOCKED))"
     " RETURNING " SAGA_COLUMNS ", baro_now()",
 };
-enum { TAKEN_OVER_AT = 16 }; // the column after SAGA_COLUMNS
+enum { TAKEN_OVER_AT = 17 }; // the column after SAGA_COLUMNS
 
 static const struct statement PARK = {
     "saga_park",

@@ -6,6 +6,7 @@
 #include "lib/base/text.h"
 
 #include <ctype.h>
+#include <string.h>
 
 // protobuf-c's strings are never written through, but their type says otherwise.
 static char *text(struct arena *arena, const char *value)
@@ -103,7 +104,7 @@ Baro__Order__OrderView *wire_order(struct arena *arena, const struct order *orde
     return view;
 }
 
-static char *event_kind(struct arena *arena, enum order_status status)
+char *wire_event_kind(struct arena *arena, enum order_status status)
 {
     char *kind = text_printf(arena, "order.%s", order_status_name(status));
     for (char *c = kind; *c; c++)
@@ -130,10 +131,85 @@ const Baro__Event *wire_event(struct arena *arena, const struct order *order,
 
     Baro__Event *event = arena_alloc(arena, sizeof(*event));
     baro__event__init(event);
-    event->kind = event_kind(arena, change->status);
+    event->kind = wire_event_kind(arena, change->status);
     event->key = order->id;
     event->occurred_at_us = change->at_us;
     event->payload.data = protobuf_pack(&payload.base, arena, &event->payload.len);
+    return event;
+}
+
+const Baro__Order__SagaTimeline *wire_saga_timeline(struct arena *arena, const struct saga_row *row)
+{
+    if (!row->timeline.data)
+        return NULL;
+    return (const Baro__Order__SagaTimeline *)protobuf_unpack(
+        &baro__order__saga_timeline__descriptor, row->timeline.size, row->timeline.data, arena);
+}
+
+static bool has_step(const Baro__Order__SagaTimeline *timeline,
+                     const Baro__Order__SagaStepView *step)
+{
+    for (size_t i = 0; i < timeline->n_steps; i++)
+        if (strcmp(timeline->steps[i]->name, step->name) == 0 &&
+            strcmp(timeline->steps[i]->op, step->op) == 0)
+            return true;
+    return false;
+}
+
+const Baro__Order__SagaTimeline *wire_merge(struct arena *arena,
+                                            const Baro__Order__SagaTimeline *stored,
+                                            const Baro__Order__SagaTimeline *recorded)
+{
+    if (!stored || !recorded)
+        return recorded ? recorded : stored;
+    Baro__Order__SagaTimeline *merged = arena_alloc(arena, sizeof(*merged));
+    baro__order__saga_timeline__init(merged);
+    merged->steps =
+        arena_array(arena, stored->n_steps + recorded->n_steps + 1, sizeof(*merged->steps));
+    for (size_t i = 0; i < stored->n_steps; i++)
+        if (!has_step(recorded, stored->steps[i]))
+            merged->steps[merged->n_steps++] = stored->steps[i];
+    for (size_t i = 0; i < recorded->n_steps; i++)
+        merged->steps[merged->n_steps++] = recorded->steps[i];
+    return merged;
+}
+
+static Baro__Order__OrderEvent *order_event(struct arena *arena, const char *id, const char *type,
+                                            int64_t order_id, int64_t at_us)
+{
+    Baro__Order__OrderEvent *event = arena_alloc(arena, sizeof(*event));
+    baro__order__order_event__init(event);
+    event->id = text(arena, id);
+    event->type = text(arena, type);
+    event->order_id = order_id;
+    event->at = wire_time(arena, at_us);
+    return event;
+}
+
+Baro__Order__OrderEvent *wire_order_status(struct arena *arena, const char *id, int64_t order_id,
+                                           const struct order_change *change)
+{
+    Baro__Order__OrderEvent *event = order_event(arena, id, "status", order_id, change->at_us);
+    event->status = (Baro__Order__OrderStatus)change->status;
+    event->reason = text(arena, change->reason);
+    return event;
+}
+
+Baro__Order__OrderEvent *wire_order_step(struct arena *arena, const char *id,
+                                         const struct saga_row *saga,
+                                         const Baro__Order__SagaStepView *step)
+{
+    Baro__Order__OrderEvent *event =
+        order_event(arena, id, "step", saga->order_id, wire_us(step->finished_at));
+    event->step = arena_alloc(arena, sizeof(*event->step));
+    baro__order__order_step__init(event->step);
+    event->step->saga_id = saga->id;
+    event->step->saga = text(arena, saga->kind);
+    event->step->name = step->name;
+    event->step->op = step->op;
+    event->step->outcome = step->outcome;
+    event->step->attempts = step->attempts;
+    event->step->started_at = step->started_at;
     return event;
 }
 
@@ -150,10 +226,7 @@ Baro__Order__SagaView *wire_saga(struct arena *arena, const struct saga_row *row
     view->parked = row->parked;
     view->created_at = wire_time(arena, row->created_at_us);
     view->updated_at = wire_time(arena, row->updated_at_us);
-    if (!row->timeline.data)
-        return view;
-    const Baro__Order__SagaTimeline *timeline = (const Baro__Order__SagaTimeline *)protobuf_unpack(
-        &baro__order__saga_timeline__descriptor, row->timeline.size, row->timeline.data, arena);
+    const Baro__Order__SagaTimeline *timeline = wire_saga_timeline(arena, row);
     if (timeline) {
         view->n_steps = timeline->n_steps;
         view->steps = timeline->steps;

@@ -13,36 +13,18 @@
 #include <unistd.h>
 
 static int last;
-static char api[64], root[48];
-
-static bool is_ready(void)
-{
-    struct http_client *probe = http_open(root);
-    long status = http_call(probe, "GET", "/readyz", NULL).status;
-    http_close(probe);
-    return status == 200;
-}
+static char api[96];
 
 static void restart_gateway(void)
 {
     stack_signal("gateway", last, SIGKILL);
-    stack_start("gateway", last);
-    for (int tries = 0; !is_ready(); tries++) {
-        cr_assert_lt(tries, 1000, "gateway-%d does not become ready", last);
-        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000000}, NULL);
-    }
+    stack_start_gateway(last);
 }
 
 static void set_up(void)
 {
-    const char *given = getenv("BARO_TEST_API");
-    cr_assert_not_null(given);
-    const char *colon = strrchr(given, ':');
-    cr_assert_not_null(colon);
-    long port = strtol(colon + 1, NULL, 10);
     last = stack_replicas() - 1;
-    snprintf(root, sizeof root, "http://127.0.0.1:%ld", port + last);
-    snprintf(api, sizeof api, "%s/api/v1", root);
+    snprintf(api, sizeof api, "%s/api/v1", stack_gateway(last));
 }
 
 static void tear_down(void)

@@ -1,5 +1,7 @@
 #include "tests/support/stack.h"
 
+#include "tests/support/http.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
@@ -44,6 +46,41 @@ void stack_start(const char *name, int replica)
     snprintf(command, sizeof command, "deploy/local/stack start '%s' %s %d", stack_folder(), name,
              replica);
     cr_assert_eq(system(command), 0, "cannot start %s-%d", name, replica);
+}
+
+void stack_stop(const char *name, int replica)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "deploy/local/stack stop '%s' %s %d", stack_folder(), name,
+             replica);
+    cr_assert_eq(system(command), 0, "cannot stop %s-%d", name, replica);
+}
+
+const char *stack_gateway(int replica)
+{
+    static char root[64];
+    const char *first = getenv("BARO_HTTP_ADDRESS"); // "127.0.0.1:18080"
+    cr_assert(first && strchr(first, ':'), "BARO_HTTP_ADDRESS is set by tests/e2e/run");
+    snprintf(root, sizeof root, "http://127.0.0.1:%ld",
+             strtol(strchr(first, ':') + 1, NULL, 10) + replica);
+    return root;
+}
+
+static bool is_ready(const char *root)
+{
+    struct http_client *probe = http_open(root);
+    long status = http_call(probe, "GET", "/readyz", NULL).status;
+    http_close(probe);
+    return status == 200;
+}
+
+void stack_start_gateway(int replica)
+{
+    stack_start("gateway", replica);
+    for (int tries = 0; !is_ready(stack_gateway(replica)); tries++) {
+        cr_assert_lt(tries, 1000, "gateway-%d does not become ready", replica);
+        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000000}, NULL);
+    }
 }
 
 int stack_replicas(void)

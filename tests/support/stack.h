@@ -8,6 +8,15 @@ void stack_signal(const char *name, int replica, int signal_number);
 // Starts it again; does not wait until it is ready.
 void stack_start(const char *name, int replica);
 
+// Lets it end in good order; returns when it has.
+void stack_stop(const char *name, int replica);
+
+// Starts a gateway and waits until it is ready.
+void stack_start_gateway(int replica);
+
+// "http://127.0.0.1:18081" of a gateway; static until the next call.
+const char *stack_gateway(int replica);
+
 // Number of replicas of each service.
 int stack_replicas(void);
 

@@ -108,6 +108,7 @@ CREATE TRIGGER order_items_are_kept BEFORE DELETE OR TRUNCATE ON order_item
 CREATE TABLE saga (
     id              bigint PRIMARY KEY,
     order_id        bigint NOT NULL,
+    order_version   integer NOT NULL CHECK (order_version > 0), -- the change of status that began it
     created_at      timestamptz NOT NULL,
     updated_at      timestamptz NOT NULL,
     lease_until     timestamptz NOT NULL,

@@ -6,6 +6,7 @@
 #include "gateway/transcode.h"
 #include "lib/base/clock.h"
 #include "lib/base/protobuf.h"
+#include "lib/bus/bus.h"
 #include "lib/rpc/seal.h"
 #include "lib/rpc/server.h"
 #include "tests/support/stand.h"
@@ -32,6 +33,7 @@ struct stage {
     struct gateway *gateway;
     struct dispatcher *dispatcher;
     struct rpc_server *server;
+    struct publisher *publisher; // of the order service
     struct stand_store store;
     struct signer *signer;
     pthread_mutex_t lock;
@@ -139,6 +141,8 @@ static void start_services(struct stage *stage)
         },
         &stage->server);
     cr_assert(!failed(st), "%s", st.message);
+    st = publisher_start("tcp://127.0.0.1:0", STAND_SECRET, &stage->publisher);
+    cr_assert(!failed(st), "%s", st.message);
 }
 
 static void publish_keys(struct stage *stage)
@@ -180,6 +184,16 @@ struct stage *stage_open(void (*tune)(struct gateway_settings *settings))
         .http_threads = 1,
         .connections_max = 1000,
         .request_deadline_ms = 10000,
+        .streams =
+            {
+                .bus = text_printf(stage->arena, "tcp://127.0.0.1:%d",
+                publisher_port(stage->publisher)),
+                .max = 5,
+                .max_per_user = 3,
+                .look_ms = 60000,
+                .heartbeat_ms = 14000,
+                .lifetime_ms = 600000,
+                },
         .rpc_in_flight = 1000,
         .drain_ms = 5000,
     };
@@ -212,6 +226,7 @@ void stage_close(struct stage *stage)
     stage_stop_gateway(stage);
     if (stage->server)
         stage_kill_services(stage);
+    publisher_destroy(stage->publisher);
     signer_destroy(stage->signer);
     arena_destroy(stage->arena);
     free(stage);
@@ -259,6 +274,18 @@ void stage_hold(struct stage *stage, const char *method)
     cr_assert(script, "give %s an answer first", method);
     script->hold = true;
     pthread_mutex_unlock(&stage->lock);
+}
+
+void stage_ring(struct stage *stage, int64_t order_id)
+{
+    Baro__Event event;
+    baro__event__init(&event);
+    event.key = order_id;
+    Baro__BusMessage message;
+    baro__bus_message__init(&message);
+    message.events = (Baro__Event *[]){&event};
+    message.n_events = 1;
+    publish(stage->publisher, "order.events", &message);
 }
 
 void stage_release(struct stage *stage)

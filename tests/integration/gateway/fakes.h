@@ -44,6 +44,9 @@ struct asked stage_asked(struct stage *stage);
 // An access token of user 7 with the role.
 const char *stage_token(struct stage *stage, const char *role);
 
+// Rings the order service's doorbell for an order, once; it may get lost.
+void stage_ring(struct stage *stage, int64_t order_id);
+
 // Takes the RPC server away: every service is gone.
 void stage_kill_services(struct stage *stage);
 

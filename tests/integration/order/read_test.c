@@ -130,9 +130,9 @@ Test(order_read, sagas_are_found_by_each_of_their_states)
 {
     struct life *here = life_begin();
     struct db *db = rig_db(here->rig);
-    test_script(db, "INSERT INTO saga (id, order_id, created_at, updated_at, lease_until, kind,"
-                    "                  owner, context, state)"
-                    " SELECT n, n, now(), now(), now() + interval '1 hour', 'release', 'nobody',"
+    test_script(db, "INSERT INTO saga (id, order_id, order_version, created_at, updated_at,"
+                    "                  lease_until, kind, owner, context, state)"
+                    " SELECT n, n, 1, now(), now(), now() + interval '1 hour', 'release', 'nobody',"
                     "        '', n % 4 FROM generate_series(1, 8) AS n");
     static const char *const states[] = {"RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED"};
     for (size_t i = 0; i < COUNT(states); i++)

@@ -227,3 +227,19 @@ Test(openapi, codes_that_a_comment_names_are_responses)
                      "REQUEST_IN_PROGRESS, COUPON_ALREADY_CLAIMED, CONFLICT");
     cr_expect_null(at(claim, "402"), "nothing is paid here");
 }
+
+Test(openapi, a_stream_is_described_with_its_events)
+{
+    for (size_t i = 0; i < route_count; i++) {
+        const json_t *operation = operation_of(&route_table[i]);
+        const json_t *content = json_object_get(
+            json_object_get(json_object_get(operation, "responses"), "200"), "content");
+        bool described = json_object_get(content, "text/event-stream") != NULL;
+        cr_expect_eq(described, route_table[i].streams, "%s", route_table[i].path);
+        cr_expect_eq(refers_to(json_object_get(operation, "parameters"),
+                               "#/components/parameters/LastEventId"),
+                     route_table[i].streams);
+    }
+    cr_assert(json_object_get(json_object_get(json_object_get(root, "components"), "schemas"),
+                              "OrderEvent"));
+}

@@ -222,3 +222,26 @@ Test(sagas, after_the_decision_nothing_can_be_refused)
     }
     cr_assert_null(saga_definition_of("unheard of"));
 }
+
+Test(sagas, every_step_has_its_place_in_the_course)
+{
+    static const struct {
+        const char *step;
+        bool compensation;
+    } COURSE[] = {
+        {"redeem_coupon",  false},
+        {"debit_wallet",   false},
+        {"confirm_stock",  false},
+        {"confirm_stock",  true },
+        {"debit_wallet",   true },
+        {"redeem_coupon",  true },
+        {"release_stock",  false},
+        {"release_coupon", false},
+    };
+    for (size_t i = 0, before = 0; i < COUNT(COURSE); i++) {
+        size_t place = (size_t)saga_place(&pay_saga, COURSE[i].step, COURSE[i].compensation);
+        cr_assert_gt(place, before, "%s", COURSE[i].step);
+        before = place;
+    }
+    cr_assert_eq(saga_place(&pay_saga, "no_such_step", false), 0);
+}
