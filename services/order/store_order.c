@@ -25,10 +25,12 @@ static const struct statement LOCK = {
     "SELECT " ORDER_COLUMNS " FROM orders WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE",
 };
 
+// Two sweeps at once take two lots: what one has claimed the other leaves out before it counts. Whoever
+// pays locks the order first and its claim after it; nothing here waits, so that is no circle.
 static const struct statement LOCK_EXPIRED = {
     "order_lock_expired",
-    "SELECT " ORDER_COLUMNS " FROM orders WHERE id IN (SELECT order_id FROM order_pending"
-    "   WHERE expires_at <= baro_now() ORDER BY order_id LIMIT $1::bigint)"
+    "SELECT " ORDER_COLUMNS " FROM orders WHERE id = ANY(ARRAY(SELECT order_id FROM order_pending"
+    "   WHERE expires_at <= baro_now() ORDER BY order_id LIMIT $1::bigint FOR UPDATE SKIP LOCKED))"
     " AND status = 1 ORDER BY id FOR UPDATE SKIP LOCKED",
 };
 

@@ -3,6 +3,7 @@
 #include "tests/integration/order/life.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/macros.h"
 #include "lib/base/text.h"
 #include "tests/support/database.h"
 
@@ -21,17 +22,16 @@ static void must(struct status st)
     cr_assert(!failed(st), "%s %s", reason_word(st.reason), st.message ? st.message : "");
 }
 
-static struct order_settings settings_for(const char *url, const char *instance,
-                                          const struct shop *shop)
+static struct order_settings settings_for(const struct life_place *place, const char *instance)
 {
     return (struct order_settings){
-        .common = {.database_url = url, .secret = SHOP_SECRET, .instance = instance},
-        .user_rpc = shop_rpc(shop, "user"),
-        .product_rpc = shop_rpc(shop, "product"),
-        .coupon_rpc = shop_rpc(shop, "coupon"),
-        .user_bus = shop_bus(shop, "user"),
-        .product_bus = shop_bus(shop, "product"),
-        .coupon_bus = shop_bus(shop, "coupon"),
+        .common = {.database_url = place->url, .secret = SHOP_SECRET, .instance = instance},
+        .user_rpc = place->rpc[0],
+        .product_rpc = place->rpc[1],
+        .coupon_rpc = place->rpc[2],
+        .user_bus = place->bus[0],
+        .product_bus = place->bus[1],
+        .coupon_bus = place->bus[2],
         .order_ttl_ms = 600000,
         .checkout_ttl_ms = 30000,
         .saga_lease_ms = 10000,
@@ -42,17 +42,28 @@ static struct order_settings settings_for(const char *url, const char *instance,
     };
 }
 
-static struct life *make(const char *url, const char *instance, struct publisher *publisher,
-                         struct shop *shop)
+static void place_of(const char *url, const struct shop *shop, struct life_place *place)
+{
+    static const char *const SERVICES[] = {"user", "product", "coupon"};
+    snprintf(place->url, sizeof(place->url), "%s", url);
+    for (size_t i = 0; i < COUNT(SERVICES); i++) {
+        snprintf(place->rpc[i], sizeof(place->rpc[i]), "%s", shop_rpc(shop, SERVICES[i]));
+        snprintf(place->bus[i], sizeof(place->bus[i]), "%s", shop_bus(shop, SERVICES[i]));
+    }
+}
+
+static struct life *make(const struct life_place *place, const char *instance,
+                         struct publisher *publisher, struct shop *shop)
 {
     struct life *life = calloc(1, sizeof(*life));
     cr_assert_not_null(life);
     life->publisher = publisher;
     life->shop = shop;
-    life->jobs = db_create(url, "jobs");
-    life->settings = settings_for(url, instance, shop);
+    life->place = *place;
+    life->jobs = db_create(life->place.url, "jobs");
+    life->settings = settings_for(&life->place, instance);
     life->service.settings = &life->settings;
-    life->rig = rig_create(url, &order_methods, &life->service, (struct rig_size){0});
+    life->rig = rig_create(life->place.url, &order_methods, &life->service, (struct rig_size){0});
     must(order_service_start(&life->service, life->rig->dispatcher, publisher));
     return life;
 }
@@ -65,17 +76,25 @@ struct life *life_begin(void)
     SCOPED(arena) *arena = arena_create();
     struct shop *shop =
         shop_open(text_printf(arena, "tcp://127.0.0.1:%d", publisher_port(publisher)));
-    struct life *life = make(url, "order-0", publisher, shop);
+    struct life_place place;
+    place_of(url, shop, &place);
+    struct life *life = make(&place, "order-0", publisher, shop);
     life->owns_shop = true;
     return life;
 }
 
 struct life *life_begin_beside(struct life *first, const char *instance)
 {
-    struct life *life =
-        make(first->settings.common.database_url, instance, first->publisher, first->shop);
+    struct life *life = make(&first->place, instance, first->publisher, first->shop);
     life->ahead_ms = first->ahead_ms;
     return life;
+}
+
+struct life *life_begin_apart(const struct life_place *place, const char *instance)
+{
+    struct publisher *publisher;
+    must(publisher_start("tcp://127.0.0.1:0", SHOP_SECRET, &publisher));
+    return make(place, instance, publisher, NULL);
 }
 
 static void end_life(struct life *life)
@@ -131,7 +150,7 @@ void life_pass_time(struct life *life, int64_t ms)
     char interval[64];
     life->ahead_ms += ms;
     snprintf(interval, sizeof(interval), "%lld milliseconds", (long long)life->ahead_ms);
-    rig_shift_clock(life->rig, interval);
+    rig_shift_clock(&(struct rig){.url = life->place.url}, interval); // also of one that was killed
 }
 
 void life_expire(struct life *life)

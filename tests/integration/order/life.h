@@ -7,8 +7,15 @@
 #include "tests/integration/order/shop.h"
 #include "tests/support/rig.h"
 
+// Where a replica finds database and shop.
+struct life_place {
+    char url[512];
+    char rpc[3][64], bus[3][64]; // of user, product, coupon
+};
+
 // One life of one replica.
 struct life {
+    struct life_place place;
     struct rig *rig;
     struct order_settings settings;
     struct order_service service;
@@ -25,6 +32,9 @@ struct life *life_begin(void);
 
 // Another one beside it, with the same database, publisher and shop.
 struct life *life_begin_beside(struct life *first, const char *instance);
+
+// The same in another process. What it publishes nobody hears: its commands are asked for.
+struct life *life_begin_apart(const struct life_place *place, const char *instance);
 
 // Drains and stops like main.c does. The first replica closes the shop: close it last.
 void life_end(struct life *life);

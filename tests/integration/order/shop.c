@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { USERS = 64, HOLDS = 256, METHODS = 64, OPTIONS = 90, LINES = 32 };
+enum { USERS = 64, HOLDS = 1024, METHODS = 64, OPTIONS = 90, LINES = 32 };
 
 struct hold {
     int64_t order_id;
