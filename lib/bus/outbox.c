@@ -1,13 +1,21 @@
 // A sequence gives ids in the order in which writers ask, not in the order in which they commit. A
-// reader that has seen id 9 must therefore know that no id below it can still appear. Each row
-// carries its writer's transaction id, taken before the writer took its first id; a reader looks
-// only at rows of writers below the oldest transaction that still runs. A writer that may still
-// commit a lower id is that oldest one, or younger than it. A transaction that writes in any database
-// of the server counts, so one that hangs holds the readers up; it never makes them skip.
+// reader that sees id 9 must therefore know that no id below it can still appear. As long as no id is
+// missing it does. A missing one belongs to a writer that still runs or has given up, and to tell them
+// apart each read notes how far the sequence has come and then which transaction will be the next: a
+// writer takes its transaction id before its first id (APPEND), so all ids up to the noted one belong
+// to older transactions. When a later read finds that all of these have ended, those ids are settled.
+//
+// The transaction ids themselves order nothing: a transaction that began first may take its ids last.
+// A transaction that writes in any database of the server counts, so one that hangs makes readers
+// wait at the next missing id; it never makes them skip.
 
 #include "lib/bus/outbox.h"
 
 #include "lib/base/text.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
 
 // `writer` is computed before the rows get their ids: the sort stands in between.
 static const struct statement APPEND = {
@@ -19,11 +27,23 @@ static const struct statement APPEND = {
     "      WITH ORDINALITY AS e(kind, key, payload, position) ORDER BY e.position",
 };
 
+// The three are sent together and run in this order.
+static const struct statement LAST_TAKEN = {
+    "outbox_last_taken",
+    "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM outbox_id_seq",
+};
+
+// The oldest transaction that runs, and the next one: age() counts from there.
+static const struct statement RUNNING = {
+    "outbox_running",
+    "SELECT xmin::text::bigint, xmin::text::bigint + age(xmin::xid)"
+    " FROM pg_snapshot_xmin(pg_current_snapshot()) AS xmin",
+};
+
 static const struct statement READ = {
     "outbox_read",
     "SELECT id, kind, key, occurred_at, payload FROM outbox"
-    " WHERE id > $1::bigint AND txid < pg_snapshot_xmin(pg_current_snapshot())"
-    " ORDER BY id LIMIT $2::bigint",
+    " WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint",
 };
 
 // The oldest ids first, so that what remains has no holes.
@@ -68,18 +88,86 @@ static Baro__Event *read_event(struct arena *arena, const struct rows *rows, siz
     return event;
 }
 
-struct status outbox_read(struct db *db, struct arena *arena, int64_t after_id, size_t limit,
-                          Baro__Event ***events, size_t *count)
+// All ids up to `settled` are; those up to `noted` are when all transactions below `noted_next` have
+// ended.
+struct horizon {
+    int64_t settled, noted, noted_next;
+};
+
+struct outbox_reader {
+    pthread_mutex_t lock;
+    struct horizon horizon;
+};
+
+struct outbox_reader *outbox_reader_create(void)
 {
-    struct rows rows;
-    struct status st =
-        db_query(db, &READ, PARAMS(p_int64(after_id), p_int64((int64_t)limit)), &rows);
+    struct outbox_reader *reader = calloc(1, sizeof(*reader));
+    assert(reader);
+    pthread_mutex_init(&reader->lock, NULL);
+    return reader;
+}
+
+void outbox_reader_destroy(struct outbox_reader *reader)
+{
+    if (!reader)
+        return;
+    pthread_mutex_destroy(&reader->lock);
+    free(reader);
+}
+
+static struct horizon horizon_of(struct outbox_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    struct horizon horizon = reader->horizon;
+    pthread_mutex_unlock(&reader->lock);
+    return horizon;
+}
+
+// Threads may come in any order: what is settled stays so.
+static void learn(struct outbox_reader *reader, const struct horizon *horizon)
+{
+    pthread_mutex_lock(&reader->lock);
+    if (horizon->settled >= reader->horizon.settled)
+        reader->horizon = *horizon;
+    pthread_mutex_unlock(&reader->lock);
+}
+
+static size_t count_settled(const struct rows *rows, int64_t after_id, int64_t settled)
+{
+    size_t count = 0;
+    for (; count < rows->count; count++) {
+        int64_t id = rows_int64(rows, count, 0);
+        if (id > settled && id != after_id + 1)
+            break;
+        after_id = id;
+    }
+    return count;
+}
+
+struct status outbox_read(struct outbox_reader *reader, struct db *db, struct arena *arena,
+                          int64_t after_id, size_t limit, Baro__Event ***events, size_t *count)
+{
+    // Only what was known before the rows are read says something about them.
+    struct horizon horizon = horizon_of(reader);
+    struct rows last, running, rows;
+    struct status st = db_queue_query(db, &LAST_TAKEN, NO_PARAMS, &last);
+    if (!failed(st))
+        st = db_queue_query(db, &RUNNING, NO_PARAMS, &running);
+    if (!failed(st))
+        st = db_query(db, &READ, PARAMS(p_int64(after_id), p_int64((int64_t)limit)), &rows);
     if (failed(st))
         return st;
-    *events = arena_array(arena, rows.count, sizeof(**events));
-    for (size_t i = 0; i < rows.count; i++)
+    if (rows_int64(&running, 0, 0) >= horizon.noted_next)
+        horizon = (struct horizon){
+            .settled = horizon.noted,
+            .noted = rows_int64(&last, 0, 0),
+            .noted_next = rows_int64(&running, 0, 1),
+        };
+    learn(reader, &horizon);
+    *count = count_settled(&rows, after_id, horizon.settled);
+    *events = arena_array(arena, *count + 1, sizeof(**events));
+    for (size_t i = 0; i < *count; i++)
         (*events)[i] = read_event(arena, &rows, i);
-    *count = rows.count;
     return OK;
 }
 

@@ -311,6 +311,7 @@ static size_t count_that_fit(Baro__Event *const *events, size_t count)
 
 struct status fetch_events_handle(struct batch *batch)
 {
+    struct order_service *service = batch->service;
     struct call *call;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         const Baro__FetchEventsRequest *request = (const Baro__FetchEventsRequest *)call->request;
@@ -318,7 +319,7 @@ struct status fetch_events_handle(struct batch *batch)
         Baro__FetchEventsReply *reply = arena_alloc(batch->arena, sizeof(*reply));
         baro__fetch_events_reply__init(reply);
         struct status st =
-            outbox_read(batch->tx, batch->arena, request->after_id,
+            outbox_read(service->events, batch->tx, batch->arena, request->after_id,
                         modest ? request->limit : EVENTS_MAX, &reply->events, &reply->n_events);
         if (failed(st))
             return st;

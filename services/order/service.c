@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/base/macros.h"
 #include "lib/bus/inbox.h"
+#include "lib/bus/outbox.h"
 #include "lib/service/access.h"
 #include "proto/order.pb-c.h"
 #include "services/order/news.h"
@@ -123,6 +124,7 @@ struct status order_service_start(struct order_service *service, struct dispatch
     service->payment_ids = ids_create("payment_sequence");
     service->saga_ids = ids_create("saga_sequence");
     service->pool = id_pool_create(reserve_ids, service);
+    service->events = outbox_reader_create();
     service->user = connect_to(settings, "user", settings->user_rpc);
     service->product = connect_to(settings, "product", settings->product_rpc);
     service->coupon = connect_to(settings, "coupon", settings->coupon_rpc);
@@ -173,6 +175,7 @@ void order_service_destroy(struct order_service *service)
     rpc_client_destroy(service->product);
     rpc_client_destroy(service->coupon);
     id_pool_destroy(service->pool);
+    outbox_reader_destroy(service->events);
     ids_destroy(service->order_ids);
     ids_destroy(service->payment_ids);
     ids_destroy(service->saga_ids);

@@ -39,6 +39,7 @@ struct order_service {
     struct ids *order_ids, *payment_ids, *saga_ids;
     struct id_pool *pool; // order ids for PlaceOrder's `prepare`
     struct sagas *sagas;
+    struct outbox_reader *events; // of FetchEvents
     struct counters counters;
 };
 

@@ -1,6 +1,5 @@
--- Events for others (lib/bus/outbox.h). txid is the writer: readers see only rows of writers below
--- the oldest one that still runs. The identity must not be cached, or ids would leave the order in
--- which transactions take them by more than one.
+-- Events for others (lib/bus/outbox.h). txid is the writer's, taken before its ids (outbox.c). The
+-- identity must not be cached: ids are taken one by one, so that what is missing was taken before.
 CREATE TABLE outbox (
     id          bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,
     kind        text NOT NULL,

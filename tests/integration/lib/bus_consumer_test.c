@@ -14,6 +14,7 @@
 enum { EVENTS = 40, LOT = 7, LOTS_MAX = 100, REPLICAS = 3 };
 
 static const char *url;
+static struct outbox_reader *reader;
 
 // What makes a source or an effect misbehave.
 static struct {
@@ -51,7 +52,7 @@ static struct status fetch(void *context, struct arena *arena, int64_t after_id,
     (void)context;
     if (trouble.is_down)
         return refuse(REASON_UNAVAILABLE, text_printf(arena, "nobody at %s", "home"));
-    struct status st = outbox_read(db, arena, trouble.forgets ? 0 : after_id,
+    struct status st = outbox_read(reader, db, arena, trouble.forgets ? 0 : after_id,
                                    trouble.forgets ? EVENTS : LOT, events, count);
     void (*hook)(void) = trouble.when_fetched;
     trouble.when_fetched = NULL;
@@ -96,7 +97,7 @@ static int64_t effects(void)
     return test_number(url, "SELECT count(*) FROM effect");
 }
 
-// The outbox shows nothing while older transactions run anywhere on the server.
+// Where an id is missing, the outbox shows nothing while older transactions run anywhere on the server.
 static void run_until(int64_t count)
 {
     int64_t until_us = clock_monotonic_us() + 20 * US_PER_S;
@@ -117,10 +118,16 @@ static void expect_each_once(void)
 static void set_up(void)
 {
     url = guarded_database("consumer");
+    reader = outbox_reader_create();
     append_events(EVENTS);
 }
 
-TestSuite(consumer, .init = set_up, .timeout = 60);
+static void tear_down(void)
+{
+    outbox_reader_destroy(reader);
+}
+
+TestSuite(consumer, .init = set_up, .fini = tear_down, .timeout = 60);
 
 Test(consumer, applies_every_event_once_lot_by_lot)
 {

@@ -7,14 +7,21 @@
 #include <string.h>
 
 static const char *url;
+static struct outbox_reader *reader;
 static char kind[] = "order.paid";
 
 static void given_outbox(void)
 {
     url = guarded_database("outbox");
+    reader = outbox_reader_create();
 }
 
-TestSuite(outbox, .init = given_outbox, .timeout = 60);
+static void end_outbox(void)
+{
+    outbox_reader_destroy(reader);
+}
+
+TestSuite(outbox, .init = given_outbox, .fini = end_outbox, .timeout = 60);
 
 static void expect_ok(struct status st)
 {
@@ -44,7 +51,7 @@ static size_t read_keys(struct db *db, int64_t *last_id, size_t limit, int64_t *
     SCOPED(arena) *arena = arena_create();
     Baro__Event **events;
     size_t count;
-    expect_ok(outbox_read(db, arena, *last_id, limit, &events, &count));
+    expect_ok(outbox_read(reader, db, arena, *last_id, limit, &events, &count));
     for (size_t i = 0; i < count; i++) {
         cr_assert_gt(events[i]->id, *last_id);
         *last_id = events[i]->id;
@@ -82,7 +89,7 @@ Test(outbox, a_writer_that_commits_late_is_not_skipped)
 {
     SCOPED(db) *early = connect_db();
     SCOPED(db) *late = connect_db();
-    SCOPED(db) *reader = connect_db();
+    SCOPED(db) *eyes = connect_db();
     int64_t last_id = 0, keys[7];
     expect_ok(db_begin(late));
     append(late, 1, "late"); // takes the lower id
@@ -90,16 +97,56 @@ Test(outbox, a_writer_that_commits_late_is_not_skipped)
     expect_ok(db_begin(early));
     append(early, 2, "early");
     expect_ok(db_commit(early));
-    cr_expect_eq(read_keys(reader, &last_id, 7, keys), 0);
+    cr_expect_eq(read_keys(eyes, &last_id, 7, keys), 0);
     expect_ok(db_commit(late));
-    struct awaited seen = await_events(reader, 2);
+    struct awaited seen = await_events(eyes, 2);
     cr_expect(seen.keys[0] == 1 && seen.keys[1] == 2);
+}
+
+// The writer with the higher id began first and ends first, so its transaction is below the oldest one
+// that runs while the lower id is still to come.
+Test(outbox, a_lower_id_of_a_younger_transaction_is_not_skipped)
+{
+    SCOPED(db) *older = connect_db();
+    SCOPED(db) *younger = connect_db();
+    SCOPED(db) *eyes = connect_db();
+    int64_t last_id = 0, keys[7];
+    expect_ok(db_begin(older));
+    expect_ok(db_execute(older, &(struct statement){"begin_writing", "SELECT pg_current_xact_id()"},
+                         NO_PARAMS, NULL));
+    expect_ok(db_begin(younger));
+    append(younger, 1, "lower id");
+    expect_ok(db_flush(younger));
+    append(older, 2, "higher id");
+    expect_ok(db_commit(older));
+    for (int i = 0; i < 3; i++)
+        cr_expect_eq(read_keys(eyes, &last_id, 7, keys), 0);
+    expect_ok(db_commit(younger));
+    struct awaited seen = await_events(eyes, 2);
+    cr_expect(seen.keys[0] == 1 && seen.keys[1] == 2);
+}
+
+// No id is missing: nobody needs to wait.
+Test(outbox, what_is_committed_shows_at_once_although_others_write)
+{
+    SCOPED(db) *writer = connect_db();
+    SCOPED(db) *other = connect_db();
+    SCOPED(db) *eyes = connect_db();
+    int64_t last_id = 0, keys[7];
+    expect_ok(db_begin(other));
+    expect_ok(db_execute(other, &(struct statement){"begin_writing", "SELECT pg_current_xact_id()"},
+                         NO_PARAMS, NULL));
+    expect_ok(db_begin(writer));
+    append(writer, 1, "");
+    expect_ok(db_commit(writer));
+    cr_expect_eq(read_keys(eyes, &last_id, 7, keys), 1);
+    db_rollback(other);
 }
 
 Test(outbox, a_writer_that_gives_up_leaves_nothing_and_holds_nobody_up)
 {
     SCOPED(db) *writer = connect_db();
-    SCOPED(db) *reader = connect_db();
+    SCOPED(db) *eyes = connect_db();
     expect_ok(db_begin(writer));
     append(writer, 1, "never");
     expect_ok(db_flush(writer));
@@ -107,7 +154,7 @@ Test(outbox, a_writer_that_gives_up_leaves_nothing_and_holds_nobody_up)
     expect_ok(db_begin(writer));
     append(writer, 2, "");
     expect_ok(db_commit(writer));
-    cr_expect_eq(await_events(reader, 1).keys[0], 2);
+    cr_expect_eq(await_events(eyes, 1).keys[0], 2);
 }
 
 Test(outbox, events_of_one_transaction_keep_their_order_and_are_read_in_pages)
@@ -140,7 +187,7 @@ Test(outbox, an_event_comes_back_as_it_was)
     append(db, 42, "payload");
     expect_ok(db_commit(db));
     await_events(db, 1);
-    expect_ok(outbox_read(db, arena, 0, 10, &events, &count));
+    expect_ok(outbox_read(reader, db, arena, 0, 10, &events, &count));
     cr_assert_eq(count, 1);
     cr_expect_str_eq(events[0]->kind, "order.paid");
     cr_expect_eq(events[0]->payload.len, 7);
