@@ -90,12 +90,11 @@ static struct status replay(struct batch *batch, struct call *call)
         call_refuse(call, refuse(REASON_DEAD_LETTER_NOT_FOUND, "there is no such dead letter"));
         return OK;
     }
-    if (row->state == SINK_EVENT_DEAD && !sinks_is_configured(service->settings, row->sink)) {
-        call_refuse(call, refuse(REASON_ILLEGAL_TRANSITION, "its sink is not configured"));
-        return OK;
-    }
-    if (row->state == SINK_EVENT_DEAD) {
-        row->state = SINK_EVENT_REPLAYING;
+    if (sink_event_next(row->state, OUTCOME_REPLAY, &row->state)) {
+        if (!sinks_is_configured(service->settings, row->sink)) {
+            call_refuse(call, refuse(REASON_ILLEGAL_TRANSITION, "its sink is not configured"));
+            return OK;
+        }
         st = store_replay_dead_letter(batch->tx, row->id);
     }
     call_reply(call, &view_of(batch->arena, row)->base);

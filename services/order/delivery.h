@@ -14,7 +14,7 @@
 
 #include "lib/base/arena.h"
 #include "proto/common.pb-c.h"
-#include "services/order/store.h"
+#include "services/order/sink_event.h"
 
 #include <stdatomic.h>
 
@@ -34,12 +34,13 @@ enum verdict {
     NOT_TRIED,   // nothing is known of this event
     DELIVERED,   // the sink has it
     REFUSED,     // the sink will never take it
-    UNREACHABLE, // no answer, or one that says: later
+    UNREACHABLE, // no answer, or one that says that something went wrong there
+    POSTPONED,   // the sink is there and wants to be left alone for a while: not a try
 };
 
 // One event on its way to a sink.
 struct delivery {
-    struct sink_event row; // state SINK_EVENT_FRESH: straight from the outbox
+    struct sink_event row; // state SINK_EVENT_NEW: straight from the outbox
     const char *body;
     size_t body_size;
     const char *message_id;
@@ -48,6 +49,9 @@ struct delivery {
     enum verdict verdict; // set by the sink, with an error unless it is delivered
     const char *error;    // static, or in the lot's arena
     int64_t tries;        // of this round
+
+    enum outcome outcome; // set by delivery_settle
+    int64_t due_ms;       // of what is set aside
 };
 
 // What a sink is asked to deliver: in the order of event ids.
@@ -60,10 +64,39 @@ struct lot {
     int64_t rest_ms;         // set by the sink: how long it wants to be left alone
 };
 
-// Whether a sink should go on with a lot: it should not when the first few orders could not reach it
-// and none did.
+// Whether a sink should go on with a lot: it should not when three events could not reach it and
+// nothing got through.
 bool lot_is_hopeless(const struct lot *lot);
 
 // Whether an earlier event of the same order, in the lot, has not got through: then this one must not
 // be sent.
 bool lot_is_blocked(const struct lot *lot, size_t index);
+
+// Up to DELIVERY_PROBES first events of different orders, that ask whether a sink is back.
+size_t delivery_probes(struct delivery *items, size_t count, uint32_t random,
+                       struct delivery **probes);
+
+// A round: first the events that were set aside before, then those after the cursor.
+struct delivery_round {
+    struct delivery *items;
+    size_t count, first_fresh;
+    int64_t now_us;
+    uint32_t random;
+    int64_t rest_ms; // what the sink asked for
+    bool asked;      // false: the sink is known to be down and was left alone
+    bool through;    // set by delivery_settle: something was delivered or refused
+};
+
+// What is known of a sink, and what a round made of it.
+struct sink_state {
+    int64_t last_id;
+    int64_t failures; // rounds in a row in which nothing got through
+    int64_t refusals; // events in a row that were refused
+    int64_t through_at_us;
+    int64_t rest_ms; // nothing is to be sent for so long
+    bool goes_on;    // there may be more to do at once
+};
+
+// Decides the outcome of each event and what becomes of the sink.
+void delivery_settle(const struct delivery_rules *rules, struct delivery_round *round,
+                     struct sink_state *sink);

@@ -2,6 +2,7 @@
 // may run it at once.
 
 #include "services/order/news.h"
+#include "services/order/sinks.h"
 #include "services/order/starts.h"
 
 #include "lib/base/macros.h"
@@ -80,11 +81,25 @@ static struct status keep_sagas(void *service, struct db *db, struct arena *aren
     return sagas_keep(((struct order_service *)service)->sagas, db);
 }
 
-static struct status prune_outbox(void *service, struct db *db, struct arena *arena)
+// What a sink has still to get stays, and what may stand before it.
+struct status prune_outbox(void *service, struct db *db, struct arena *arena)
+{
+    (void)arena;
+    int64_t behind_ms;
+    struct status st = sinks_behind(((struct order_service *)service)->settings, db, &behind_ms);
+    if (failed(st))
+        return st;
+    // Events may stand in another order than their times, by as much as a transaction lasts.
+    behind_ms += DAY_MS / 24;
+    int64_t keep_ms = behind_ms > 7 * DAY_MS ? behind_ms : 7 * DAY_MS;
+    return prune_in_lots(db, (struct prune){outbox_prune, keep_ms});
+}
+
+static struct status prune_sink_events(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
     (void)arena;
-    return prune_in_lots(db, (struct prune){outbox_prune, 7 * DAY_MS});
+    return prune_in_lots(db, (struct prune){store_prune_sink_events, 30 * DAY_MS});
 }
 
 static struct status prune_sagas(void *service, struct db *db, struct arena *arena)
@@ -107,6 +122,7 @@ void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB
         {"expire_orders",     settings->expiry_period_ms, expire_orders,     .alone = true},
         {"prune_idempotency", PRUNE_PERIOD_MS,            prune_idempotency, .alone = true},
         {"prune_outbox",      PRUNE_PERIOD_MS,            prune_outbox,      .alone = true},
+        {"prune_sink_events", PRUNE_PERIOD_MS,            prune_sink_events, .alone = true},
         {"prune_sagas",       PRUNE_PERIOD_MS,            prune_sagas,       .alone = true},
         {"make_partitions",   PARTITION_PERIOD_MS,        make_partitions,   .alone = true},
         {"keep_sagas",        KEEP_PERIOD_MS,             keep_sagas,        .apart = true},

@@ -1,6 +1,7 @@
 #pragma once
 // Order events to a Kafka topic, keyed by order id, through librdkafka.
 
+#include "lib/base/status.h"
 #include "services/order/delivery.h"
 
 struct kafka_settings {

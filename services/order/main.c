@@ -2,6 +2,11 @@
 
 #include "lib/base/macros.h"
 #include "services/order/service.h"
+#include "services/order/sinks.h"
+
+#include <stdio.h>
+
+enum { EXIT_BAD_SETTING = 2 };
 
 #define AT(field) offsetof(struct order_settings, field)
 
@@ -62,6 +67,11 @@ int main(int argc, char **argv)
     struct order_service service = {.settings = &settings};
     struct job jobs[ORDER_JOB_COUNT];
     service_settings_load_or_exit(argc, argv, SETTINGS, COUNT(SETTINGS), arena, &settings);
+    struct status st = sinks_check(&settings);
+    if (failed(st)) {
+        fprintf(stderr, "baro-order: %s %s\n", st.field, st.message);
+        return EXIT_BAD_SETTING;
+    }
     order_jobs(&settings, jobs);
     return service_run(&settings.common, &(struct service_definition){
                                              .name = "order",

@@ -9,37 +9,38 @@
 #include "lib/service/access.h"
 #include "proto/order.pb-c.h"
 #include "services/order/news.h"
+#include "services/order/sinks.h"
 
 #include <string.h>
 
 // clang-format off
 static const struct access_rule RULES[] = {
-    {"GetCart",          ACCESS_USER,   get_cart_handle},
-    {"AddCartItem",      ACCESS_USER,   add_cart_item_handle},
-    {"SetCartItem",      ACCESS_USER,   set_cart_item_handle},
-    {"RemoveCartItem",   ACCESS_USER,   remove_cart_item_handle},
-    {"PlaceOrder",       ACCESS_USER,   place_handle},
-    {"Checkout",         ACCESS_USER,   checkout_handle},
-    {"PayOrder",         ACCESS_USER,   pay_handle},
-    {"CancelOrder",      ACCESS_USER,   cancel_handle},
-    {"GetOrder",         ACCESS_USER,   get_order_handle},
-    {"ListOrderEvents",  ACCESS_USER,   list_order_events_handle},
-    {"ListOrders",       ACCESS_USER,   list_orders_handle},
-    {"ListPayments",     ACCESS_USER,   list_payments_handle},
-    {"GetPayment",       ACCESS_USER,   get_payment_handle},
-    {"SetOrderStatus",   ACCESS_ADMIN,  set_order_status_handle},
-    {"ListSagas",        ACCESS_ADMIN,  list_sagas_handle},
-    {"GetSaga",          ACCESS_ADMIN,  get_saga_handle},
-    {"RetrySaga",        ACCESS_ADMIN,  retry_saga_handle},
-    {"ListDeadLetters",  ACCESS_ADMIN,  list_dead_letters_handle},
-    {"ReplayDeadLetter", ACCESS_ADMIN,  replay_dead_letter_handle},
-    {"FindLiveOrders",   ACCESS_SERVICE,find_live_orders_handle},
-    {"FetchEvents",      ACCESS_SERVICE,fetch_events_handle},
-    {"EndSaga",          ACCESS_SERVICE,end_saga_handle},
-    {"RecordSaga",       ACCESS_SERVICE,record_saga_handle},
-    {"ReadOrder",        ACCESS_SERVICE,get_order_handle},
-    {"FindCartItems",    ACCESS_SERVICE,find_cart_items_handle},
-    {"ReserveIds",       ACCESS_SERVICE,reserve_ids_handle},
+    {"GetCart",          ACCESS_USER,    get_cart_handle},
+    {"AddCartItem",      ACCESS_USER,    add_cart_item_handle},
+    {"SetCartItem",      ACCESS_USER,    set_cart_item_handle},
+    {"RemoveCartItem",   ACCESS_USER,    remove_cart_item_handle},
+    {"PlaceOrder",       ACCESS_USER,    place_handle},
+    {"Checkout",         ACCESS_USER,    checkout_handle},
+    {"PayOrder",         ACCESS_USER,    pay_handle},
+    {"CancelOrder",      ACCESS_USER,    cancel_handle},
+    {"GetOrder",         ACCESS_USER,    get_order_handle},
+    {"ListOrderEvents",  ACCESS_USER,    list_order_events_handle},
+    {"ListOrders",       ACCESS_USER,    list_orders_handle},
+    {"ListPayments",     ACCESS_USER,    list_payments_handle},
+    {"GetPayment",       ACCESS_USER,    get_payment_handle},
+    {"SetOrderStatus",   ACCESS_ADMIN,   set_order_status_handle},
+    {"ListSagas",        ACCESS_ADMIN,   list_sagas_handle},
+    {"GetSaga",          ACCESS_ADMIN,   get_saga_handle},
+    {"RetrySaga",        ACCESS_ADMIN,   retry_saga_handle},
+    {"ListDeadLetters",  ACCESS_ADMIN,   list_dead_letters_handle},
+    {"ReplayDeadLetter", ACCESS_ADMIN,   replay_dead_letter_handle},
+    {"FindLiveOrders",   ACCESS_SERVICE, find_live_orders_handle},
+    {"FetchEvents",      ACCESS_SERVICE, fetch_events_handle},
+    {"EndSaga",          ACCESS_SERVICE, end_saga_handle},
+    {"RecordSaga",       ACCESS_SERVICE, record_saga_handle},
+    {"ReadOrder",        ACCESS_SERVICE, get_order_handle},
+    {"FindCartItems",    ACCESS_SERVICE, find_cart_items_handle},
+    {"ReserveIds",       ACCESS_SERVICE, reserve_ids_handle},
 };
 // clang-format on
 
@@ -128,7 +129,7 @@ struct status order_service_start(struct order_service *service, struct dispatch
     service->user = connect_to(settings, "user", settings->user_rpc);
     service->product = connect_to(settings, "product", settings->product_rpc);
     service->coupon = connect_to(settings, "coupon", settings->coupon_rpc);
-    return sagas_start(
+    struct status st = sagas_start(
         &(struct sagas_options){
             .dispatcher = dispatcher,
             .publisher = publisher,
@@ -150,6 +151,9 @@ struct status order_service_start(struct order_service *service, struct dispatch
                          }
     },
         &service->sagas);
+    if (!failed(st))
+        st = sinks_start(settings, sagas_owner(service->sagas), &service->sinks);
+    return st;
 }
 
 static void give_leases_back(struct order_service *service)
@@ -164,6 +168,8 @@ static void give_leases_back(struct order_service *service)
 
 void order_service_stop(struct order_service *service)
 {
+    sinks_stop(service->sinks);
+    service->sinks = NULL;
     sagas_stop(service->sagas);
 }
 

@@ -40,13 +40,14 @@ struct order_service {
     struct id_pool *pool; // order ids for PlaceOrder's `prepare`
     struct sagas *sagas;
     struct outbox_reader *events; // of FetchEvents
+    struct sinks *sinks;
     struct counters counters;
 };
 
 extern const struct method_table order_methods;
 
 // The service's repeating work; the expiry's period is set by order_service_start.
-enum { ORDER_JOB_COUNT = 6 };
+enum { ORDER_JOB_COUNT = 7 };
 void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB_COUNT]);
 
 // Makes everything that `service` needs but its settings. `dispatcher` has the methods; nothing runs
@@ -54,7 +55,7 @@ void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB
 struct status order_service_start(struct order_service *service, struct dispatcher *dispatcher,
                                   struct publisher *publisher);
 
-// Lets no saga begin or go on here. Handlers may still run. Accepts a service that did not start.
+// Ends the deliveries to sinks, and lets no saga begin or go on here. Handlers may still run. Accepts a service that did not start.
 void order_service_stop(struct order_service *service);
 
 // When no handler runs any more: gives the leases back and ends everything in reverse.
@@ -114,3 +115,4 @@ struct status find_cart_items_handle(struct batch *batch);
 
 // jobs.c
 struct status expire_orders(void *service, struct db *db, struct arena *arena);
+struct status prune_outbox(void *service, struct db *db, struct arena *arena);

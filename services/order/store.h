@@ -9,6 +9,7 @@
 #include "proto/order.pb-c.h"
 #include "services/order/order.h"
 #include "services/order/payment.h"
+#include "services/order/sink_event.h"
 
 // ---- orders (store_order.c)
 
@@ -174,33 +175,6 @@ struct status store_prune_sagas(struct db *db, int64_t keep_ms, int64_t limit, i
 
 // ---- sinks (store_sink.c)
 
-// The numbers are those of proto/order.proto and of the database.
-enum sink_event_state {
-    SINK_EVENT_FRESH = 0, // it has no row
-    SINK_EVENT_WAITING = 1,
-    SINK_EVENT_DEAD = 2,
-    SINK_EVENT_REPLAYING = 3,
-    SINK_EVENT_REPLAYED = 4,
-};
-
-// An event that a sink did not take.
-struct sink_event {
-    int64_t id;
-    Baro__Event *event;
-    const char *sink;
-    const char *error;
-    int64_t tries;
-    int64_t since_us;
-    int64_t died_at_us;     // 0: it has not
-    int64_t replayed_at_us; // 0: it was not
-    enum sink_event_state state;
-};
-
-struct sink_event_set {
-    struct sink_event *rows;
-    size_t count;
-};
-
 // A page of dead letters, newest first, below before_id. sink "" and state 0: any.
 struct status store_list_dead_letters(struct db *db, struct arena *arena, const char *sink,
                                       int64_t state, int64_t before_id, int64_t limit,
@@ -212,6 +186,56 @@ struct status store_lock_dead_letter(struct db *db, struct arena *arena, int64_t
 
 // Marks it REPLAYING, due at once. Queued.
 struct status store_replay_dead_letter(struct db *db, int64_t id);
+
+// A sink's row as one who delivers sees it.
+struct sink_row {
+    int64_t last_id;
+    int64_t failures, refusals;
+    int64_t through_at_us;
+    int64_t now_us;
+    int64_t oldest_us; // when the first event after the cursor occurred; 0: there is none
+    bool mine;         // the lease is ours and lasts for a while
+    bool free;         // it is ours, or nobody's
+    bool resting;
+};
+
+// Makes the row of a sink that has none: it gets what happens from now on.
+struct status store_register_sink(struct db *db, const char *name);
+
+// NOT_FOUND if it has no row. "A while" is half of lease_ms.
+struct status store_read_sink(struct db *db, const char *name, const char *owner, int64_t lease_ms,
+                              struct sink_row *row);
+
+// Takes or renews the lease; *taken is false when somebody else was faster.
+struct status store_lease_sink(struct db *db, const char *name, const char *owner, int64_t lease_ms,
+                               bool *taken);
+struct status store_release_sink(struct db *db, const char *name, const char *owner);
+
+// The events that were set aside and are due, the first of each order only, and those to replay.
+struct status store_load_sink_events(struct db *db, struct arena *arena, const char *sink,
+                                     int64_t limit, struct sink_event_set *set);
+
+// Of these orders, those that have an event waiting.
+struct status store_find_waiting(struct db *db, struct arena *arena, const char *sink,
+                                 const int64_t *keys, size_t count, int64_t **waiting,
+                                 size_t *waiting_count);
+
+struct delivery;
+struct sink_state;
+
+// Writes the outcomes of a round (delivery.h), in one transaction. ABORTED, and nothing written, if
+// the sink is not `owner`'s any more.
+struct status store_save_round(struct db *db, struct arena *arena, const char *sink,
+                               const char *owner, const struct sink_state *state,
+                               const struct delivery *items, size_t count, int64_t give_up_ms);
+
+// How old the oldest event is that one of the named sinks has still to get; 0: there is none.
+struct status store_sinks_behind(struct db *db, const char *const *names, size_t count,
+                                 int64_t *behind_ms);
+
+// Forgets what was replayed.
+struct status store_prune_sink_events(struct db *db, int64_t keep_ms, int64_t limit,
+                                      int64_t *deleted);
 
 // ---- cart (store_cart.c)
 

@@ -1,6 +1,7 @@
 #pragma once
 // Order events as signed webhooks (Standard Webhooks 1.0), through libcurl.
 
+#include "lib/base/status.h"
 #include "services/order/delivery.h"
 
 struct webhook_settings {

@@ -40,20 +40,22 @@ void stack_signal(const char *name, int replica, int signal_number)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
-void stack_start(const char *name, int replica)
+static void run_stack(const char *verb, const char *name, int replica)
 {
     char command[1024];
-    snprintf(command, sizeof command, "deploy/local/stack start '%s' %s %d", stack_folder(), name,
-             replica);
-    cr_assert_eq(system(command), 0, "cannot start %s-%d", name, replica);
+    snprintf(command, sizeof command, "deploy/local/stack %s '%s' %s %d", verb, stack_folder(),
+             name, replica);
+    cr_assert_eq(system(command), 0, "cannot %s %s-%d", verb, name, replica);
 }
 
 void stack_stop(const char *name, int replica)
 {
-    char command[1024];
-    snprintf(command, sizeof command, "deploy/local/stack stop '%s' %s %d", stack_folder(), name,
-             replica);
-    cr_assert_eq(system(command), 0, "cannot stop %s-%d", name, replica);
+    run_stack("stop", name, replica);
+}
+
+void stack_start(const char *name, int replica)
+{
+    run_stack("start", name, replica);
 }
 
 const char *stack_gateway(int replica)

@@ -5,7 +5,7 @@
 // Sends a signal to replica i of a process ("user"); kill -9 waits until it is gone.
 void stack_signal(const char *name, int replica, int signal_number);
 
-// Starts it again; does not wait until it is ready.
+// Starts it again, with the environment of now; does not wait until it is ready.
 void stack_start(const char *name, int replica);
 
 // Lets it end in good order; returns when it has.

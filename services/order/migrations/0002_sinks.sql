@@ -6,6 +6,7 @@ CREATE TABLE sink (
     last_id     bigint NOT NULL CHECK (last_id >= 0), -- what came before is settled
     rest_until  timestamptz NOT NULL,                 -- nothing is sent before
     lease_until timestamptz NOT NULL,
+    through_at  timestamptz,                          -- when something last got through
     failures    integer NOT NULL DEFAULT 0,           -- rounds in a row in which nothing got through
     refusals    integer NOT NULL DEFAULT 0,           -- events in a row that were refused
     name        text PRIMARY KEY,
@@ -20,6 +21,7 @@ CREATE TABLE sink_event (
     key         bigint NOT NULL,
     occurred_at timestamptz NOT NULL,
     since       timestamptz NOT NULL, -- when it was set aside
+    tried_at    timestamptz NOT NULL,
     due_at      timestamptz NOT NULL,
     died_at     timestamptz,
     replayed_at timestamptz,

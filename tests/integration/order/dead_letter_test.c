@@ -16,9 +16,9 @@ static struct life *given_letters(void)
     here->settings.webhook.url = "http://192.0.2.1/";
     SCOPED(db) *db = rig_db(here->rig);
     test_script(
-        db, "INSERT INTO sink_event (event_id, key, occurred_at, since, due_at, died_at,"
+        db, "INSERT INTO sink_event (event_id, key, occurred_at, since, tried_at, due_at, died_at,"
             "                        tries, state, sink, kind, error, payload)"
-            " SELECT n, 100 + n, baro_now(), baro_now(), baro_now(),"
+            " SELECT n, 100 + n, baro_now(), baro_now(), baro_now(), baro_now(),"
             "        CASE WHEN n < 5 THEN baro_now() END, n, CASE WHEN n < 5 THEN 2 ELSE 1 END,"
             "        CASE WHEN n = 2 THEN 'kafka' ELSE 'webhook' END, 'order.paid', 'HTTP 410', ''"
             " FROM generate_series(1, 5) n");
@@ -111,5 +111,25 @@ Test(dead_letter, are_for_admins_only)
     expect_refused(ask(here, "ListDeadLetters", as_user(ALICE), &request.base), REASON_FORBIDDEN);
     expect_refused(replay(here, as_user(ALICE), 1), REASON_FORBIDDEN);
     expect_refused(replay(here, as_nobody(), 1), REASON_UNAUTHENTICATED);
+    life_end(here);
+}
+
+// Six days are the longest that an event may wait for a sink; here something held it up for longer.
+Test(dead_letter, events_that_a_sink_has_still_to_get_are_kept)
+{
+    struct life *here = given_letters();
+    SCOPED(arena) *arena = arena_create();
+    test_script(here->jobs,
+                "INSERT INTO outbox (kind, key, payload, txid, occurred_at)"
+                " SELECT 'order.paid', n, '', '0', baro_now() - (11 - n) * interval '1 day'"
+                " FROM generate_series(1, 10) n;"
+                "INSERT INTO sink (name, last_id, rest_until, lease_until)"
+                " VALUES ('webhook', 2, '-infinity', '-infinity'),"
+                "        ('kafka', 0, '-infinity', '-infinity')");
+    cr_assert(!failed(prune_outbox(&here->service, here->jobs, arena)));
+    cr_expect_eq(life_number(here, "SELECT min(id) FROM outbox"), 3);
+    here->settings.webhook.url = ""; // nobody waits for them
+    cr_assert(!failed(prune_outbox(&here->service, here->jobs, arena)));
+    cr_expect_eq(life_number(here, "SELECT min(id) FROM outbox"), 5);
     life_end(here);
 }

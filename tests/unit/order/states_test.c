@@ -2,6 +2,7 @@
 
 #include "services/order/order.h"
 #include "services/order/payment.h"
+#include "services/order/sink_event.h"
 #include "tests/support/machine.h"
 
 #include <criterion/criterion.h>
@@ -68,6 +69,39 @@ Test(states, of_payments_are_drawn_in_the_card)
         .next = payment_leads,
         .state_name = payment_state,
         .event_name = payment_event_word,
+    };
+    expect_diagram(&MACHINE, "services/order/README.md");
+}
+
+static bool sink_event_leads(int from, int event, int *to)
+{
+    enum sink_event_state found;
+    if (!sink_event_next((enum sink_event_state)from, (enum outcome)event, &found))
+        return false;
+    *to = (int)found;
+    return true;
+}
+
+static const char *sink_event_state(int state)
+{
+    return sink_event_state_name((enum sink_event_state)state);
+}
+
+static const char *outcome_word(int outcome)
+{
+    return outcome_name((enum outcome)outcome);
+}
+
+Test(states, of_events_for_sinks_are_drawn_in_the_card)
+{
+    static const struct machine MACHINE = {
+        .begin = "occur",
+        .first_state = SINK_EVENT_NEW,
+        .last_state = SINK_EVENT_DELIVERED,
+        .event_count = OUTCOME_COUNT,
+        .next = sink_event_leads,
+        .state_name = sink_event_state,
+        .event_name = outcome_word,
     };
     expect_diagram(&MACHINE, "services/order/README.md");
 }
