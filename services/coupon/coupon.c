@@ -277,6 +277,8 @@ struct status coupon_hold(struct user_coupon *coupon, const struct coupon_wish *
     if (coupon->user_id == wish->user_id && coupon_belongs_to(coupon, wish->order_id))
         return OK;
     struct status st = check_usable(coupon, wish, now_us);
+    if (!failed(st) && wish->given_back)
+        st = refuse(REASON_COUPON_NOT_USABLE, "the order has given its coupon back");
     if (failed(st))
         return st;
     happen(coupon, COUPON_HOLD);

@@ -65,6 +65,7 @@ struct coupon_wish {
     int64_t order_id;
     int64_t amount_won;
     bool has_another; // the order has another coupon, HELD or USED: one per order
+    bool given_back;  // the order has given back what it had: it wants no reservation any more
 };
 
 // One row of a coupon's history.
@@ -96,7 +97,7 @@ bool coupon_belongs_to(const struct user_coupon *coupon, int64_t order_id);
 
 // Reserves the coupon for an order until held_until_us; again for the same order: nothing changes.
 // Refusal: COUPON_NOT_USABLE (another user's, used, expired, reserved elsewhere, below the minimum,
-// not the order's only one).
+// not the order's only one, given back already).
 struct status coupon_hold(struct user_coupon *coupon, const struct coupon_wish *wish,
                           int64_t now_us, int64_t held_until_us);
 

@@ -55,6 +55,7 @@ struct status handle_list_user_coupons(struct batch *batch)
 struct target {
     struct user_coupon *coupon; // NULL: there is none
     bool order_has_another;     // the order of the call has a coupon that is not this one
+    bool order_gave_back;       // and may have had one
 };
 
 // One kind of call: which coupon it means and for which order, what it does, what it answers.
@@ -63,12 +64,14 @@ struct change {
     int64_t (*order_of)(const struct call *call); // NULL: the order's other coupons do not matter
     struct status (*apply)(const struct target *target, const struct call *call, int64_t now_us);
     const ProtobufCMessage *(*reply)(const struct user_coupon *coupon, struct arena *arena);
+    bool reserves; // it matters whether the order has given back
 };
 
 // What a batch works on: the locked coupons by id, and what becomes of them.
 struct book {
     struct user_coupon *coupons;
     size_t count;
+    struct order_list given_back;
     struct coupon_entry *entries; // at most one for each call
     size_t entry_count;
 };
@@ -89,7 +92,8 @@ static struct status load(struct batch *batch, const struct change *change, stru
     *book = (struct book){
         .entries = arena_array(batch->arena, batch->count, sizeof(*book->entries)),
     };
-    return store_lock_coupons(batch->tx, batch->arena, &query, &book->coupons, &book->count);
+    return store_lock_coupons(batch->tx, batch->arena, &query, &book->coupons, &book->count,
+                              change->reserves ? &book->given_back : NULL);
 }
 
 static struct target find_target(const struct book *book, const struct change *change,
@@ -97,7 +101,7 @@ static struct target find_target(const struct book *book, const struct change *c
 {
     int64_t id = change->coupon_of(call);
     int64_t order = change->order_of ? change->order_of(call) : 0;
-    struct target target = {NULL, false};
+    struct target target = {NULL, false, false};
 
     for (size_t i = 0; i < book->count; i++) {
         struct user_coupon *coupon = &book->coupons[i];
@@ -106,6 +110,8 @@ static struct target find_target(const struct book *book, const struct change *c
         else if (order && coupon_belongs_to(coupon, order))
             target.order_has_another = true;
     }
+    for (size_t i = 0; i < book->given_back.count; i++)
+        target.order_gave_back |= book->given_back.ids[i] == order;
     return target;
 }
 
@@ -160,7 +166,7 @@ static struct status apply_hold(const struct target *target, const struct call *
 {
     const Baro__Coupon__HoldCouponRequest *request = hold_of(call);
     struct coupon_wish wish = {request->user_id, request->order_id, request->amount,
-                               target->order_has_another};
+                               target->order_has_another, target->order_gave_back};
 
     if (request->ttl_ms <= 0 || request->ttl_ms > TTL_MAX_MS)
         return invalid("ttl_ms", "a reservation lives for 1 ms to a day");
@@ -189,7 +195,7 @@ static struct status apply_redeem(const struct target *target, const struct call
 {
     const Baro__Coupon__RedeemCouponRequest *request = redemption_of(call);
     struct coupon_wish wish = {request->user_id, request->order_id, request->amount,
-                               target->order_has_another};
+                               target->order_has_another, false};
     return target->coupon ? coupon_redeem(target->coupon, &wish, now_us) : NO_COUPON;
 }
 
@@ -230,10 +236,11 @@ static struct status apply_cancel(const struct target *target, const struct call
     return target->coupon ? coupon_cancel(target->coupon) : NO_COUPON;
 }
 
-static const struct change HOLD = {held_coupon, holding_order, apply_hold, wire_discount};
-static const struct change REDEEM = {redeemed_coupon, redeeming_order, apply_redeem, wire_discount};
-static const struct change RESTORE = {restored_coupon, NULL, apply_restore, reply_empty};
-static const struct change CANCEL = {cancelled_coupon, NULL, apply_cancel, wire_user_coupon};
+static const struct change HOLD = {held_coupon, holding_order, apply_hold, wire_discount, true};
+static const struct change REDEEM = {redeemed_coupon, redeeming_order, apply_redeem, wire_discount,
+                                     false};
+static const struct change RESTORE = {restored_coupon, NULL, apply_restore, reply_empty, false};
+static const struct change CANCEL = {cancelled_coupon, NULL, apply_cancel, wire_user_coupon, false};
 
 struct status handle_hold_coupon(struct batch *batch)
 {
@@ -245,9 +252,18 @@ struct status handle_redeem_coupon(struct batch *batch)
     return change_coupons(batch, &REDEEM);
 }
 
+// Under the locks of the coupons: a reservation that is on its way is here already, or sees the note.
 struct status handle_restore_coupon(struct batch *batch)
 {
-    return change_coupons(batch, &RESTORE);
+    int64_t *orders = arena_array(batch->arena, batch->count, sizeof(*orders));
+    size_t count = 0;
+    struct call *call;
+
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        orders[count++] =
+            ((const Baro__Coupon__CouponStepRequest *)(const void *)call->request)->order_id;
+    struct status st = change_coupons(batch, &RESTORE);
+    return failed(st) ? st : store_note_given_back(batch->tx, orders, count);
 }
 
 struct status handle_cancel_user_coupon(struct batch *batch)

@@ -16,6 +16,8 @@ enum {
     SOLD_OUT_LIMIT = 1000,
 };
 
+static const int64_t GIVEN_BACK_KEEP_MS = INT64_C(24) * 3600 * MS_PER_S;
+
 static struct status expire(void *service, struct db *db, struct arena *arena)
 {
     int64_t expired = EXPIRE_LIMIT;
@@ -76,6 +78,13 @@ static struct status say_sold_out(void *context, struct db *db, struct arena *ar
     return st;
 }
 
+static struct status prune_given_back(void *service, struct db *db, struct arena *arena)
+{
+    (void)service;
+    (void)arena;
+    return prune_in_lots(db, (struct prune){store_prune_given_back, GIVEN_BACK_KEEP_MS});
+}
+
 void coupon_jobs_init(const struct coupon_settings *settings, struct job jobs[COUPON_JOB_COUNT])
 {
     const struct job all[COUPON_JOB_COUNT] = {
@@ -83,6 +92,7 @@ void coupon_jobs_init(const struct coupon_settings *settings, struct job jobs[CO
         {"sweep_holds",       settings->sweep_period_ms, sweep,             .alone = true},
         {"prune_idempotency", PRUNE_PERIOD_MS,           prune_idempotency, .alone = true},
         {"prune_barrier",     PRUNE_PERIOD_MS,           prune_barrier,     .alone = true},
+        {"prune_given_back",  PRUNE_PERIOD_MS,           prune_given_back,  .alone = true},
         {"say_sold_out",      SOLD_OUT_PERIOD_MS,        say_sold_out,      .apart = true},
     };
     for (size_t i = 0; i < COUNT(all); i++)

@@ -21,7 +21,7 @@ struct coupon_service {
     struct sold_out *sold_out; // NULL: PostgreSQL is asked always
 };
 
-enum { COUPON_JOB_COUNT = 5 };
+enum { COUPON_JOB_COUNT = 6 };
 
 extern const struct method_table coupon_methods;
 

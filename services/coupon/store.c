@@ -332,16 +332,50 @@ static const struct statement LOCK_COUPONS = {
     "    OR u.order_id = ANY ($2::bigint[]) AND u.status IN ('HELD', 'USED')"
     " ORDER BY u.id FOR UPDATE OF u"};
 
+// By a statement after the lock: what whoever had it before has noted is seen.
+static const struct statement FIND_GIVEN_BACK = {
+    "coupon_find_given_back",
+    "SELECT order_id FROM coupon_given_back WHERE order_id = ANY ($1::bigint[])"};
+
 struct status store_lock_coupons(struct db *db, struct arena *arena,
                                  const struct coupon_query *query, struct user_coupon **coupons,
-                                 size_t *found)
+                                 size_t *found, struct order_list *given_back)
 {
-    struct rows rows;
-    struct status st = db_query(
-        db, &LOCK_COUPONS,
-        PARAMS(p_int64s(query->ids, query->count), p_int64s(query->order_ids, query->order_count)),
-        &rows);
-    return failed(st) ? st : read_coupons(&rows, arena, coupons, found);
+    struct rows rows, orders;
+    param of_orders = p_int64s(query->order_ids, query->order_count);
+    struct status st = db_queue_query(db, &LOCK_COUPONS,
+                                      PARAMS(p_int64s(query->ids, query->count), of_orders), &rows);
+    if (!failed(st) && given_back)
+        st = db_queue_query(db, &FIND_GIVEN_BACK, PARAMS(of_orders), &orders);
+    if (!failed(st))
+        st = db_flush(db);
+    if (failed(st))
+        return st;
+    if (given_back)
+        *given_back = (struct order_list){rows_int64s(&orders, 0, arena), orders.count};
+    return read_coupons(&rows, arena, coupons, found);
+}
+
+static const struct statement NOTE_GIVEN_BACK = {
+    "coupon_note_given_back", "INSERT INTO coupon_given_back (order_id)"
+                              " SELECT DISTINCT id FROM unnest($1::bigint[]) AS u (id) ORDER BY id"
+                              " ON CONFLICT DO NOTHING"};
+
+struct status store_note_given_back(struct db *db, const int64_t *order_ids, size_t count)
+{
+    return count ? db_queue(db, &NOTE_GIVEN_BACK, PARAMS(p_int64s(order_ids, count))) : OK;
+}
+
+static const struct statement PRUNE_GIVEN_BACK = {
+    "coupon_prune_given_back",
+    "DELETE FROM coupon_given_back WHERE order_id = ANY(ARRAY(SELECT order_id FROM"
+    " coupon_given_back WHERE given_back_at < baro_now() - $1::bigint * interval '1 ms'"
+    " LIMIT $2::bigint))"};
+
+struct status store_prune_given_back(struct db *db, int64_t keep_ms, int64_t limit,
+                                     int64_t *deleted)
+{
+    return db_execute(db, &PRUNE_GIVEN_BACK, PARAMS(p_int64(keep_ms), p_int64(limit)), deleted);
 }
 
 static const struct statement UPDATE_COUPONS = {

@@ -46,16 +46,27 @@ struct status store_save_claims(struct db *db, struct arena *arena,
                                 const struct campaign *campaigns, size_t campaign_count,
                                 int64_t now_us);
 
+struct order_list {
+    int64_t *ids;
+    size_t count;
+};
+
 // What a batch asks for: coupons by id, and whatever these orders have HELD or USED.
 struct coupon_query {
     int64_t *ids, *order_ids;
     size_t count, order_count;
 };
 
-// Coupons by id, ascending, locked in that order, each with its campaign.
+// Coupons by id, ascending, locked in that order, each with its campaign. `given_back`: NULL, or which
+// of the query's orders have given back what they may have had.
 struct status store_lock_coupons(struct db *db, struct arena *arena,
                                  const struct coupon_query *query, struct user_coupon **coupons,
-                                 size_t *found);
+                                 size_t *found, struct order_list *given_back);
+
+// Queues that these orders have given back; forgets it.
+struct status store_note_given_back(struct db *db, const int64_t *order_ids, size_t count);
+struct status store_prune_given_back(struct db *db, int64_t keep_ms, int64_t limit,
+                                     int64_t *deleted);
 
 // Queues the coupons that have changed, and the entries of their history.
 struct status store_save_coupons(struct db *db, struct arena *arena,

@@ -91,12 +91,24 @@ static void tell(struct rpc_client *client, const char *method, const ProtobufCM
              nobody_waits, NULL);
 }
 
+static int64_t *wanted_options(const struct placing *placing)
+{
+    int64_t *ids = arena_array(placing->call->arena, placing->wanted_count + 1, sizeof(*ids));
+    for (size_t i = 0; i < placing->wanted_count; i++)
+        ids[i] = placing->wanted[i].option_id;
+    return ids;
+}
+
+// A hold whose answer never came may still be on its way: both services keep in mind that it comes too
+// late.
 void placing_give_back(struct placing *placing)
 {
     if (placing->stock_held) {
         Baro__Product__StockStepRequest release;
         baro__product__stock_step_request__init(&release);
         release.order_id = placing->order_id;
+        release.option_ids = wanted_options(placing);
+        release.n_option_ids = placing->wanted_count;
         tell(placing->service->product, "baro.product.Product/ReleaseStock", &release.base);
     }
     if (placing->coupon_held) {

@@ -118,11 +118,19 @@ struct status prune_sales(void *service, struct db *db, struct arena *arena)
     return prune_in_lots(db, (struct prune){store_prune_sales, SALES_KEEP_DAYS * DAY_MS});
 }
 
+static struct status prune_given_back(void *service, struct db *db, struct arena *arena)
+{
+    (void)service;
+    (void)arena;
+    return prune_in_lots(db, (struct prune){store_prune_given_back, DAY_MS});
+}
+
 const struct job product_jobs[] = {
     {"sweep_holds",       SWEEP_PERIOD_MS,    sweep_holds,           .alone = true},
     {"popular_snapshot",  SNAPSHOT_PERIOD_MS, take_popular_snapshot, .alone = true},
     {"prune_idempotency", PRUNE_PERIOD_MS,    prune_idempotency,     .alone = true},
     {"prune_barrier",     PRUNE_PERIOD_MS,    prune_barrier,         .alone = true},
+    {"prune_given_back",  PRUNE_PERIOD_MS,    prune_given_back,      .alone = true},
     {"prune_sales",       PRUNE_PERIOD_MS,    prune_sales,           .alone = true},
 };
 const size_t product_job_count = COUNT(product_jobs);

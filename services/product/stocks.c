@@ -171,25 +171,25 @@ void count_holds(struct batch *batch)
     metric_add(conflicts, refused);
 }
 
-static int64_t order_of(const struct call *call)
+static const Baro__Product__StockStepRequest *step_of(const struct call *call)
 {
-    return ((const Baro__Product__StockStepRequest *)(const void *)call->request)->order_id;
+    return (const void *)call->request;
 }
 
-static struct status change_holds(struct batch *batch, enum hold_event event)
+static struct id_list orders_of(struct batch *batch)
 {
-    int64_t *orders = arena_array(batch->arena, batch->count, sizeof *orders);
-    size_t count = 0;
-    struct book book;
+    struct id_list list = {arena_array(batch->arena, batch->count, sizeof(int64_t)), 0};
     struct call *call;
-
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
-        orders[count++] = order_of(call);
-    struct status st = store_load_book(batch->tx, batch->arena, orders, count, &book);
-    if (failed(st))
-        return st;
+        list.ids[list.count++] = step_of(call)->order_id;
+    return list;
+}
+
+static struct status change_holds(struct batch *batch, struct book *book, enum hold_event event)
+{
+    struct call *call;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
-        struct status outcome = book_change(&book, order_of(call), event);
+        struct status outcome = book_change(book, step_of(call)->order_id, event);
         if (outcome.code == STATUS_ABORTED)
             return outcome;
         if (failed(outcome))
@@ -197,20 +197,59 @@ static struct status change_holds(struct batch *batch, enum hold_event event)
         else
             call_reply(call, wire_empty());
     }
-    return store_save_book(batch->tx, batch->arena, &book);
+    return store_save_book(batch->tx, batch->arena, book);
+}
+
+static struct status load_and_change(struct batch *batch, enum hold_event event)
+{
+    struct id_list orders = orders_of(batch);
+    struct book book;
+    struct status st = store_load_book(batch->tx, batch->arena, orders.ids, orders.count, &book);
+    return failed(st) ? st : change_holds(batch, &book, event);
 }
 
 struct status handle_confirm_stock(struct batch *batch)
 {
-    return change_holds(batch, HOLD_CONFIRM);
-}
-
-struct status handle_release_stock(struct batch *batch)
-{
-    return change_holds(batch, HOLD_RELEASE);
+    return load_and_change(batch, HOLD_CONFIRM);
 }
 
 struct status handle_return_stock(struct batch *batch)
 {
-    return change_holds(batch, HOLD_RETURN);
+    return load_and_change(batch, HOLD_RETURN);
+}
+
+static struct id_list options_to_release(struct batch *batch)
+{
+    struct call *call;
+    size_t room = 1;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        room += step_of(call)->n_option_ids;
+    struct id_list list = {arena_array(batch->arena, room, sizeof(int64_t)), 0};
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++)
+        for (size_t o = 0; o < step_of(call)->n_option_ids; o++)
+            list.ids[list.count++] = step_of(call)->option_ids[o];
+    return list;
+}
+
+// Those for which nothing is held: what comes for them after all is too late.
+static struct id_list without_holds(const struct book *book, struct arena *arena)
+{
+    struct id_list list = {arena_array(arena, book->order_count + 1, sizeof(int64_t)), 0};
+    for (size_t i = 0; i < book->order_count; i++)
+        if (book->orders[i].count == 0)
+            list.ids[list.count++] = book->orders[i].order_id;
+    return list;
+}
+
+struct status handle_release_stock(struct batch *batch)
+{
+    struct id_list orders = orders_of(batch), options = options_to_release(batch);
+    struct book book;
+    struct status st = store_load_book_to_release(batch->tx, batch->arena, options.ids,
+                                                  options.count, orders.ids, orders.count, &book);
+    if (failed(st))
+        return st;
+    struct id_list none = without_holds(&book, batch->arena);
+    st = change_holds(batch, &book, HOLD_RELEASE);
+    return failed(st) ? st : store_note_given_back(batch->tx, none.ids, none.count);
 }

@@ -70,7 +70,7 @@ struct status store_lock_stock(struct db *db, struct arena *arena, int64_t optio
                                struct stock **stock);
 
 // Locks the options in id order and reads the holds of the orders: for HoldStock. `option_ids` has
-// an entry for each line that is wished for.
+// an entry for each line that is wished for. An order that has given back shows one hold that ended.
 struct status store_load_book_to_hold(struct db *db, struct arena *arena, const int64_t *option_ids,
                                       size_t option_count, const int64_t *order_ids,
                                       size_t order_count, struct book *book);
@@ -78,6 +78,17 @@ struct status store_load_book_to_hold(struct db *db, struct arena *arena, const 
 // Locks the options that the orders hold, in id order, and reads the holds: for their changes.
 struct status store_load_book(struct db *db, struct arena *arena, const int64_t *order_ids,
                               size_t order_count, struct book *book);
+
+// The same for ReleaseStock, which may come before the holds: these options are locked as well.
+struct status store_load_book_to_release(struct db *db, struct arena *arena,
+                                         const int64_t *option_ids, size_t option_count,
+                                         const int64_t *order_ids, size_t order_count,
+                                         struct book *book);
+
+// Queues that the orders have given back, though nothing was held for them; forgets it.
+struct status store_note_given_back(struct db *db, const int64_t *order_ids, size_t count);
+struct status store_prune_given_back(struct db *db, int64_t keep_ms, int64_t limit,
+                                     int64_t *deleted);
 
 // Queues what changed: options, new and changed holds, movements.
 struct status store_save_book(struct db *db, struct arena *arena, const struct book *book);

@@ -29,9 +29,23 @@ static const struct statement LOCK_STOCKS_OF_ORDERS = {
     STOCK_COLUMNS " WHERE o.id IN (SELECT option_id FROM hold WHERE order_id = ANY($1::bigint[]))"
                   " ORDER BY o.id FOR UPDATE OF o"};
 
+// The same, and options whose holds may be on their way: who makes them has locked them.
+static const struct statement LOCK_STOCKS_TO_RELEASE = {
+    "stock_lock_to_release",
+    STOCK_COLUMNS " WHERE o.id = ANY(ARRAY(SELECT option_id FROM hold WHERE order_id ="
+                  " ANY($1::bigint[])) || $2::bigint[]) ORDER BY o.id FOR UPDATE OF o"};
+
 static const struct statement FIND_HOLDS = {
     "stock_find_holds", "SELECT order_id, option_id, quantity, expires_at, status FROM hold"
                         " WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, option_id"};
+
+// To an order that gave back before it held anything it looks as if its hold had ended.
+static const struct statement FIND_HOLDS_TO_HOLD = {
+    "stock_find_holds_to_hold",
+    "SELECT order_id, option_id, quantity, expires_at, status FROM hold"
+    " WHERE order_id = ANY($1::bigint[]) UNION ALL"
+    " SELECT order_id, 0, 0, given_back_at, 'RELEASED' FROM hold_given_back"
+    " WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, option_id"};
 
 static struct stock *read_stocks(const struct rows *rows, struct arena *arena)
 {
@@ -87,19 +101,28 @@ struct status store_lock_stock(struct db *db, struct arena *arena, int64_t optio
     return st;
 }
 
-// Locks with the statement, then reads the holds of the orders: one round trip.
-static struct status load_book(struct db *db, struct arena *arena, const struct statement *lock,
-                               struct params params, const int64_t *order_ids, size_t order_count,
-                               size_t new_lines, struct book *book)
+// How a book is loaded: locks with one statement, then reads the holds of the orders with the other, in
+// one round trip.
+struct book_source {
+    const struct statement *lock, *find;
+    struct params lock_params;
+    const int64_t *order_ids;
+    size_t order_count;
+    size_t new_lines;
+};
+
+static struct status load_book(struct db *db, struct arena *arena, const struct book_source *source,
+                               struct book *book)
 {
     struct rows stocks, holds;
-    struct status st = db_queue_query(db, lock, params, &stocks);
+    struct status st = db_queue_query(db, source->lock, source->lock_params, &stocks);
     if (!failed(st))
-        st = db_query(db, &FIND_HOLDS, PARAMS(p_int64s(order_ids, order_count)), &holds);
+        st = db_query(db, source->find, PARAMS(p_int64s(source->order_ids, source->order_count)),
+                      &holds);
     if (failed(st))
         return st;
-    book_init(book, arena, order_ids, order_count, read_stocks(&stocks, arena), stocks.count,
-              read_holds(&holds, arena), holds.count, new_lines);
+    book_init(book, arena, source->order_ids, source->order_count, read_stocks(&stocks, arena),
+              stocks.count, read_holds(&holds, arena), holds.count, source->new_lines);
     return OK;
 }
 
@@ -107,15 +130,64 @@ struct status store_load_book_to_hold(struct db *db, struct arena *arena, const 
                                       size_t option_count, const int64_t *order_ids,
                                       size_t order_count, struct book *book)
 {
-    return load_book(db, arena, &LOCK_STOCKS, PARAMS(p_int64s(option_ids, option_count)), order_ids,
-                     order_count, option_count, book);
+    return load_book(
+        db, arena,
+        &(struct book_source){.lock = &LOCK_STOCKS,
+                              .lock_params = PARAMS(p_int64s(option_ids, option_count)),
+                              .find = &FIND_HOLDS_TO_HOLD,
+                              .order_ids = order_ids,
+                              .order_count = order_count,
+                              .new_lines = option_count},
+        book);
+}
+
+struct status store_load_book_to_release(struct db *db, struct arena *arena,
+                                         const int64_t *option_ids, size_t option_count,
+                                         const int64_t *order_ids, size_t order_count,
+                                         struct book *book)
+{
+    return load_book(
+        db, arena,
+        &(struct book_source){.lock = &LOCK_STOCKS_TO_RELEASE,
+                              .lock_params = PARAMS(p_int64s(order_ids, order_count),
+                                                    p_int64s(option_ids, option_count)),
+                              .find = &FIND_HOLDS,
+                              .order_ids = order_ids,
+                              .order_count = order_count},
+        book);
 }
 
 struct status store_load_book(struct db *db, struct arena *arena, const int64_t *order_ids,
                               size_t order_count, struct book *book)
 {
-    return load_book(db, arena, &LOCK_STOCKS_OF_ORDERS, PARAMS(p_int64s(order_ids, order_count)),
-                     order_ids, order_count, 0, book);
+    return load_book(db, arena,
+                     &(struct book_source){.lock = &LOCK_STOCKS_OF_ORDERS,
+                                           .lock_params = PARAMS(p_int64s(order_ids, order_count)),
+                                           .find = &FIND_HOLDS,
+                                           .order_ids = order_ids,
+                                           .order_count = order_count},
+                     book);
+}
+
+static const struct statement NOTE_GIVEN_BACK = {
+    "stock_note_given_back", "INSERT INTO hold_given_back (order_id)"
+                             " SELECT DISTINCT id FROM unnest($1::bigint[]) AS u (id) ORDER BY id"
+                             " ON CONFLICT DO NOTHING"};
+
+struct status store_note_given_back(struct db *db, const int64_t *order_ids, size_t count)
+{
+    return count ? db_queue(db, &NOTE_GIVEN_BACK, PARAMS(p_int64s(order_ids, count))) : OK;
+}
+
+static const struct statement PRUNE_GIVEN_BACK = {
+    "stock_prune_given_back",
+    "DELETE FROM hold_given_back WHERE order_id = ANY(ARRAY(SELECT order_id FROM hold_given_back"
+    " WHERE given_back_at < baro_now() - $1::bigint * interval '1 ms' LIMIT $2::bigint))"};
+
+struct status store_prune_given_back(struct db *db, int64_t keep_ms, int64_t limit,
+                                     int64_t *deleted)
+{
+    return db_execute(db, &PRUNE_GIVEN_BACK, PARAMS(p_int64(keep_ms), p_int64(limit)), deleted);
 }
 
 static const struct statement SAVE_STOCKS = {

@@ -53,6 +53,13 @@ CREATE UNIQUE INDEX user_coupon_order ON user_coupon (order_id) WHERE status IN 
 CREATE INDEX user_coupon_held ON user_coupon (held_until) WHERE status = 'HELD';
 CREATE INDEX user_coupon_expiry ON user_coupon (expires_at) WHERE status = 'AVAILABLE';
 
+-- Orders that have given back what they may have had: a HoldCoupon that comes after all reserves
+-- nothing. Forgotten after a day: no message is that late.
+CREATE TABLE coupon_given_back (
+    order_id      bigint PRIMARY KEY,
+    given_back_at timestamptz NOT NULL DEFAULT baro_now()
+);
+
 CREATE TABLE user_coupon_history (
     user_coupon_id bigint NOT NULL,
     change         text NOT NULL

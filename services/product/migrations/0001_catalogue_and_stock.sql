@@ -50,6 +50,13 @@ CREATE TABLE hold (
 
 CREATE INDEX hold_expiry ON hold (expires_at) WHERE status = 'HELD';
 
+-- Orders that gave back before anything was held for them: a HoldStock that comes after all holds
+-- nothing. Forgotten after a day: no message is that late.
+CREATE TABLE hold_given_back (
+    order_id      bigint PRIMARY KEY,
+    given_back_at timestamptz NOT NULL DEFAULT baro_now()
+);
+
 -- Every change of a total, for ever: total = sum(delta).
 CREATE TABLE stock_movement (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

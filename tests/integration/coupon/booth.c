@@ -227,26 +227,31 @@ const struct asked *redeem(struct booth *booth, int64_t saga_id, struct wish wis
     return rig_await(start_redeem(booth, saga_id, wish));
 }
 
-static const struct asked *give_back(struct booth *booth, const Baro__SagaStep *step,
+static struct asked *start_give_back(struct booth *booth, const Baro__SagaStep *step,
                                      struct wish wish)
 {
     Baro__Coupon__CouponStepRequest request;
     baro__coupon__coupon_step_request__init(&request);
     request.user_coupon_id = wish.coupon_id;
     request.order_id = wish.order_id;
-    return rig_call(booth->rig, "RestoreCoupon", as_saga(step), &request.base);
+    return rig_start(booth->rig, "RestoreCoupon", as_saga(step), &request.base);
 }
 
 const struct asked *restore(struct booth *booth, int64_t saga_id, struct wish wish)
 {
     Baro__SagaStep step = make_step(saga_id, redeem_step, true);
-    return give_back(booth, &step, wish);
+    return rig_await(start_give_back(booth, &step, wish));
+}
+
+struct asked *start_release(struct booth *booth, int64_t saga_id, struct wish wish)
+{
+    Baro__SagaStep step = make_step(saga_id, release_step, false);
+    return start_give_back(booth, &step, wish);
 }
 
 const struct asked *release(struct booth *booth, int64_t saga_id, struct wish wish)
 {
-    Baro__SagaStep step = make_step(saga_id, release_step, false);
-    return give_back(booth, &step, wish);
+    return rig_await(start_release(booth, saga_id, wish));
 }
 
 const struct asked *cancel(struct booth *booth, struct as as, int64_t coupon_id)

@@ -68,6 +68,7 @@ const struct asked *redeem(struct booth *booth, int64_t saga_id, struct wish wis
 const struct asked *restore(struct booth *booth, int64_t saga_id, struct wish wish);
 
 // The step of a saga that gives back what its order has, whatever the pay saga has done.
+struct asked *start_release(struct booth *booth, int64_t saga_id, struct wish wish);
 const struct asked *release(struct booth *booth, int64_t saga_id, struct wish wish);
 
 const struct asked *cancel(struct booth *booth, struct as as, int64_t coupon_id);

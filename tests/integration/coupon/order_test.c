@@ -3,6 +3,7 @@
 
 #include "tests/integration/coupon/booth.h"
 #include "tests/support/database.h"
+#include "tests/support/replicas.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -132,7 +133,7 @@ Test(hold, for_an_order_that_has_another_coupon_is_refused)
     expect_discount(redeem(booth, SAGA + 1, wish(first, ORDER)), 1000);
     expect_refused(hold(booth, wish(second, ORDER)), REASON_COUPON_NOT_USABLE);
     reply_of(restore(booth, SAGA + 1, wish(first, ORDER)));
-    expect_discount(hold(booth, wish(second, ORDER)), 1000);
+    expect_discount(redeem(booth, SAGA + 2, wish(second, ORDER)), 1000);
     booth_close(booth);
 }
 
@@ -311,5 +312,38 @@ Test(history, can_be_neither_changed_nor_emptied)
     cr_assert(failed(db_script(db, "UPDATE user_coupon_history SET change = 'USED'")));
     cr_assert(failed(db_script(db, "DELETE FROM user_coupon_history")));
     cr_assert(failed(db_script(db, "TRUNCATE user_coupon_history")));
+    booth_close(booth);
+}
+
+// A copy of HoldCoupon that was on its way for long must not take the coupon from the buyer.
+Test(hold, that_comes_after_its_order_gave_back_reserves_nothing)
+{
+    struct booth *booth = booth_open((struct rig_size){0});
+    int64_t early = given_coupon(booth, USER, (struct terms){0});
+    int64_t late = given_coupon(booth, USER, (struct terms){0});
+    reply_of(release(booth, SAGA, wish(early, ORDER)));
+    expect_refused(hold(booth, wish(early, ORDER)), REASON_COUPON_NOT_USABLE);
+    reply_of(hold(booth, wish(late, ORDER + 1)));
+    reply_of(release(booth, SAGA + 1, wish(late, ORDER + 1)));
+    expect_refused(hold(booth, wish(late, ORDER + 1)), REASON_COUPON_NOT_USABLE);
+    expect_history(booth, early, "ISSUED");
+    expect_history(booth, late, "ISSUED HELD:1002 RESTORED:1002");
+    expect_discount(hold(booth, wish(early, ORDER + 2)), 1000);
+    booth_close(booth);
+}
+
+Test(hold, that_is_being_made_is_waited_for_by_whoever_gives_it_back)
+{
+    struct booth *booth = booth_open((struct rig_size){2, 1});
+    int64_t coupon = given_coupon(booth, USER, (struct terms){0});
+    struct gate *gate = gate_close(booth->rig->url, "user_coupon_history", "INSERT");
+    struct asked *holding = start_hold(booth, wish(coupon, ORDER));
+    gate_await(gate, 1);
+    struct asked *releasing = start_release(booth, SAGA, wish(coupon, ORDER));
+    gate_await(gate, 2);
+    gate_open(gate);
+    reply_of(rig_await(holding));
+    reply_of(rig_await(releasing));
+    expect_history(booth, coupon, "ISSUED HELD:1001 RESTORED:1001");
     booth_close(booth);
 }

@@ -56,6 +56,7 @@ struct shop {
     int64_t coupon_order;
     struct gate gates[METHODS];
     size_t gate_count;
+    int64_t early_release; // the option of the last one that found no hold
     struct peer peers[3];
 };
 
@@ -154,9 +155,14 @@ static void hold_stock(struct shop *shop, struct batch *batch, struct call *call
     call_reply(call, &reply->base);
 }
 
+static const Baro__Product__StockStepRequest *step_request(const struct call *call)
+{
+    return (const Baro__Product__StockStepRequest *)call->request;
+}
+
 static int64_t step_order(const struct call *call)
 {
-    return ((const Baro__Product__StockStepRequest *)call->request)->order_id;
+    return step_request(call)->order_id;
 }
 
 static void give_back(struct shop *shop, struct hold *hold, enum shop_hold state)
@@ -186,6 +192,8 @@ static void release_stock(struct shop *shop, struct batch *batch, struct call *c
         give_back(shop, hold, SHOP_RELEASED);
     else if (hold->state == SHOP_CONFIRMED)
         give_back(shop, hold, SHOP_RETURNED);
+    else if (hold->state == SHOP_NONE && step_request(call)->n_option_ids)
+        shop->early_release = step_request(call)->option_ids[0];
     call_reply(call, empty());
 }
 
@@ -418,6 +426,14 @@ int64_t shop_available(struct shop *shop, int64_t option_id)
     int64_t available = shop->available[option_id];
     pthread_mutex_unlock(&shop->lock);
     return available;
+}
+
+int64_t shop_early_release(struct shop *shop)
+{
+    pthread_mutex_lock(&shop->lock);
+    int64_t option_id = shop->early_release;
+    pthread_mutex_unlock(&shop->lock);
+    return option_id;
 }
 
 enum shop_hold shop_hold_of(struct shop *shop, int64_t order_id)

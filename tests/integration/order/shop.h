@@ -36,6 +36,10 @@ const char *shop_bus(const struct shop *shop, const char *service);
 void shop_set_balance(struct shop *shop, int64_t user_id, int64_t balance_won);
 int64_t shop_balance(struct shop *shop, int64_t user_id);
 int64_t shop_available(struct shop *shop, int64_t option_id);
+
+// The first option of the last ReleaseStock for an order that had no hold; 0: there was none.
+int64_t shop_early_release(struct shop *shop);
+
 enum shop_hold shop_hold_of(struct shop *shop, int64_t order_id);
 enum shop_coupon shop_coupon_state(struct shop *shop);
 void shop_lose_hold(struct shop *shop, int64_t order_id);

@@ -9,9 +9,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { TTL_MS = 600000 };
-#define SWEEP_DEADLINE_US (10 * US_PER_S)
+#define JOB_DEADLINE_US (10 * US_PER_S)
 
 extern const struct migration product_migrations[];
 extern const size_t product_migration_count;
@@ -66,12 +67,27 @@ void depot_close(struct depot *depot)
     free(depot);
 }
 
-struct status depot_sweep(struct depot *depot)
+static struct status run_job(struct depot *depot, const char *name)
 {
     SCOPED(db) *db = rig_db(depot->rig);
-    db_set_deadline(db, clock_monotonic_us() + SWEEP_DEADLINE_US);
+    db_set_deadline(db, clock_monotonic_us() + JOB_DEADLINE_US);
     SCOPED(arena) *arena = arena_create();
-    return sweep_holds(&depot->service, db, arena);
+    for (size_t i = 0; i < product_job_count; i++)
+        if (!strcmp(product_jobs[i].name, name))
+            return product_jobs[i].run(&depot->service, db, arena);
+    cr_assert_fail("no job %s", name);
+    return OK;
+}
+
+struct status depot_sweep(struct depot *depot)
+{
+    return run_job(depot, "sweep_holds");
+}
+
+void depot_run_job(struct depot *depot, const char *name)
+{
+    struct status st = run_job(depot, name);
+    cr_assert(!failed(st), "%s: %s", name, reason_word(st.reason));
 }
 
 int64_t given_product(struct depot *depot, const int64_t *stocks, size_t count, int64_t *option_ids)
@@ -144,6 +160,16 @@ const struct asked *step(struct depot *depot, const char *method, int64_t order_
     baro__product__stock_step_request__init(&request);
     request.order_id = order_id;
     return rig_call(depot->rig, method, as_saga(&saga), &request.base);
+}
+
+struct asked *start_give_back(struct depot *depot, int64_t order_id, int64_t option_id)
+{
+    Baro__Product__StockStepRequest request;
+    baro__product__stock_step_request__init(&request);
+    request.order_id = order_id;
+    request.option_ids = &option_id;
+    request.n_option_ids = 1;
+    return rig_start(depot->rig, "ReleaseStock", as_service(), &request.base);
 }
 
 int64_t total_of(struct depot *depot, int64_t option_id)

@@ -26,6 +26,9 @@ void depot_close(struct depot *depot);
 // Runs the hold sweep once, as the job thread would.
 struct status depot_sweep(struct depot *depot);
 
+// The same for any job, which must succeed.
+void depot_run_job(struct depot *depot, const char *name);
+
 // A product with one option for each stock, all at 1,000 won; its id, and its options' in order.
 int64_t given_product(struct depot *depot, const int64_t *stocks, size_t count,
                       int64_t *option_ids);
@@ -44,6 +47,9 @@ const struct asked *hold(struct depot *depot, int64_t order_id, int64_t option_i
 
 // ConfirmStock, ReleaseStock, ReturnStock; each call is a saga of its own.
 const struct asked *step(struct depot *depot, const char *method, int64_t order_id);
+
+// ReleaseStock as the order service says it when the answer to HoldStock never came.
+struct asked *start_give_back(struct depot *depot, int64_t order_id, int64_t option_id);
 
 // What is in the database of an option, and how many holds an order has in a status.
 int64_t total_of(struct depot *depot, int64_t option_id);

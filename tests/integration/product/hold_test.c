@@ -4,6 +4,7 @@
 #include "lib/base/macros.h"
 #include "tests/integration/product/depot.h"
 #include "tests/support/database.h"
+#include "tests/support/replicas.h"
 
 #include <criterion/criterion.h>
 
@@ -237,5 +238,50 @@ Test(step, confirm_and_release_of_many_orders_run_side_by_side)
     cr_expect_eq(total_of(depot, options[0]), 1000 - ORDERS);
     cr_expect_eq(total_of(depot, options[1]), 1000 - ORDERS / 2);
     cr_expect_eq(held_of(depot, options[0]), 0);
+    depot_close(depot);
+}
+
+Test(hold, that_comes_after_it_was_given_back_holds_nothing)
+{
+    struct depot *depot = depot_open((struct rig_size){1, 0});
+    int64_t option = given_stock(depot, 10);
+    reply_of(rig_await(start_give_back(depot, 1, option)));
+    expect_refused(hold(depot, 1, option, 4), REASON_HOLD_LOST);
+    reply_of(hold(depot, 2, option, 3));
+    reply_of(rig_await(start_give_back(depot, 2, option)));
+    expect_refused(hold(depot, 2, option, 3), REASON_HOLD_LOST);
+    cr_expect_eq(held_of(depot, option), 0);
+    reply_of(rig_await(start_give_back(depot, 1, option)));
+    depot_close(depot);
+}
+
+Test(hold, that_is_being_made_is_waited_for_by_whoever_gives_it_back)
+{
+    struct depot *depot = depot_open((struct rig_size){2, 0});
+    struct line line = {given_stock(depot, 10), 4};
+    struct gate *gate = gate_close(depot->rig->url, "hold", "INSERT");
+    struct asked *holding = start_hold(depot, 1, &line, 1);
+    gate_await(gate, 1);
+    struct asked *giving_back = start_give_back(depot, 1, line.option_id);
+    gate_await(gate, 2);
+    gate_open(gate);
+    reply_of(rig_await(holding));
+    reply_of(rig_await(giving_back));
+    cr_expect_eq(holds_of(depot, 1, "RELEASED"), 1);
+    cr_expect_eq(held_of(depot, line.option_id), 0);
+    depot_close(depot);
+}
+
+Test(hold, early_give_backs_are_forgotten_after_a_day)
+{
+    struct depot *depot = depot_open((struct rig_size){1, 0});
+    int64_t option = given_stock(depot, 10);
+    reply_of(rig_await(start_give_back(depot, 1, option)));
+    rig_shift_clock(depot->rig, "23 hours");
+    depot_run_job(depot, "prune_given_back");
+    cr_expect_eq(rig_number(depot->rig, "SELECT count(*) FROM hold_given_back"), 1);
+    rig_shift_clock(depot->rig, "25 hours");
+    depot_run_job(depot, "prune_given_back");
+    cr_expect_eq(rig_number(depot->rig, "SELECT count(*) FROM hold_given_back"), 0);
     depot_close(depot);
 }

@@ -219,7 +219,8 @@ Test(coupon, what_cannot_be_used_is_refused_and_stays)
     of.min_order_won = 5000;
     for (size_t i = 0; i < COUNT(ROWS); i++) {
         struct user_coupon mine = coupon(&of, ROWS[i].status, ROWS[i].order_id);
-        struct coupon_wish wish = {ROWS[i].user_id, ORDER, ROWS[i].amount, ROWS[i].has_another};
+        struct coupon_wish wish = {ROWS[i].user_id, ORDER, ROWS[i].amount, ROWS[i].has_another,
+                                   false};
         cr_assert_eq(coupon_hold(&mine, &wish, ROWS[i].now_us, NOW_US + 1).reason,
                      REASON_COUPON_NOT_USABLE, "row %zu", i);
         cr_assert_eq(coupon_redeem(&mine, &wish, ROWS[i].now_us).reason, REASON_COUPON_NOT_USABLE,
@@ -233,7 +234,7 @@ Test(coupon, a_reservation_is_redeemed_by_its_order)
 {
     struct campaign of = campaign(COUPON_PERCENT, 1000);
     struct user_coupon mine = coupon(&of, COUPON_AVAILABLE, 0);
-    struct coupon_wish wish = {OWNER, ORDER, 20000, false};
+    struct coupon_wish wish = {OWNER, ORDER, 20000, false, false};
 
     cr_assert_not(failed(coupon_hold(&mine, &wish, NOW_US, NOW_US + 1)));
     cr_assert_eq(mine.status, COUPON_HELD);
@@ -249,11 +250,23 @@ Test(coupon, a_reservation_is_redeemed_by_its_order)
     cr_assert_eq(mine.used_at_us, 0);
 }
 
+Test(coupon, an_order_that_gave_back_may_still_use_the_coupon_but_not_reserve_it)
+{
+    struct campaign of = campaign(COUPON_FIXED, 100000);
+    struct user_coupon mine = coupon(&of, COUPON_AVAILABLE, 0);
+    struct coupon_wish wish = {OWNER, ORDER, 20000, false, true};
+
+    cr_assert_eq(coupon_hold(&mine, &wish, NOW_US, NOW_US + 1).reason, REASON_COUPON_NOT_USABLE);
+    cr_assert_eq(mine.status, COUPON_AVAILABLE);
+    cr_assert_not(failed(coupon_redeem(&mine, &wish, NOW_US)));
+    cr_assert_eq(mine.status, COUPON_USED);
+}
+
 Test(coupon, a_refused_redemption_gives_the_orders_own_reservation_back)
 {
     struct campaign of = campaign(COUPON_FIXED, 100000);
     struct user_coupon mine = coupon(&of, COUPON_HELD, ORDER);
-    struct coupon_wish wish = {OWNER, ORDER, 20000, false};
+    struct coupon_wish wish = {OWNER, ORDER, 20000, false, false};
 
     cr_assert_eq(coupon_redeem(&mine, &wish, NOW_US + DAY_US).reason, REASON_COUPON_NOT_USABLE);
     cr_assert_eq(mine.status, COUPON_AVAILABLE);
