@@ -19,6 +19,7 @@
 #define AT(field) offsetof(struct arguments, field)
 #define GATEWAY                                                                                    \
     {"--gateway", "URL", ARGUMENT_TEXT, AT(gateway), 0, 0, "instead of BARO_GATEWAY_URL"}
+#define LIMIT {"--limit", "N", ARGUMENT_NUMBER, AT(limit), 1, LIST_LIMIT_MAX, "at most (20)"}
 #define IDS {NULL, "ID", ARGUMENT_IDS, 0, 1, INT64_MAX, "one or more"}
 
 enum { LIST_LIMIT = 20, LIST_LIMIT_MAX = 10000, SECOND_LOOK_MS = 2000 };
@@ -29,10 +30,16 @@ static const struct argument AUDIT[] = {
 };
 static const struct argument SAGA_LIST[] = {
     {"--state",  "STATE", ARGUMENT_TEXT,   AT(state),    0, 0,
-     "RUNNING, COMPENSATING, COMPLETED or COMPENSATED"                                              },
-    {"--parked", NULL,    ARGUMENT_FLAG,   AT(parked),   0, 0,              "those that need a hand"},
-    {"--order",  "ID",    ARGUMENT_NUMBER, AT(order_id), 1, INT64_MAX,      "of this order"         },
-    {"--limit",  "N",     ARGUMENT_NUMBER, AT(limit),    1, LIST_LIMIT_MAX, "at most (20)"          },
+     "RUNNING, COMPENSATING, COMPLETED or COMPENSATED"                                         },
+    {"--parked", NULL,    ARGUMENT_FLAG,   AT(parked),   0, 0,         "those that need a hand"},
+    {"--order",  "ID",    ARGUMENT_NUMBER, AT(order_id), 1, INT64_MAX, "of this order"         },
+    LIMIT,
+    GATEWAY,
+};
+static const struct argument DEAD_LETTER_LIST[] = {
+    {"--sink",  "SINK",  ARGUMENT_TEXT, AT(sink),  0, 0, "kafka or webhook"           },
+    {"--state", "STATE", ARGUMENT_TEXT, AT(state), 0, 0, "DEAD, REPLAYING or REPLAYED"},
+    LIMIT,
     GATEWAY,
 };
 static const struct argument BY_ID[] = {IDS, GATEWAY};
@@ -49,6 +56,8 @@ const struct command commands[] = {
     {"saga list",    SAGA_LIST,    COUNT(SAGA_LIST),    {.limit = LIST_LIMIT},       saga_list_run,    "list sagas, newest first"},
     {"saga show",    BY_ID,        COUNT(BY_ID),        {0},                         saga_show_run,    "show sagas with every step, attempt, outcome and time"},
     {"saga retry",   BY_ID,        COUNT(BY_ID),        {0},                         saga_retry_run,   "drive open sagas again, parked ones first of all"},
+    {"dead-letter list",   DEAD_LETTER_LIST, COUNT(DEAD_LETTER_LIST), {.limit = LIST_LIMIT}, dead_letter_list_run, "list events that an outside sink did not take, newest first"},
+    {"dead-letter replay", BY_ID,        COUNT(BY_ID),        {0},                         dead_letter_replay_run, "send dead letters again"},
     {"user promote", USER_PROMOTE, COUNT(USER_PROMOTE), {0},                         user_promote_run, "make an account an admin"},
     {"help",         HELP,         COUNT(HELP),         {0},                         help_run,         "explain a command, or list them all"},
 };

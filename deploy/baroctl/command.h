@@ -26,6 +26,7 @@ struct arguments {
     int64_t orders, users, products, seed;
     const char *gateway;
     const char *state;
+    const char *sink;
     const char *email;
     const char **words; // of `help`
     size_t word_count;

@@ -12,6 +12,10 @@ enum exit_code saga_list_run(const struct arguments *arguments, struct arena *ar
 enum exit_code saga_show_run(const struct arguments *arguments, struct arena *arena);
 enum exit_code saga_retry_run(const struct arguments *arguments, struct arena *arena);
 
+// Events that an outside sink did not take, through the gateway as well.
+enum exit_code dead_letter_list_run(const struct arguments *arguments, struct arena *arena);
+enum exit_code dead_letter_replay_run(const struct arguments *arguments, struct arena *arena);
+
 // Makes an account an admin, in the user service's database: there may be no admin yet to ask.
 enum exit_code user_promote_run(const struct arguments *arguments, struct arena *arena);
 
