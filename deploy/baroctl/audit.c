@@ -27,6 +27,11 @@ static const struct setting SETTINGS[] = {
      "database of the coupon service" },
 };
 
+struct status audit_urls_load(struct arena *arena, struct audit_urls *urls)
+{
+    return settings_load(SETTINGS, COUNT(SETTINGS), arena, urls);
+}
+
 static struct status evaluate(const struct audit_urls *urls, struct report *report)
 {
     struct status st = audit_balances(urls, report);
@@ -92,7 +97,7 @@ enum exit_code audit_run(const struct arguments *arguments, struct arena *arena)
     struct audit_urls urls;
     struct report report;
 
-    struct status st = settings_load(SETTINGS, COUNT(SETTINGS), arena, &urls);
+    struct status st = audit_urls_load(arena, &urls);
     if (!failed(st))
         st = evaluate_patiently(&urls, arguments->wait_ms, findings, &report);
     if (failed(st)) {

@@ -16,13 +16,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ARGUMENTS(table) table, COUNT(table)
 #define AT(field) offsetof(struct arguments, field)
 #define GATEWAY                                                                                    \
     {"--gateway", "URL", ARGUMENT_TEXT, AT(gateway), 0, 0, "instead of BARO_GATEWAY_URL"}
 #define LIMIT {"--limit", "N", ARGUMENT_NUMBER, AT(limit), 1, LIST_LIMIT_MAX, "at most (20)"}
 #define IDS {NULL, "ID", ARGUMENT_IDS, 0, 1, INT64_MAX, "one or more"}
 
-enum { LIST_LIMIT = 20, LIST_LIMIT_MAX = 10000, SECOND_LOOK_MS = 2000 };
+enum {
+    LIST_LIMIT = 20,
+    LIST_LIMIT_MAX = 10000,
+    SECOND_LOOK_MS = 2000,
+    DEMO_ORDERS_MAX = 100000000,
+    DEMO_PRODUCTS_MAX = 1000000,
+};
+#define DEMO_DEFAULTS {.orders = 10000, .products = 500, .seed = 1}
 
 static const struct argument AUDIT[] = {
     {"--wait", "TIME", ARGUMENT_DURATION_MS, AT(wait_ms), 0, 0,
@@ -46,20 +54,28 @@ static const struct argument BY_ID[] = {IDS, GATEWAY};
 static const struct argument USER_PROMOTE[] = {
     {NULL, "EMAIL", ARGUMENT_TEXT, AT(email), 0, 0, "of an account that exists"},
 };
+static const struct argument LOAD_DEMO[] = {
+    {"--orders",   "N", ARGUMENT_NUMBER, AT(orders),   1, DEMO_ORDERS_MAX,   "how many (10000)"              },
+    {"--users",    "N", ARGUMENT_NUMBER, AT(users),    1, DEMO_ORDERS_MAX,
+     "new customers (one for 20 orders)"                                                                     },
+    {"--products", "N", ARGUMENT_NUMBER, AT(products), 1, DEMO_PRODUCTS_MAX, "new products (500)"            },
+    {"--seed",     "S", ARGUMENT_NUMBER, AT(seed),     0, INT64_MAX,         "another seed, another past (1)"},
+};
 static const struct argument HELP[] = {
     {NULL, "COMMAND", ARGUMENT_WORDS, 0, 0, 0, "what to explain"},
 };
 
 // clang-format off
 const struct command commands[] = {
-    {"audit",        AUDIT,        COUNT(AUDIT),        {.wait_ms = SECOND_LOOK_MS}, audit_run,        "check the conservation laws; exit 1 and say what is broken"},
-    {"saga list",    SAGA_LIST,    COUNT(SAGA_LIST),    {.limit = LIST_LIMIT},       saga_list_run,    "list sagas, newest first"},
-    {"saga show",    BY_ID,        COUNT(BY_ID),        {0},                         saga_show_run,    "show sagas with every step, attempt, outcome and time"},
-    {"saga retry",   BY_ID,        COUNT(BY_ID),        {0},                         saga_retry_run,   "drive open sagas again, parked ones first of all"},
-    {"dead-letter list",   DEAD_LETTER_LIST, COUNT(DEAD_LETTER_LIST), {.limit = LIST_LIMIT}, dead_letter_list_run, "list events that an outside sink did not take, newest first"},
-    {"dead-letter replay", BY_ID,        COUNT(BY_ID),        {0},                         dead_letter_replay_run, "send dead letters again"},
-    {"user promote", USER_PROMOTE, COUNT(USER_PROMOTE), {0},                         user_promote_run, "make an account an admin"},
-    {"help",         HELP,         COUNT(HELP),         {0},                         help_run,         "explain a command, or list them all"},
+    {"audit",              ARGUMENTS(AUDIT),         {.wait_ms = SECOND_LOOK_MS}, audit_run,              "check the conservation laws; exit 1 and say what is broken"},
+    {"saga list",          ARGUMENTS(SAGA_LIST),     {.limit = LIST_LIMIT},       saga_list_run,          "list sagas, newest first"},
+    {"saga show",          ARGUMENTS(BY_ID),         {0},                         saga_show_run,          "show sagas with every step, attempt, outcome and time"},
+    {"saga retry",         ARGUMENTS(BY_ID),         {0},                         saga_retry_run,         "drive open sagas again, at once; parked ones too"},
+    {"dead-letter list",   ARGUMENTS(DEAD_LETTER_LIST), {.limit = LIST_LIMIT},       dead_letter_list_run,   "list events that an outside sink did not take, newest first"},
+    {"dead-letter replay", ARGUMENTS(BY_ID),         {0},                         dead_letter_replay_run, "send dead letters again"},
+    {"user promote",       ARGUMENTS(USER_PROMOTE),  {0},                         user_promote_run,       "make an account an admin"},
+    {"load-demo",          ARGUMENTS(LOAD_DEMO),     DEMO_DEFAULTS,               load_demo_run,          "load a shop with half a year of orders beside what is there"},
+    {"help",               ARGUMENTS(HELP),          {0},                         help_run,               "explain a command, or list them all"},
 };
 // clang-format on
 const size_t command_count = COUNT(commands);

@@ -19,4 +19,7 @@ enum exit_code dead_letter_replay_run(const struct arguments *arguments, struct 
 // Makes an account an admin, in the user service's database: there may be no admin yet to ask.
 enum exit_code user_promote_run(const struct arguments *arguments, struct arena *arena);
 
+// Loads a shop with a past into the databases (demo.h); again: another one beside it.
+enum exit_code load_demo_run(const struct arguments *arguments, struct arena *arena);
+
 enum exit_code help_run(const struct arguments *arguments, struct arena *arena);

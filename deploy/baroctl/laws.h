@@ -15,6 +15,9 @@ struct audit_urls {
     const char *coupon;
 };
 
+// From the environment; VALIDATION_ERROR names what is missing.
+struct status audit_urls_load(struct arena *arena, struct audit_urls *urls);
+
 enum { SAMPLE_MAX = 10 };
 
 // What was found of one law: the number of violations and the first few, as sentences.

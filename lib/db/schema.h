@@ -7,6 +7,8 @@
 //                                      for a table that is partitioned by an id of time_id(): the
 //                                      partitions of this month and of `ahead` more; those that
 //                                      exist stay
+//   baro_make_partition(parent, month, fillfactor)
+//                                      the same for one month, which begins at that time UTC
 //   baro_refuse_change()               a trigger's: the event that it stands before never happens
 
 #include "lib/db/db.h"
