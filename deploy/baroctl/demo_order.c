@@ -146,6 +146,15 @@ static struct campaign *campaign_at(struct demo *demo, int64_t at_us)
     return &demo->campaigns[index];
 }
 
+static struct coupon_wish coupon_wish_of(const struct demo_life *life)
+{
+    return (struct coupon_wish){
+        .user_id = life->order.user_id,
+        .order_id = life->order.id,
+        .amount_won = life->order.total_won,
+    };
+}
+
 // Claims a coupon and reserves it, if the order is worth enough.
 static void use_coupon(struct demo_life *life)
 {
@@ -159,7 +168,7 @@ static void use_coupon(struct demo_life *life)
     life->coupon.id = demo_number(demo, SEQUENCE_COUPON);
     demo_coupon_issued(life);
     struct user_coupon before = life->coupon;
-    struct coupon_wish wish = {user_id, life->order.id, life->order.total_won, false};
+    struct coupon_wish wish = coupon_wish_of(life);
     if (failed(coupon_hold(&life->coupon, &wish, life->at_us, life->order.expires_at_us)))
         return;
     demo_coupon_change(life, &before, life->at_us);
@@ -216,7 +225,7 @@ static void restore_coupon(struct demo_life *life)
 static void redeem_coupon(struct demo_life *life)
 {
     struct user_coupon before = life->coupon;
-    struct coupon_wish wish = {life->order.user_id, life->order.id, life->order.total_won, false};
+    struct coupon_wish wish = coupon_wish_of(life);
     if (!coupon_belongs_to(&life->coupon, life->order.id))
         return;
     struct status st = coupon_redeem(&life->coupon, &wish, life->at_us);
