@@ -11,6 +11,8 @@
 
 #include "lib/db/schema.h"
 
+#include "lib/db/rights.h"
+
 static const char PREPARE[] =
     "BEGIN;"
     "SELECT pg_advisory_xact_lock(hashtext('baro schema'));"
@@ -41,20 +43,15 @@ static const char PREPARE[] =
     "  END IF;"
     "  IF to_regprocedure('baro_make_partitions(text, integer, integer)') IS NULL THEN"
     "    CREATE FUNCTION baro_make_partitions(parent text, ahead integer, fill integer DEFAULT 100)"
-    "      RETURNS void LANGUAGE plpgsql AS $body$"
+    "      RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp"
+    "      AS $body$"
     "    DECLARE"
     "      month timestamp := date_trunc('month', baro_now() AT TIME ZONE 'UTC');"
     "    BEGIN"
+    "      IF ahead NOT BETWEEN 0 AND 24 THEN RAISE EXCEPTION 'not % months ahead', ahead; END IF;"
     "      FOR i IN 0..ahead LOOP"
     "        PERFORM baro_make_partition(parent, month + i * interval '1 month', fill);"
     "      END LOOP;"
-    "    END $body$;"
-    "  END IF;"
-    "  IF to_regprocedure('baro_refuse_change()') IS NULL THEN"
-    "    CREATE FUNCTION baro_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$"
-    "    BEGIN"
-    "      RAISE EXCEPTION 'rows of % are kept: no %', TG_TABLE_NAME, TG_OP"
-    "        USING ERRCODE = 'insufficient_privilege';"
     "    END $body$;"
     "  END IF;"
     "END $do$;"
@@ -62,5 +59,6 @@ static const char PREPARE[] =
 
 struct status schema_prepare(struct db *db)
 {
-    return db_script(db, PREPARE);
+    struct status st = db_script(db, PREPARE);
+    return failed(st) ? st : rights_prepare(db);
 }

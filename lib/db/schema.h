@@ -6,10 +6,12 @@
 //   baro_make_partitions(parent, ahead, fillfactor)
 //                                      for a table that is partitioned by an id of time_id(): the
 //                                      partitions of this month and of `ahead` more; those that
-//                                      exist stay
+//                                      exist stay. Runs as the owner, whoever calls it
 //   baro_make_partition(parent, month, fillfactor)
-//                                      the same for one month, which begins at that time UTC
-//   baro_refuse_change()               a trigger's: the event that it stands before never happens
+//                                      the same for one month, which begins at that time UTC; as
+//                                      whoever calls it
+//
+// and those of rights.h.
 
 #include "lib/db/db.h"
 

@@ -9,6 +9,7 @@
 #include "lib/base/termination.h"
 #include "lib/bus/commands.h"
 #include "lib/bus/leases.h"
+#include "lib/db/rights.h"
 #include "lib/db/schema.h"
 #include "lib/rpc/server.h"
 #include "lib/service/jobs.h"
@@ -72,20 +73,41 @@ bool service_wake_job(struct service_runtime *runtime, const char *name)
     return found;
 }
 
-static struct status prepare_schema(struct service_runtime *runtime)
+static struct status make_schema(const struct service_definition *definition, struct db *db)
 {
-    const struct service_definition *definition = runtime->definition;
-    SCOPED(db) *db = db_create(runtime->settings->database_url, "migrate");
-    struct status st = db_wait(db, runtime->settings->start_wait_ms);
-
-    if (!failed(st))
-        st = schema_prepare(db);
+    struct status st = schema_prepare(db);
     if (!failed(st))
         st = migrate(db, bus_migrations, bus_migration_count);
     if (!failed(st))
         st = migrate(db, saga_migrations, saga_migration_count);
     if (!failed(st))
         st = migrate(db, definition->migrations, *definition->migration_count);
+    return st;
+}
+
+// The owner makes the tables and gives the role that the service runs as the rights that it needs.
+static struct status prepare_schema(struct service_runtime *runtime)
+{
+    const struct service_settings *settings = runtime->settings;
+    bool apart = settings->migrate_url[0] != '\0', excess = false;
+    SCOPED(arena) *arena = arena_create();
+    SCOPED(db) *owner =
+        db_create(apart ? settings->migrate_url : settings->database_url, "migrate");
+    SCOPED(db) *own = db_create(settings->database_url, "rights");
+    const char *role;
+
+    struct status st = db_wait(owner, settings->start_wait_ms);
+    if (!failed(st))
+        st = make_schema(runtime->definition, owner);
+    if (!failed(st))
+        st = rights_role(own, arena, &role, &excess);
+    if (!failed(st) && apart)
+        st = rights_grant(owner, role);
+    if (!failed(st) && apart)
+        st = rights_role(own, arena, &role, &excess);
+    if (!failed(st) && excess)
+        log_warn("this role could change histories: run as one that does not own the tables",
+                 log_text("role", role));
     return st;
 }
 

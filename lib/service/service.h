@@ -18,6 +18,7 @@ struct service_settings {
     const char *bus_listen;   // BARO_BUS_LISTEN
     const char *ops_listen;   // BARO_OPS_LISTEN: /livez /readyz /metrics; "off"
     const char *database_url; // BARO_DATABASE_URL
+    const char *migrate_url;  // BARO_MIGRATE_URL: the same database as its owner; "": the same role
     const char *redis_url;    // BARO_REDIS_URL
     const char *secret;       // BARO_SECRET: between processes
     const char *instance;     // BARO_INSTANCE: default is host and pid

@@ -19,6 +19,8 @@ static const struct setting COMMON[] = {
      "HTTP for /livez /readyz /metrics, or off"                                                                                    },
     {"BARO_DATABASE_URL",  SETTING_TEXT,        NULL,                     AT(database_url),  0, 0,
      "this service's PostgreSQL database"                                                                                          },
+    {"BARO_MIGRATE_URL",   SETTING_TEXT,        "",                       AT(migrate_url),   0, 0,
+     "the same database as its owner, who makes the tables; empty: BARO_DATABASE_URL"                                              },
     {"BARO_REDIS_URL",     SETTING_TEXT,        "redis://127.0.0.1:6379", AT(redis_url),     0, 0,
      "hints that the replicas share"                                                                                               },
     {"BARO_SECRET",        SETTING_SECRET,      NULL,                     AT(secret),        0, 0,

@@ -169,7 +169,7 @@ record() { # FLOW
     done
     "$build/tests/bench-record" "$dir/trace" "$proxy/.s.PGSQL.5432" "$socket" &
     recorder=$!
-    sed -i "/^BARO_[A-Z]*_DATABASE_URL/s|@[^/]*/|@$(echo "$proxy" | sed 's|/|%2F|g')/|" "$dir/env"
+    sed -i "/^BARO_[A-Z]*_\(DATABASE\|SERVICE\)_URL/s|@[^/]*/|@$(echo "$proxy" | sed 's|/|%2F|g')/|" "$dir/env"
     each_service start
     await_ready
     shop "$1" > "$dir/record.json"

@@ -22,12 +22,13 @@ void redis_server_init(struct redis_server *server)
 void redis_server_start(struct redis_server *server, const char *password)
 {
     char *words[] = {
-        "redis-server",   "--port", "0", "--unixsocket", server->socket, "--dir",
-        server->folder,   "--save", "",  "--logfile",    "/dev/null",    "--requirepass",
+        "setpriv",        "--pdeathsig", "KILL", // a test that fails must not leave it behind
+        "redis-server",   "--port",      "0",    "--unixsocket", server->socket, "--dir",
+        server->folder,   "--save",      "",     "--logfile",    "/dev/null",    "--requirepass",
         strdup(password), NULL};
     unlink(server->socket);
-    cr_assert_eq(posix_spawnp(&server->pid, "redis-server", NULL, NULL, words, environ), 0);
-    free(words[12]);
+    cr_assert_eq(posix_spawnp(&server->pid, "setpriv", NULL, NULL, words, environ), 0);
+    free(words[15]);
 }
 
 void redis_server_kill(struct redis_server *server)

@@ -69,8 +69,5 @@ CREATE TABLE user_coupon_history (
 );
 CREATE INDEX user_coupon_history_of ON user_coupon_history (user_coupon_id);
 
--- Nobody changes history.
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON user_coupon_history
-    FOR EACH ROW EXECUTE FUNCTION baro_refuse_change();
-CREATE TRIGGER never_emptied BEFORE TRUNCATE ON user_coupon_history
-    FOR EACH STATEMENT EXECUTE FUNCTION baro_refuse_change();
+-- Nobody changes history, and a coupon that was claimed stays one.
+SELECT baro_keep('user_coupon', 'DELETE'), baro_keep('user_coupon_history', 'UPDATE OR DELETE');

@@ -67,3 +67,5 @@ CREATE TABLE stock_movement (
     note       text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT baro_now()
 );
+
+SELECT baro_keep('hold', 'DELETE'), baro_keep('stock_movement', 'UPDATE OR DELETE');

@@ -45,15 +45,6 @@ CREATE TABLE wallet_order_entry (
 CREATE TABLE wallet_history_default PARTITION OF wallet_history DEFAULT;
 SELECT baro_make_partitions('wallet_history', 2);
 
--- Nobody changes history: the role that the service connects as has no right to, and the trigger
--- also stops those who have every right.
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON wallet_history
-    FOR EACH ROW EXECUTE FUNCTION baro_refuse_change();
-CREATE TRIGGER never_emptied BEFORE TRUNCATE ON wallet_history
-    FOR EACH STATEMENT EXECUTE FUNCTION baro_refuse_change();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON wallet_order_entry
-    FOR EACH ROW EXECUTE FUNCTION baro_refuse_change();
-CREATE TRIGGER never_emptied BEFORE TRUNCATE ON wallet_order_entry
-    FOR EACH STATEMENT EXECUTE FUNCTION baro_refuse_change();
-
-REVOKE UPDATE, DELETE, TRUNCATE ON wallet_history, wallet_order_entry FROM CURRENT_USER;
+-- Nobody changes history.
+SELECT baro_keep('wallet', 'DELETE'), baro_keep('wallet_history', 'UPDATE OR DELETE'),
+       baro_keep('wallet_order_entry', 'UPDATE OR DELETE');

@@ -2,6 +2,7 @@
 
 #include "lib/base/text.h"
 #include "lib/base/timeid.h"
+#include "lib/db/rights.h"
 #include "lib/db/schema.h"
 #include "tests/support/database.h"
 
@@ -97,6 +98,55 @@ Test(schema, lets_tables_refuse_changes)
     cr_assert_str_eq(st.message, "rows of fact are kept: no DELETE (42501)");
     cr_assert(failed(db_script(db, "UPDATE fact SET id = 2")));
     cr_assert_eq(test_number(url, "SELECT id FROM fact"), 1);
+}
+
+// What the service's role may do with a table: "SELECT, INSERT" ..
+static bool role_may(const char *url, const char *privileges, const char *table)
+{
+    SCOPED(arena) *arena = arena_create();
+    return test_number(url, text_printf(arena,
+                                        "SELECT ((SELECT array_agg(p::text) FROM unnest('{SELECT,"
+                                        "INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) AS p WHERE"
+                                        " has_table_privilege('baro_user_service', '%s', p))"
+                                        " = '{%s}'::text[])::integer::bigint",
+                                        table, privileges));
+}
+
+Test(schema, gives_the_service_what_its_tables_do_not_refuse)
+{
+    const char *url = given_schema();
+    SCOPED(db) *db = db_create(url, "test");
+    test_script(db, "CREATE TABLE plain (id bigint GENERATED ALWAYS AS IDENTITY);"
+                    "CREATE TABLE changing (id bigint); SELECT baro_keep('changing', 'DELETE');"
+                    "CREATE TABLE history (id bigint);"
+                    "SELECT baro_keep('history', 'UPDATE OR DELETE');"
+                    "GRANT ALL ON history TO baro_user_service");
+    for (int times = 0; times < 2; times++) {
+        cr_assert(!failed(rights_grant(db, "baro_user_service")));
+        cr_expect(role_may(url, "SELECT,INSERT,UPDATE,DELETE", "plain"));
+        cr_expect(role_may(url, "SELECT,INSERT,UPDATE", "changing"));
+        cr_expect(role_may(url, "SELECT,INSERT", "history"));
+    }
+    test_script(db, "CREATE TABLE later (id bigint)");
+    cr_assert(!failed(rights_grant(db, "baro_user_service")));
+    cr_expect(role_may(url, "SELECT,INSERT,UPDATE,DELETE", "later"));
+}
+
+Test(schema, knows_a_role_that_could_change_histories)
+{
+    const char *url = given_schema(), *role;
+    bool excess = false;
+    SCOPED(arena) *arena = arena_create();
+    SCOPED(db) *db = db_create(url, "test");
+    test_script(db, "CREATE TABLE history (id bigint);"
+                    "SELECT baro_keep('history', 'UPDATE OR DELETE')");
+    cr_assert(!failed(rights_role(db, arena, &role, &excess)));
+    cr_assert_str_eq(role, "postgres");
+    cr_assert(excess, "a superuser has every right");
+    test_script(db, "SET ROLE baro_user_service");
+    cr_assert(!failed(rights_role(db, arena, &role, &excess)));
+    cr_assert_str_eq(role, "baro_user_service");
+    cr_assert_not(excess);
 }
 
 static bool is_inlined(struct db *db, const struct statement *explain, const char *as)
