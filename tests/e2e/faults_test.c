@@ -12,26 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-static struct http_reply pay_at_once(struct http_client *customer, int64_t order_id)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/orders/%lld/payment", (long long)order_id);
-    http_next_header(customer, "Prefer: respond-async");
-    return http_call(customer, "POST", path, "{}");
-}
-
-static void kill_all(const char *name)
-{
-    for (int i = 0; i < stack_replicas(); i++)
-        stack_signal(name, i, SIGKILL);
-}
-
-static void start_all(const char *name)
-{
-    for (int i = 0; i < stack_replicas(); i++)
-        stack_start(name, i);
-}
-
 // Pays while every replica of a participant is gone; the saga must end by itself once they are back.
 static void pay_without(const char *participant)
 {
@@ -39,9 +19,9 @@ static void pay_without(const char *participant)
     int64_t option = given_option(20000, 10);
     int64_t order_id = place_order(customer, option, 1, 0);
 
-    kill_all(participant);
-    struct http_reply reply = pay_at_once(customer, order_id);
-    start_all(participant);
+    stack_kill_all(participant);
+    struct http_reply reply = begin_payment(customer, order_id);
+    stack_start_all(participant);
     expect_reply(reply, 202, NULL);
     cr_assert(await_order(customer, order_id, "PAID", 60000), "it is %s",
               order_status(customer, order_id));
@@ -66,11 +46,11 @@ Test(faults, another_start_takes_over_the_sagas_of_a_killed_order_service)
     int64_t option = given_option(20000, 10);
     int64_t order_id = place_order(customer, option, 1, 0);
 
-    kill_all("user"); // so that the saga is certainly under way
-    expect_reply(pay_at_once(customer, order_id), 202, NULL);
-    kill_all("order");
-    start_all("user");
-    start_all("order");
+    stack_kill_all("user"); // so that the saga is certainly under way
+    expect_reply(begin_payment(customer, order_id), 202, NULL);
+    stack_kill_all("order");
+    stack_start_all("user");
+    stack_start_all("order");
     cr_assert(await_order(customer, order_id, "PAID", 60000), "it is %s",
               order_status(customer, order_id));
     expect_laws_hold();

@@ -8,25 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct http_reply pay_with(struct http_client *customer, int64_t order_id,
-                                  int64_t user_coupon_id)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/orders/%lld/payment", (long long)order_id);
-    http_next_header(customer, "Prefer: wait=10");
-    if (user_coupon_id)
-        return http_call(customer, "POST", path, "{\"user_coupon_id\": %lld}",
-                         (long long)user_coupon_id);
-    return http_call(customer, "POST", path, "{}");
-}
-
-static struct http_reply get_order(struct http_client *customer, int64_t order_id)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/orders/%lld", (long long)order_id);
-    return http_call(customer, "GET", path, NULL);
-}
-
 Test(journey, a_customer_orders_two_options_and_pays)
 {
     struct http_client *customer = given_customer(100000);
@@ -42,7 +23,7 @@ Test(journey, a_customer_orders_two_options_and_pays)
     int64_t order_id = json_number(placed.json, "id");
     cr_assert_eq(available_stock(red), 8);
 
-    struct http_reply paid = pay_with(customer, order_id, 0);
+    struct http_reply paid = pay_order(customer, order_id, 0);
     expect_reply(paid, 200, NULL);
     cr_assert_str_eq(json_word(paid.json, "status"), "PAID");
     cr_assert_str_eq(json_word(paid.json, "payments.0.status"), "COMPLETED");
@@ -66,7 +47,7 @@ Test(journey, a_coupon_given_at_order_time_is_held_then_used)
 
     int64_t order_id = place_order(customer, option, 1, coupon);
     cr_assert_str_eq(coupon_status(customer, coupon), "HELD");
-    struct http_reply paid = pay_with(customer, order_id, 0);
+    struct http_reply paid = pay_order(customer, order_id, 0);
     expect_reply(paid, 200, NULL);
     cr_assert_eq(json_number(paid.json, "discount_amount"), 2000);
     cr_assert_eq(json_number(paid.json, "final_amount"), 18000);
@@ -82,7 +63,7 @@ Test(journey, a_coupon_given_at_payment_time_is_used)
     int64_t option = given_option(20000, 10);
     int64_t coupon = claim(customer, given_campaign("FIXED", 3000, 5));
 
-    struct http_reply paid = pay_with(customer, place_order(customer, option, 1, 0), coupon);
+    struct http_reply paid = pay_order(customer, place_order(customer, option, 1, 0), coupon);
     expect_reply(paid, 200, NULL);
     cr_assert_eq(json_number(paid.json, "final_amount"), 17000);
     cr_assert_str_eq(coupon_status(customer, coupon), "USED");
@@ -96,7 +77,7 @@ Test(journey, a_coupon_that_covers_everything_leaves_the_wallet_alone)
     int64_t option = given_option(20000, 10);
     int64_t coupon = claim(customer, given_campaign("PERCENT", 100, 5));
 
-    struct http_reply paid = pay_with(customer, place_order(customer, option, 1, 0), coupon);
+    struct http_reply paid = pay_order(customer, place_order(customer, option, 1, 0), coupon);
     expect_reply(paid, 200, NULL);
     cr_assert_eq(json_number(paid.json, "final_amount"), 0);
     cr_assert_eq(balance_of(customer), 1000);
@@ -111,7 +92,7 @@ Test(journey, a_short_balance_gives_everything_back_and_the_order_stays_payable)
     int64_t coupon = claim(customer, given_campaign("FIXED", 1000, 5));
     int64_t order_id = place_order(customer, option, 1, coupon);
 
-    expect_reply(pay_with(customer, order_id, 0), 402, "INSUFFICIENT_BALANCE");
+    expect_reply(pay_order(customer, order_id, 0), 402, "INSUFFICIENT_BALANCE");
     struct http_reply read = get_order(customer, order_id);
     cr_assert_str_eq(json_word(read.json, "status"), "PENDING");
     cr_assert_str_eq(json_word(read.json, "payments.0.status"), "FAILED");
@@ -123,7 +104,7 @@ Test(journey, a_short_balance_gives_everything_back_and_the_order_stays_payable)
 
     expect_reply(http_call(customer, "POST", "/me/balance/charges", "{\"amount\": 20000}"), 201,
                  NULL);
-    expect_reply(pay_with(customer, order_id, coupon), 200, NULL);
+    expect_reply(pay_order(customer, order_id, coupon), 200, NULL);
     cr_assert_eq(balance_of(customer), 6000);
     expect_laws_hold();
     http_close(customer);
@@ -142,7 +123,7 @@ Test(journey, an_order_that_nobody_pays_expires_and_gives_its_stock_back)
     expect_laws_hold();
     cr_assert_eq(available_stock(option), 3);
     cr_assert_str_eq(coupon_status(customer, coupon), "AVAILABLE");
-    expect_reply(pay_with(customer, order_id, 0), 409, "ORDER_EXPIRED");
+    expect_reply(pay_order(customer, order_id, 0), 409, "ORDER_EXPIRED");
     http_close(customer);
 }
 
@@ -169,7 +150,7 @@ Test(journey, a_payment_whose_hold_was_lost_gives_money_and_coupon_back)
     int64_t order_id = place_order(customer, option, 1, coupon);
 
     lose_hold(order_id);
-    expect_reply(pay_with(customer, order_id, 0), 409, NULL);
+    expect_reply(pay_order(customer, order_id, 0), 409, NULL);
     struct http_reply read = get_order(customer, order_id);
     cr_assert_str_eq(json_word(read.json, "status"), "EXPIRED");
     cr_assert_str_eq(json_word(read.json, "payments.0.status"), "FAILED");
@@ -209,8 +190,8 @@ Test(journey, a_paid_order_cannot_be_paid_again)
     struct http_client *customer = given_customer(50000);
     int64_t order_id = place_order(customer, given_option(20000, 3), 1, 0);
 
-    expect_reply(pay_with(customer, order_id, 0), 200, NULL);
-    expect_reply(pay_with(customer, order_id, 0), 409, "ORDER_ALREADY_PAID");
+    expect_reply(pay_order(customer, order_id, 0), 200, NULL);
+    expect_reply(pay_order(customer, order_id, 0), 409, "ORDER_ALREADY_PAID");
     cr_assert_eq(balance_of(customer), 30000);
     expect_laws_hold();
     http_close(customer);
@@ -222,7 +203,7 @@ Test(journey, another_customer_sees_nothing)
     int64_t order_id = place_order(customer, given_option(20000, 3), 1, 0);
 
     expect_reply(get_order(other, order_id), 403, "FORBIDDEN");
-    expect_reply(pay_with(other, order_id, 0), 403, "FORBIDDEN");
+    expect_reply(pay_order(other, order_id, 0), 403, "FORBIDDEN");
     cr_assert_str_eq(order_status(customer, order_id), "PENDING");
     expect_laws_hold();
     http_close(other);

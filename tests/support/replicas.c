@@ -163,7 +163,7 @@ void replicas_end(struct replicas *replicas)
 
 struct gate {
     struct db *db; // its session holds the gate closed
-    const char *url;
+    const char *url, *table;
 };
 
 enum { GATE = 4711 };
@@ -176,6 +176,7 @@ struct gate *gate_close(const char *url, const char *table, const char *change)
     struct rows rows;
     cr_assert(gate);
     gate->url = url;
+    gate->table = table;
     gate->db = db_create(url, "gate");
     test_script(
         gate->db,
@@ -217,5 +218,8 @@ void gate_cut(struct gate *gate)
 void gate_open(struct gate *gate)
 {
     db_destroy(gate->db); // its lock goes with the session
+    SCOPED(arena) *arena = arena_create();
+    SCOPED(db) *db = db_create(gate->url, "gate");
+    test_script(db, text_printf(arena, "DROP TRIGGER gate ON %s", gate->table));
     free(gate);
 }

@@ -37,6 +37,7 @@ void replicas_end(struct replicas *replicas);
 // A gate in front of a kind of change of a table ("INSERT", "UPDATE", "DELETE"): who gets there waits, with all
 // that it has locked, until the gate opens.
 struct gate;
+// The strings must live until it opens.
 struct gate *gate_close(const char *url, const char *table, const char *change);
 
 // Waits until so many connections stand at the gate, or behind somebody who does.

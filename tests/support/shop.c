@@ -137,6 +137,32 @@ int64_t place_order(struct http_client *customer, int64_t option_id, int quantit
     return json_number(reply.json, "id");
 }
 
+struct http_reply pay_order(struct http_client *customer, int64_t order_id, int64_t user_coupon_id)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/orders/%lld/payment", (long long)order_id);
+    http_next_header(customer, "Prefer: wait=10");
+    if (user_coupon_id)
+        return http_call(customer, "POST", path, "{\"user_coupon_id\": %lld}",
+                         (long long)user_coupon_id);
+    return http_call(customer, "POST", path, "{}");
+}
+
+struct http_reply get_order(struct http_client *customer, int64_t order_id)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/orders/%lld", (long long)order_id);
+    return http_call(customer, "GET", path, NULL);
+}
+
+struct http_reply begin_payment(struct http_client *customer, int64_t order_id)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/orders/%lld/payment", (long long)order_id);
+    http_next_header(customer, "Prefer: respond-async");
+    return http_call(customer, "POST", path, "{}");
+}
+
 int64_t balance_of(struct http_client *customer)
 {
     struct http_reply reply = http_call(customer, "GET", "/me/balance", NULL);

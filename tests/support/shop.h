@@ -23,7 +23,14 @@ int64_t claim(struct http_client *customer, int64_t campaign_id);
 int64_t place_order(struct http_client *customer, int64_t option_id, int quantity,
                     int64_t user_coupon_id);
 
+// Pays, and waits for the outcome; user_coupon_id 0: without one.
+struct http_reply pay_order(struct http_client *customer, int64_t order_id, int64_t user_coupon_id);
+
+// Pays, and does not wait (Prefer: respond-async).
+struct http_reply begin_payment(struct http_client *customer, int64_t order_id);
+
 // What the shop shows now.
+struct http_reply get_order(struct http_client *customer, int64_t order_id);
 int64_t balance_of(struct http_client *customer);
 int64_t available_stock(int64_t option_id);
 const char *coupon_status(struct http_client *customer,

@@ -85,6 +85,18 @@ void stack_start_gateway(int replica)
     }
 }
 
+void stack_kill_all(const char *name)
+{
+    for (int i = 0; i < stack_replicas(); i++)
+        stack_signal(name, i, SIGKILL);
+}
+
+void stack_start_all(const char *name)
+{
+    for (int i = 0; i < stack_replicas(); i++)
+        stack_start(name, i);
+}
+
 int stack_replicas(void)
 {
     char path[512];

@@ -8,6 +8,10 @@ void stack_signal(const char *name, int replica, int signal_number);
 // Starts it again, with the environment of now; does not wait until it is ready.
 void stack_start(const char *name, int replica);
 
+// The same for all replicas of a process.
+void stack_kill_all(const char *name);
+void stack_start_all(const char *name);
+
 // Lets it end in good order; returns when it has.
 void stack_stop(const char *name, int replica);
 

@@ -253,6 +253,30 @@ Test(order_journey, an_order_that_nobody_pays_expires_and_gives_its_hold_back)
     life_end(here);
 }
 
+Test(order_journey, a_payment_failure_followed_by_expiry_gives_the_stock_back_exactly)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 100);
+    int64_t id = expect_order(place(here, as_user(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        expect_refused(pay(here, as_user(ALICE), id, 0), REASON_INSUFFICIENT_BALANCE);
+        cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK - 2, "the hold is kept");
+        cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
+    }
+    life_pass_time(here, 600001);
+    life_expire(here);
+    await_number(here, 1, "SELECT count(*) FROM saga WHERE kind = 'release' AND state = 2");
+    const Baro__Order__OrderView *order =
+        expect_order(get(here, as_user(ALICE), id), STATUS(EXPIRED));
+    cr_assert_eq(order->n_payments, 2);
+    for (size_t i = 0; i < order->n_payments; i++)
+        cr_assert_eq(order->payments[i]->status, PAYMENT(FAILED));
+    cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK);
+    cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 100);
+    life_end(here);
+}
+
 Test(order_journey, a_pending_order_is_cancelled_at_once_and_only_once)
 {
     struct life *here = life_begin();

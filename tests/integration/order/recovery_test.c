@@ -43,6 +43,29 @@ Test(order_recovery, a_restarted_replica_takes_its_own_sagas_over_at_once)
     }
 }
 
+Test(order_recovery, a_restart_in_the_middle_of_the_ten_minutes_changes_nothing)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t paid = given_order(here, ALICE), forgotten = given_order(here, ALICE);
+    life_pass_time(here, 300000);
+    life_kill(here);
+    struct life *next = life_begin_beside(here, "order-0");
+    life_keep(next);
+    life_expire(next);
+    expect_order(pay(next, as_user(ALICE), paid, 0), STATUS(PAID));
+    expect_order(get(next, as_user(ALICE), forgotten), STATUS(PENDING));
+    life_pass_time(next, 300001);
+    life_expire(next);
+    await_number(next, 1, "SELECT count(*) FROM saga WHERE kind = 'release' AND state = 2");
+    expect_order(get(next, as_user(ALICE), forgotten), STATUS(EXPIRED));
+    expect_order(get(next, as_user(ALICE), paid), STATUS(PAID));
+    cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK - 2);
+    cr_assert_eq(shop_hold_of(here->shop, paid), SHOP_CONFIRMED);
+    life_end(next);
+    life_end(here);
+}
+
 Test(order_recovery, another_replica_takes_over_when_the_lease_has_run_out_and_not_before)
 {
     struct life *here = life_begin();
