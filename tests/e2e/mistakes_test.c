@@ -38,7 +38,7 @@ Test(mistake, a_crash_between_money_taken_and_order_paid)
 {
     struct http_client *customer = given_customer(50000);
     int64_t option = given_option(20000, 3), order_id = place_order(customer, option, 1, 0);
-    struct gate *gate = gate_close(getenv("BARO_ORDER_DATABASE_URL"), "payment", "UPDATE");
+    struct gate *gate = gate_close(test_admin_url("baro_order"), "payment", "UPDATE");
 
     expect_reply(begin_payment(customer, order_id), 202, NULL);
     gate_await(gate, 1);

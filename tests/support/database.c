@@ -111,6 +111,13 @@ struct db *test_db(const char *name)
     return db;
 }
 
+const char *test_admin_url(const char *name)
+{
+    static char url[URL_SIZE];
+    make_url(name, url);
+    return url;
+}
+
 const char *test_redis_url(void)
 {
     return required("BARO_REDIS_URL");

@@ -14,6 +14,9 @@ const char *test_database(const char *name);
 // The same, with the functions of schema_prepare() in it, and a connected handle.
 struct db *test_db(const char *name);
 
+// A database of that name, for the server's superuser; static until the next call.
+const char *test_admin_url(const char *name);
+
 // The value of BARO_REDIS_URL.
 const char *test_redis_url(void);
 
