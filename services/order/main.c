@@ -26,6 +26,7 @@ static const struct setting SETTINGS[] = {
     {"BARO_COUPON_BUS",  SETTING_TEXT, "tcp://127.0.0.1:7204", AT(coupon_bus),  0, 0, "publishers of the coupon service"},
     {"BARO_ORDER_TTL",         SETTING_DURATION_MS, "10m",   AT(order_ttl_ms),     1000, 86400000, "how long an order may wait for its payment"},
     {"BARO_CHECKOUT_TTL",      SETTING_DURATION_MS, "30s",   AT(checkout_ttl_ms),  1000, 86400000, "how long a checkout holds its stock"},
+    {"BARO_OPEN_ORDERS",       SETTING_INTEGER,     "200",   AT(open_orders_max),  0, 1000000, "orders of one user that may hold stock unpaid at a time; 0: any number"},
     {"BARO_EXPIRY_PERIOD",     SETTING_DURATION_MS, "30s",   AT(expiry_period_ms), 100, 3600000, "how often unpaid orders are expired"},
     {"BARO_SAGA_LEASE",        SETTING_DURATION_MS, "10s",   AT(saga_lease_ms),    2000, 600000, "after which a silent replica's sagas are taken over"},
     {"BARO_SAGA_RETRY",        SETTING_DURATION_MS, "250ms", AT(saga_retry_ms),    10, 60000, "when an unanswered command is sent again"},

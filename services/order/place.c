@@ -3,6 +3,7 @@
 
 #include "services/order/place.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/timeid.h"
 #include "services/order/news.h"
 #include "services/order/starts.h"
@@ -78,11 +79,36 @@ static struct order *make_order(struct batch *batch, const struct placing *placi
     return order;
 }
 
-static struct status check(const struct batch *batch, const struct call *call,
-                           struct cart_set *cart)
+// How many orders of each call's user hold stock unpaid; NULL when any number may.
+static struct status count_open(struct batch *batch, int64_t **open)
 {
+    const struct order_settings *settings = ((struct order_service *)batch->service)->settings;
+    int64_t *users = arena_array(batch->arena, batch->count, sizeof(*users));
+    *open = NULL;
+    if (settings->open_orders_max == 0)
+        return OK;
+    for (size_t i = 0; i < batch->count; i++)
+        users[i] = batch->calls[i]->caller.user_id;
+    return store_count_open(batch->tx, batch->arena, users, batch->count,
+                            batch->now_us - settings->order_ttl_ms * US_PER_MS,
+                            settings->open_orders_max, open);
+}
+
+// One more for the user's other calls of the batch.
+static void add_open(const struct batch *batch, int64_t *open, int64_t user_id)
+{
+    for (size_t i = 0; open && i < batch->count; i++)
+        open[i] += batch->calls[i]->caller.user_id == user_id;
+}
+
+static struct status check(const struct batch *batch, const struct call *call,
+                           struct cart_set *cart, const int64_t *open)
+{
+    const struct order_service *service = batch->service;
     if (placing_of(call)->expires_at_us <= batch->now_us)
         return refuse(REASON_UNAVAILABLE, "the hold ran out before the order was written");
+    if (open && *open >= service->settings->open_orders_max)
+        return refuse(REASON_RATE_LIMITED, "too many unpaid orders: pay or cancel one first");
     return take_from_cart(call, cart);
 }
 
@@ -90,16 +116,20 @@ static struct status make_orders(struct batch *batch, struct cart_set *cart, str
                                  struct call **calls, size_t *count)
 {
     struct call *call;
+    int64_t *open;
     *count = 0;
     struct status st = lock_cart(batch, cart);
+    if (!failed(st))
+        st = count_open(batch, &open);
     if (failed(st))
         return st;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
-        struct status own = check(batch, call, cart);
+        struct status own = check(batch, call, cart, open ? &open[i] : NULL);
         if (failed(own)) {
             call_refuse(call, own);
             continue;
         }
+        add_open(batch, open, call->caller.user_id);
         calls[*count] = call;
         orders[(*count)++] = make_order(batch, placing_of(call));
     }

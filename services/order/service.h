@@ -20,6 +20,7 @@ struct order_settings {
     const char *user_bus, *product_bus, *coupon_bus; // BARO_USER_BUS, ..
     int64_t order_ttl_ms;                            // BARO_ORDER_TTL
     int64_t checkout_ttl_ms;                         // BARO_CHECKOUT_TTL
+    int64_t open_orders_max;                         // BARO_OPEN_ORDERS; 0: any number
     int64_t expiry_period_ms;                        // BARO_EXPIRY_PERIOD
     int64_t saga_lease_ms;                           // BARO_SAGA_LEASE
     int64_t saga_retry_ms;                           // BARO_SAGA_RETRY

@@ -69,6 +69,11 @@ struct status store_list_orders(struct db *db, struct arena *arena, int64_t user
 struct status store_find_live(struct db *db, struct arena *arena, const int64_t *ids, size_t count,
                               int64_t **live, size_t *live_count);
 
+// For each user how many orders that were placed since then are PENDING, PAYING or HELD; counts no
+// further than limit.
+struct status store_count_open(struct db *db, struct arena *arena, const int64_t *user_ids,
+                               size_t count, int64_t since_us, int64_t limit, int64_t **open);
+
 struct status store_make_partitions(struct db *db);
 
 // ---- payments (store_payment.c): queued by store_save_orders and order_query_send

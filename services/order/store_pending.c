@@ -4,6 +4,8 @@
 #include "services/order/columns.h"
 #include "services/order/store.h"
 
+#include "lib/base/timeid.h"
+
 static const struct statement INSERT = {
     "pending_insert",
     "INSERT INTO order_pending (order_id, expires_at)"
@@ -32,4 +34,25 @@ struct status store_save_pending(struct db *db, struct arena *arena, struct orde
     }
     struct status st = columns_queue(&enter, db, &INSERT);
     return failed(st) ? st : columns_queue(&leave, db, &DELETE);
+}
+
+// Reads no further than it must: what is older than an order lives, and what is more than the limit.
+static const struct statement COUNT_OPEN = {
+    "order_count_open",
+    "SELECT (SELECT count(*) FROM (SELECT FROM orders o"
+    "         WHERE o.user_id = w.user_id AND o.id >= $2::bigint AND o.status <= 3"
+    "         LIMIT $3::bigint) AS found)"
+    " FROM unnest($1::bigint[]) WITH ORDINALITY AS w(user_id, place) ORDER BY w.place",
+};
+
+struct status store_count_open(struct db *db, struct arena *arena, const int64_t *user_ids,
+                               size_t count, int64_t since_us, int64_t limit, int64_t **open)
+{
+    struct rows rows;
+    struct status st = db_query(
+        db, &COUNT_OPEN,
+        PARAMS(p_int64s(user_ids, count), p_int64(time_id_floor(since_us)), p_int64(limit)), &rows);
+    if (!failed(st))
+        *open = rows_int64s(&rows, 0, arena);
+    return st;
 }

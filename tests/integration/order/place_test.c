@@ -292,3 +292,55 @@ Test(order_cart, a_line_that_is_ordered_twice_at_once_is_ordered_once)
         cr_assert_eq(life_number(here, "SELECT count(*) FROM orders"), 1);
     life_end(here);
 }
+
+static const struct asked *place_with_key(struct life *here, int64_t user_id, const char *key)
+{
+    return place(here, as_user_with_key(user_id, key), 1, 1, 0);
+}
+
+Test(order_place, a_user_holds_stock_unpaid_for_so_many_orders_and_no_more)
+{
+    struct life *here = life_begin();
+    here->settings.open_orders_max = 3;
+    shop_set_balance(here->shop, ALICE, 100000);
+    const Baro__Order__OrderView *first =
+        expect_order(place_with_key(here, ALICE, "1"), STATUS(PENDING));
+    const Baro__Order__OrderView *second =
+        expect_order(place_with_key(here, ALICE, "2"), STATUS(PENDING));
+    expect_order(place_with_key(here, ALICE, "3"), STATUS(PENDING));
+    expect_refused(place_with_key(here, ALICE, "4"), REASON_RATE_LIMITED);
+    expect_refused(checkout(here, as_user_with_key(ALICE, "5"), 0), REASON_RATE_LIMITED);
+    expect_order(place_with_key(here, BOB, "1"), STATUS(PENDING));
+    for (int i = 0; i < 2000 && shop_available(here->shop, 1) != SHOP_STOCK - 4; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK - 4, "what was refused holds nothing");
+
+    expect_order(cancel(here, as_user_with_key(ALICE, "6"), first->id), STATUS(CANCELLED));
+    expect_order(place_with_key(here, ALICE, "4"), STATUS(PENDING)); // its refusal was not kept
+    expect_refused(place_with_key(here, ALICE, "7"), REASON_RATE_LIMITED);
+    expect_order(pay(here, as_user_with_key(ALICE, "8"), second->id, 0), STATUS(PAID));
+    expect_order(place_with_key(here, ALICE, "7"), STATUS(PENDING));
+    life_end(here);
+}
+
+Test(order_place, many_orders_at_once_are_counted_each)
+{
+    enum { AT_ONCE = 20, MOST = 5 };
+    struct life *here = life_begin();
+    struct asked *asked[AT_ONCE];
+    int placed = 0;
+    here->settings.open_orders_max = MOST;
+    SCOPED(arena) *arena = arena_create();
+    const Baro__Order__PlaceOrderRequest *request = order_request(arena, 1, 1, 0);
+    for (int i = 0; i < AT_ONCE; i++)
+        asked[i] = rig_start(here->rig, "PlaceOrder", as_user(ALICE), &request->base);
+    for (int i = 0; i < AT_ONCE; i++) {
+        if (rig_await(asked[i])->code == STATUS_OK)
+            placed++;
+        else
+            expect_refused(asked[i], REASON_RATE_LIMITED);
+    }
+    cr_assert_eq(placed, MOST);
+    await_number(here, MOST, "SELECT count(*) FROM orders");
+    life_end(here);
+}
