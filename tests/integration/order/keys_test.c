@@ -212,6 +212,7 @@ Test(order_keys, expiry_and_payment_race_to_one_end)
     life_expire(here);
     for (int i = 0; i < MANY; i++)
         rig_await(payments[i]);
+    life_expire(here); // what a payment that was refused had locked
     await_number(here, 0, "SELECT count(*) FROM saga WHERE state < 2");
     int64_t spent_won = 0;
     for (int i = 0; i < MANY; i++) {
