@@ -96,10 +96,10 @@ static void add_cors(const struct request *request, struct MHD_Response *respons
     if (!origin_is_allowed(request))
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Origin", request->headers.origin);
-    MHD_add_response_header(
-        response, "Access-Control-Expose-Headers",
-        "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, traceparent, "
-        "X-Request-Id");
+    MHD_add_response_header(response, "Access-Control-Expose-Headers",
+                            "ETag, Location, Preference-Applied, RateLimit, RateLimit-Policy, "
+                            "Retry-After, traceparent, "
+                            "X-Request-Id");
     if (!request->headers.requested_method)
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Methods",

@@ -99,8 +99,11 @@ static ProtobufCMessage *build_message(struct request *request)
     return NULL;
 }
 
-static bool is_undecided(const ProtobufCMessage *reply)
+// The order is not decided yet; or nobody wanted to wait for it, however quick it was.
+static bool is_early(const struct request *request, const ProtobufCMessage *reply)
 {
+    if (preferences_wait_ms(&request->headers.preferences, WAIT_DEFAULT_MS) == 0)
+        return true;
     const Baro__Order__OrderView *order = (const Baro__Order__OrderView *)reply;
     return order->status == BARO__ORDER__ORDER_STATUS__ORDER_STATUS_PAYING ||
            order->status == BARO__ORDER__ORDER_STATUS__ORDER_STATUS_HELD;
@@ -118,7 +121,8 @@ static void add_location(struct request *request, const ProtobufCMessage *reply)
 static void answer_reply(struct request *request, const ProtobufCMessage *reply)
 {
     const struct route *route = request->match.endpoint->route;
-    unsigned int status = route->waits && is_undecided(reply) ? MHD_HTTP_ACCEPTED : route->success;
+    unsigned int status =
+        route->waits && is_early(request, reply) ? MHD_HTTP_ACCEPTED : route->success;
     if (route->streams) {
         stream_begin(request, (const Baro__Order__OrderEvents *)reply);
         return;
@@ -129,6 +133,16 @@ static void answer_reply(struct request *request, const ProtobufCMessage *reply)
         answer_message(request, status, reply);
     if (route->location && status != MHD_HTTP_OK)
         add_location(request, reply);
+}
+
+static void add_preference(struct request *request)
+{
+    bool early = request->answer.status == MHD_HTTP_ACCEPTED;
+    const char *applied = NULL;
+    if (request->match.endpoint->route->waits)
+        applied = preferences_applied(&request->headers.preferences, early, request->arena);
+    if (applied)
+        answer_add_header(request, "Preference-Applied", applied);
 }
 
 static void log_fault(const struct request *request, struct status st)
@@ -156,6 +170,7 @@ static void call_done(void *arg, struct status st, const Baro__RpcReply *reply)
         log_fault(request, st);
         answer_problem(request, st, NULL, reply ? reply->pushback_ms : 0);
     }
+    add_preference(request);
     catalogue_deliver(request, st, reply ? reply->pushback_ms : 0);
     quota_settle(request, st, request->answer.status != MHD_HTTP_ACCEPTED, request_resume);
 }
@@ -165,7 +180,7 @@ static int64_t apply_wait(struct request *request, ProtobufCMessage *message)
     const ProtobufCFieldDescriptor *field = request->match.endpoint->wait_field;
     if (!field || !request->match.endpoint->route->waits)
         return CALL_TIMEOUT_MS;
-    int64_t wait_ms = prefer_wait_ms(request->headers.prefer, WAIT_DEFAULT_MS);
+    int64_t wait_ms = preferences_wait_ms(&request->headers.preferences, WAIT_DEFAULT_MS);
     *(int32_t *)((char *)message + field->offset) = (int32_t)wait_ms;
     return wait_ms + WAIT_MARGIN_MS;
 }

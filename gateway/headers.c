@@ -22,7 +22,6 @@ static const struct {
     {"Content-Type",                  offsetof(struct headers, content_type),      REFUSE},
     {"Authorization",                 offsetof(struct headers, authorization),     REFUSE},
     {"Idempotency-Key",               offsetof(struct headers, idempotency_key),   REFUSE},
-    {"Prefer",                        offsetof(struct headers, prefer),            FORGET},
     {"traceparent",                   offsetof(struct headers, traceparent),       FORGET},
     {"X-Request-Id",                  offsetof(struct headers, request_id),        FORGET},
     {"If-None-Match",                 offsetof(struct headers, if_none_match),     FORGET},
@@ -55,6 +54,8 @@ static enum MHD_Result collect(void *arg, enum MHD_ValueKind kind, const char *n
         headers->wrong = "a header holds characters that it must not";
         return MHD_NO;
     }
+    if (strcasecmp(name, "Prefer") == 0)
+        preferences_read(&headers->preferences, value);
     for (size_t i = 0; i < COUNT(known); i++) {
         const char **slot = (const char **)(void *)((char *)headers + known[i].offset);
         if (strcasecmp(known[i].name, name) != 0)
@@ -132,35 +133,4 @@ bool idempotency_key_is_valid(const char *key)
         if (key[i] < 0x21 || key[i] > 0x7E)
             return false;
     return length >= 1 && length <= 255;
-}
-
-static bool preference_is(const char *at, size_t length, const char *word)
-{
-    return length == strlen(word) && strncasecmp(at, word, length) == 0;
-}
-
-// Seconds in digits, cut to what is possible: a call may take 30 s, and more than the wait.
-static int64_t parse_wait_ms(const char *text, size_t digits)
-{
-    enum { WAIT_MAX_S = 25 };
-    int64_t wait_s = 0;
-    for (size_t i = 0; i < digits && wait_s < WAIT_MAX_S; i++)
-        wait_s = wait_s * 10 + (text[i] - '0');
-    return (wait_s < WAIT_MAX_S ? wait_s : WAIT_MAX_S) * MS_PER_S;
-}
-
-int64_t prefer_wait_ms(const char *prefer, int64_t default_ms)
-{
-    int64_t wait_ms = default_ms;
-    for (const char *at = prefer ? prefer : ""; *at;) {
-        at += strspn(at, " \t,;");
-        size_t length = strcspn(at, " \t,;");
-        size_t digits = length > 5 ? strspn(at + 5, "0123456789") : 0;
-        if (preference_is(at, length, "respond-async"))
-            wait_ms = wait_ms == default_ms ? 0 : wait_ms;
-        else if (digits > 0 && digits + 5 == length && strncasecmp(at, "wait=", 5) == 0)
-            wait_ms = parse_wait_ms(at + 5, digits);
-        at += length;
-    }
-    return wait_ms;
 }

@@ -2,6 +2,7 @@
 // The request headers that the gateway reads, and the refusal of requests that two HTTP parsers
 // could read differently (request smuggling).
 
+#include "gateway/prefer.h"
 #include "lib/base/status.h"
 
 #include <microhttpd.h>
@@ -17,14 +18,14 @@ struct headers {
     const char *content_type;
     const char *authorization;
     const char *idempotency_key;
-    const char *prefer;
     const char *traceparent;
     const char *request_id;
     const char *if_none_match;
     const char *last_event_id;
     const char *origin;
     const char *requested_method; // Access-Control-Request-Method
-    const char *wrong;            // why the request must be refused, or NULL
+    struct preferences preferences;
+    const char *wrong; // why the request must be refused, or NULL
 };
 
 // Collects the headers in one pass. VALIDATION_ERROR for a request that must be refused and its
@@ -38,7 +39,3 @@ bool headers_say_json(const struct headers *headers);
 
 // 1 to 255 visible ASCII characters.
 bool idempotency_key_is_valid(const char *key);
-
-// How long the client wants to wait for a result: `Prefer: wait=N` (seconds, at most 25),
-// `respond-async` (0), else the default.
-int64_t prefer_wait_ms(const char *prefer, int64_t default_ms);

@@ -290,7 +290,9 @@ void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t cou
     const struct saga_row **rows = arena_array(arena, count, sizeof(*rows));
     for (size_t i = 0; i < count; i++) {
         rows[i] = launches[i].saga;
-        if (launches[i].call)
+        if (launches[i].call && launches[i].wait_ms <= 0)
+            answer_unfinished(sagas, launches[i].call, rows[i]->order_id);
+        else if (launches[i].call)
             waiters_add(sagas->waiters, rows[i]->id, rows[i]->order_id, launches[i].call,
                         patience_ms(launches[i].call, launches[i].wait_ms));
     }

@@ -209,3 +209,31 @@ Test(journey, another_customer_sees_nothing)
     http_close(other);
     http_close(customer);
 }
+
+Test(journey, a_payment_is_waited_for_as_long_as_the_customer_prefers)
+{
+    static const struct {
+        const char *prefer;
+        long status;
+    } rows[] = {
+        {"Prefer: respond-async",          202},
+        {"Prefer: wait=0",                 202},
+        {"Prefer: respond-async, wait=20", 200},
+        {"Prefer: wait=20",                200},
+    };
+    struct http_client *customer = given_customer(50000);
+    int64_t option = given_option(1000, 10);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char path[64], payment[64];
+        int64_t order_id = place_order(customer, option, 1, 0);
+        snprintf(path, sizeof path, "/api/v1/orders/%lld", (long long)order_id);
+        snprintf(payment, sizeof payment, "/orders/%lld/payment", (long long)order_id);
+        http_next_header(customer, rows[i].prefer);
+        struct http_reply reply = http_call(customer, "POST", payment, "{}");
+        expect_reply(reply, rows[i].status, NULL);
+        cr_assert_str_eq(reply.location ? reply.location : "", rows[i].status == 202 ? path : "");
+        cr_assert(await_order(customer, order_id, "PAID", 20000));
+    }
+    expect_laws_hold();
+    http_close(customer);
+}

@@ -130,16 +130,28 @@ Test(http, prefer_decides_how_long_a_payment_may_take)
     static const struct {
         const char *prefer;
         int32_t wait_ms;
+        int status;
+        const char *applied;
     } rows[] = {
-        {"",                          2000},
-        {"Prefer: wait=5\r\n",        5000},
-        {"Prefer: respond-async\r\n", 0   },
+        {"",                                            2000,  200, ""             },
+        {"Prefer: wait=5\r\n",                          5000,  200, "wait=5"       },
+        {"Prefer: wait=100\r\n",                        25000, 200, "wait=25"      },
+        {"Prefer: respond-async, wait=7\r\n",           7000,  200, "wait=7"       },
+        {"Prefer: respond-async\r\nPrefer: wait=7\r\n", 7000,  200, "wait=7"       },
+        {"Prefer: respond-async\r\n",                   0,     202, "respond-async"},
+        {"Prefer: wait=0\r\n",                          0,     202, "wait=0"       },
+        {"Prefer: soon\r\n",                            2000,  200, ""             },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        wire_call(port, "POST", "/api/v1/orders/78/payment",
-                  as("USER", text_printf(stage_arena(stage), JSON "Idempotency-Key: k\r\n%s",
-                                         rows[i].prefer)),
-                  "{\"user_coupon_id\":4}");
+        const struct wire_reply *reply =
+            wire_call(port, "POST", "/api/v1/orders/78/payment",
+                      as("USER", text_printf(stage_arena(stage), JSON "Idempotency-Key: k\r\n%s",
+                                             rows[i].prefer)),
+                      "{\"user_coupon_id\":4}");
+        cr_assert_eq(reply->status, rows[i].status);
+        cr_assert_str_eq(wire_header(reply, "Preference-Applied"), rows[i].applied);
+        cr_assert_str_eq(wire_header(reply, "Location"),
+                         rows[i].status == 202 ? "/api/v1/orders/78" : "");
         const Baro__Order__PayOrderRequest *pay =
             (const Baro__Order__PayOrderRequest *)stage_asked(stage).request;
         cr_assert_eq(pay->wait_ms, rows[i].wait_ms);

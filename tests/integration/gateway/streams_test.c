@@ -142,10 +142,10 @@ static bool await_nobody(void)
     return stand_wait(nobody_follows, &port, WAIT_MS);
 }
 
-static bool ring_until_held(void *arg)
+static bool ring_until_asked(void *wanted)
 {
-    stage_ring(arg, ORDER);
-    return stage_await_held(arg, 1);
+    stage_ring(stage, ORDER);
+    return stage_asked(stage).count >= *(int *)wanted;
 }
 
 static int rings_heard(void)
@@ -216,7 +216,9 @@ Test(streams, a_bell_that_rings_while_the_service_is_asked_is_not_forgotten)
     cr_assert(await_text(fd, "id: 1.0.0\n", WAIT_MS));
     answer_nothing_new();
     stage_hold(stage, "ListOrderEvents");
-    cr_assert(stand_wait(ring_until_held, stage, WAIT_MS));
+    int wanted = stage_asked(stage).count + 1;
+    cr_assert(stand_wait(ring_until_asked, &wanted, WAIT_MS));
+    cr_assert(stage_await_held(stage, 1));
     cr_assert(
         stand_wait(ring_until_heard, &(struct hearing){stage_port(stage), rings_heard()}, WAIT_MS));
     stage_release(stage); // "nothing new", which was true when it was asked

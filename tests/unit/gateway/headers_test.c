@@ -51,35 +51,6 @@ Test(headers, an_idempotency_key_is_visible_ascii)
     cr_expect_not(idempotency_key_is_valid("a\x7f"));
 }
 
-Test(headers, prefer_says_how_long_to_wait)
-{
-    static const struct {
-        const char *prefer;
-        int64_t wait_ms;
-    } rows[] = {
-        {NULL,                           2000 },
-        {"",                             2000 },
-        {"wait=5",                       5000 },
-        {"Wait=5",                       5000 },
-        {"wait=0",                       0    },
-        {"wait=25",                      25000},
-        {"wait=26",                      25000},
-        {"wait=99999999999999999999999", 25000},
-        {"wait=-1",                      2000 },
-        {"wait=",                        2000 },
-        {"wait=1x",                      2000 },
-        {"respond-async",                0    },
-        {"respond-async, wait=10",       10000},
-        {"wait=10; respond-async",       10000},
-        {"return=minimal, wait=3",       3000 },
-        {"waiting=3",                    2000 },
-        {" , ;",                         2000 },
-    };
-    for (size_t i = 0; i < COUNT(rows); i++)
-        cr_expect_eq(prefer_wait_ms(rows[i].prefer, 2000), rows[i].wait_ms, "%s",
-                     rows[i].prefer ? rows[i].prefer : "none");
-}
-
 static const char good_parent[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
 Test(trace, a_valid_context_goes_on_with_a_span_of_our_own)
