@@ -19,6 +19,8 @@ struct schedule {
     const struct job *job;
     int64_t due_us;
     const char *key; // of the lock
+    bool failing;    // its last run did
+    int64_t told_us; // when that was logged
     struct metric *runs;
     struct metric *spared;
     struct metric *failures;
@@ -39,7 +41,7 @@ struct job_runner {
     struct schedule schedules[];
 };
 
-enum { LOCK_MS = 60 * MS_PER_S, ASK_MS = 200 };
+enum { TELL_PERIOD_MS = 60 * MS_PER_S, LOCK_MS = 60 * MS_PER_S, ASK_MS = 200 };
 
 static int64_t soon_us(void)
 {
@@ -64,6 +66,20 @@ static void give_lock_back(const struct job_runner *runner, const struct schedul
                                   soon_us()); // if it fails, it ends by itself
 }
 
+// A job that goes on failing is told once a minute, and once that it works again.
+static void tell(struct schedule *schedule, struct status st, int64_t now_us)
+{
+    bool again = failed(st) && schedule->failing;
+    if (again && now_us < schedule->told_us + TELL_PERIOD_MS * US_PER_MS)
+        return;
+    if (failed(st))
+        log_warn("job failed", log_text("job", schedule->job->name), log_status(st));
+    else if (schedule->failing)
+        log_info("job works again", log_text("job", schedule->job->name));
+    schedule->failing = failed(st);
+    schedule->told_us = now_us;
+}
+
 static void run_job(struct job_runner *runner, struct schedule *schedule)
 {
     if (!take_lock(runner, schedule)) {
@@ -75,10 +91,9 @@ static void run_job(struct job_runner *runner, struct schedule *schedule)
 
     metric_add(schedule->runs, 1);
     metric_observe(schedule->seconds, clock_monotonic_us() - started_us);
-    if (failed(st)) {
+    if (failed(st))
         metric_add(schedule->failures, 1);
-        log_warn("job failed", log_text("job", schedule->job->name), log_status(st));
-    }
+    tell(schedule, st, clock_monotonic_us());
     arena_reset(runner->arena);
     give_lock_back(runner, schedule);
 }

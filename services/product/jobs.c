@@ -20,7 +20,7 @@ enum {
     SWEEP_LOT = 200,     // lines
     SWEEP_LOTS_MAX = 50, // per run: other jobs want their turn
     SNAPSHOT_PERIOD_MS = 5 * MS_PER_S,
-    SNAPSHOT_AFTER_MS = 5 * MS_PER_S, // after midnight: events come in half a second
+    SNAPSHOT_AFTER_MS = 5 * MS_PER_S, // after midnight: events come within a second
 };
 
 static const int64_t DAY_MS = INT64_C(24) * 60 * 60 * 1000;
