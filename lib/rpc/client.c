@@ -26,14 +26,14 @@ enum {
 // Counters per code come into being with the first such outcome.
 static void count_outcome(struct rpc_client *client, enum status_code code)
 {
-    struct metric *metric = atomic_load_explicit(&client->done[code], memory_order_relaxed);
+    struct metric *metric = atomic_load_explicit(&client->done[code], memory_order_acquire);
     if (!metric) {
         SCOPED(arena) *scratch = arena_create();
         metric =
             metrics_counter("baro_rpc_client_calls_total", "Calls made, by service and outcome.",
                             text_printf(scratch, "service=\"%s\",code=\"%s\"", client->service,
                                         status_code_name(code)));
-        atomic_store_explicit(&client->done[code], metric, memory_order_relaxed);
+        atomic_store_explicit(&client->done[code], metric, memory_order_release);
     }
     metric_add(metric, 1);
 }
@@ -159,8 +159,10 @@ static struct exchange *take_exchange(struct client_call *call, struct status *s
     struct exchange *exchange = NULL;
     *st = OK;
     pthread_mutex_lock(&client->lock);
-    struct replica *replica = choose(client, call->last);
-    if (!replica)
+    struct replica *replica = client->closing ? NULL : choose(client, call->last);
+    if (client->closing)
+        *st = refuse(REASON_UNAVAILABLE, "shutting down");
+    else if (!replica)
         let_wait(call, clock_monotonic_us());
     else if (!(exchange = replica_take(replica, call)))
         *st = refuse(REASON_OVERLOADED, "out of memory");
@@ -186,9 +188,7 @@ void client_launch(struct client_call *call)
         exchange_start(exchange, message, remaining_ms);
         return;
     }
-    pthread_mutex_lock(&call->client->lock);
-    replica_give_back(exchange, TRY_ANSWERED);
-    pthread_mutex_unlock(&call->client->lock);
+    exchange_abandon(exchange);
     client_finish(call, st, NULL);
 }
 
@@ -358,12 +358,28 @@ struct rpc_client *rpc_client_create(const struct rpc_client_options *options)
     return client;
 }
 
+// A call that goes from sent to receiving has nothing to cancel at that moment: it is looked at again.
+static void end_exchanges(struct rpc_client *client)
+{
+    enum { LOOK_AGAIN_MS = 5 };
+    pthread_mutex_lock(&client->lock);
+    for (;;) {
+        size_t busy = 0;
+        for (struct replica *at = client->replicas; at; at = at->next)
+            busy += replica_cancel_exchanges(at);
+        if (busy == 0)
+            break;
+        wait_until(&client->wake, &client->lock, clock_monotonic_us() + LOOK_AGAIN_MS * US_PER_MS);
+    }
+    pthread_mutex_unlock(&client->lock);
+}
+
 static void close_replicas(struct rpc_client *client)
 {
     struct replica *next;
     for (struct replica *at = client->replicas; at; at = next) {
         next = at->next;
-        replica_close(at); // ends its calls, which find the client closing
+        replica_close(at);
     }
     client->replicas = NULL;
 }
@@ -388,6 +404,7 @@ void rpc_client_destroy(struct rpc_client *client)
     pthread_mutex_unlock(&client->lock);
     pthread_join(client->keeper, NULL);
     resolver_destroy(client->resolver);
+    end_exchanges(client); // their calls find the client closing
     close_replicas(client);
     fail_waiting(client);
     struct client_call *call, *next;

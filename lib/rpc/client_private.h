@@ -56,6 +56,8 @@ struct replica {
     struct exchange ping;
     struct exchange *exchanges, *free;
     size_t in_flight;
+    _Atomic size_t
+        starting; // threads before the end of exchange_start(), which may outlast an answer
     size_t pipes;
     int failures;  // transport failures in a row
     bool open;     // the breaker: no calls until a ping is answered
@@ -106,14 +108,16 @@ enum try_end {
 // replica.c; functions marked (lock) want the client's lock held.
 
 struct replica *replica_open(struct rpc_client *client, const char *url); // NULL when nng refuses
-void replica_close(struct replica *replica);                              // waits for its exchanges
+void replica_close(struct replica *replica);                              // wants idle exchanges
 bool replica_is_usable(const struct replica *replica);                    // (lock)
 bool replica_is_ready(const struct replica *replica);                     // (lock)
 struct exchange *replica_take(struct replica *replica,
                               struct client_call *call);             // (lock) NULL: out of memory
 void replica_give_back(struct exchange *exchange, enum try_end end); // (lock)
+size_t replica_cancel_exchanges(struct replica *replica); // (lock) returns how many are busy
 void replica_ping(struct replica *replica);
 void exchange_start(struct exchange *exchange, nng_msg *message, int64_t timeout_ms);
+void exchange_abandon(struct exchange *exchange); // one that is not started
 
 // client.c
 

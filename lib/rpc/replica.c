@@ -12,6 +12,7 @@
 #include "lib/rpc/envelope.h"
 
 #include <nng/protocol/reqrep0/req.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,12 +129,23 @@ static void exchange_moved(void *arg)
 
 void exchange_start(struct exchange *exchange, nng_msg *message, int64_t timeout_ms)
 {
+    struct replica *replica = exchange->replica;
     if (timeout_ms > SEND_TIMEOUT_MAX_MS)
         timeout_ms = SEND_TIMEOUT_MAX_MS;
     exchange->phase = EXCHANGE_SENDING;
     nng_aio_set_timeout(exchange->aio, (nng_duration)timeout_ms);
     nng_aio_set_msg(exchange->aio, message);
     nng_ctx_send(exchange->context, exchange->aio);
+    atomic_fetch_sub(&replica->starting, 1); // what was started may have ended by now
+}
+
+void exchange_abandon(struct exchange *exchange)
+{
+    struct replica *replica = exchange->replica;
+    pthread_mutex_lock(&replica->client->lock);
+    replica_give_back(exchange, TRY_ANSWERED);
+    pthread_mutex_unlock(&replica->client->lock);
+    atomic_fetch_sub(&replica->starting, 1);
 }
 
 void replica_ping(struct replica *replica)
@@ -144,10 +156,12 @@ void replica_ping(struct replica *replica)
     request.timeout_ms = PING_TIMEOUT_MS;
     request.attempt = 1;
     nng_msg *message;
-    if (failed(envelope_seal(&replica->client->key, &request.base, &message)))
+    if (failed(envelope_seal(&replica->client->key, &request.base, &message))) {
         ping_ended(replica, NULL);
-    else
-        exchange_start(&replica->ping, message, PING_TIMEOUT_MS);
+        return;
+    }
+    atomic_fetch_add(&replica->starting, 1);
+    exchange_start(&replica->ping, message, PING_TIMEOUT_MS);
 }
 
 static int open_exchange(struct replica *replica, struct exchange *exchange)
@@ -186,6 +200,7 @@ struct exchange *replica_take(struct replica *replica, struct client_call *call)
     exchange->busy = true;
     exchange->call = call;
     replica->in_flight++;
+    atomic_fetch_add(&replica->starting, 1);
     return exchange;
 }
 
@@ -200,8 +215,18 @@ void replica_give_back(struct exchange *exchange, enum try_end end)
         replica->failures = 0;
     else if (end != TRY_TIMED_OUT && ++replica->failures >= FAILURES_MAX)
         set_breaker(replica, true);
-    if (replica->vanished && replica->in_flight == 0)
+    if ((replica->vanished || replica->client->closing) && replica->in_flight == 0)
         pthread_cond_signal(&replica->client->wake);
+}
+
+size_t replica_cancel_exchanges(struct replica *replica)
+{
+    for (struct exchange *at = replica->exchanges; at; at = at->next)
+        if (at->busy)
+            nng_aio_cancel(at->aio);
+    if (replica->ping.busy)
+        nng_aio_cancel(replica->ping.aio);
+    return replica->in_flight + replica->ping.busy;
 }
 
 static void pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
@@ -260,15 +285,26 @@ struct replica *replica_open(struct rpc_client *client, const char *url)
     return NULL;
 }
 
+// nng_close frees the socket although a thread of ours may still be on its way out of one of its
+// contexts, and a stopped aio never calls back: so first the calls end, then the threads leave, then
+// the socket closes.
+static void await_threads(struct replica *replica)
+{
+    nng_aio_stop(replica->ping.aio);
+    for (struct exchange *at = replica->exchanges; at; at = at->next)
+        nng_aio_stop(at->aio);
+    while (atomic_load(&replica->starting) > 0)
+        sched_yield();
+}
+
 void replica_close(struct replica *replica)
 {
+    await_threads(replica);
     nng_close(replica->socket);
-    nng_aio_stop(replica->ping.aio);
     nng_aio_free(replica->ping.aio);
     struct exchange *next;
     for (struct exchange *at = replica->exchanges; at; at = next) {
         next = at->next;
-        nng_aio_stop(at->aio);
         nng_aio_free(at->aio);
         free(at);
     }

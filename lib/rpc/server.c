@@ -265,8 +265,6 @@ void rpc_server_stop_serving(struct rpc_server *server)
     atomic_store(&server->serving, false);
 }
 
-// Calls that outlived the drain still hold their channels and may answer at any moment: the process
-// is ending, and what they hold ends with it.
 static bool is_working(const struct rpc_server *server)
 {
     for (size_t i = 0; i < server->channel_count; i++)
@@ -275,17 +273,25 @@ static bool is_working(const struct rpc_server *server)
     return false;
 }
 
+// nng_close frees the socket although a callback of ours may still be on its way out of one of its
+// contexts: they end first, and what they could not send any more goes. Calls that outlived the drain
+// hold their channels and may answer at any moment: the process is ending, and what they hold ends
+// with it.
 void rpc_server_destroy(struct rpc_server *server)
 {
     if (!server)
         return;
-    nng_close(server->socket);
+    nng_listener_close(server->listener);
     for (size_t i = 0; i < server->channel_count; i++)
         nng_aio_stop(server->channels[i].aio);
     if (is_working(server))
         return;
-    for (size_t i = 0; i < server->channel_count; i++)
+    nng_close(server->socket);
+    for (size_t i = 0; i < server->channel_count; i++) {
+        if (server->channels[i].phase == CHANNEL_SENDING)
+            drop_unsent(&server->channels[i]);
         nng_aio_free(server->channels[i].aio);
+    }
     arena_pool_fini(&server->arenas);
     arena_destroy(server->arena);
 }

@@ -319,13 +319,18 @@ Test(dispatcher, names_the_row_that_does_not_fit_the_descriptor)
     }
 }
 
+// A caller with a desk of its own, which lives until its last call is answered.
+struct latecomer {
+    struct dispatcher *dispatcher;
+    struct stand_desk *desk;
+};
+
 static void *open_gate_when_draining(void *arg)
 {
-    struct dispatcher *dispatcher = arg;
-    SCOPED(stand_desk) *desk = stand_desk_create();
+    struct latecomer *late = arg;
     do
-        stand_submit(dispatcher, desk, 0, "refused?", NULL, 5000);
-    while (desk->places[0].code != STATUS_UNAVAILABLE);
+        stand_submit(late->dispatcher, late->desk, 0, "refused?", NULL, 5000);
+    while (late->desk->places[0].code != STATUS_UNAVAILABLE);
     atomic_store(&gate.open, true);
     return NULL;
 }
@@ -338,8 +343,10 @@ Test(dispatcher, drains_refusing_new_calls_and_finishing_the_old)
         stand_dispatcher(&echo, &store, (struct dispatcher_options){.queue_max = 4});
     hold_the_worker(dispatcher, desk);
     submit_numbers(dispatcher, desk, 1, 3);
+    SCOPED(stand_desk) *other_desk = stand_desk_create();
+    struct latecomer late = {dispatcher, other_desk};
     pthread_t other;
-    pthread_create(&other, NULL, open_gate_when_draining, dispatcher);
+    pthread_create(&other, NULL, open_gate_when_draining, &late);
     dispatcher_drain(dispatcher, 5000);
     cr_expect_eq(atomic_load(&desk->answers), 4);
     cr_expect_eq(desk->places[3].code, STATUS_OK);

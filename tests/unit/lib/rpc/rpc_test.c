@@ -240,6 +240,44 @@ Test(rpc, refuses_calls_beyond_its_limit_at_once)
     cr_expect_eq(atomic_load(&tally.done), 6);
 }
 
+// A caller that asks again as soon as it is answered, until it is refused.
+struct chain {
+    struct rpc_client *client;
+    atomic_int *answers, *ends;
+};
+
+static void ask_again(void *arg, struct status st, const Baro__RpcReply *reply)
+{
+    SCOPED(arena) *arena = arena_create();
+    const struct rpc_request request = {
+        .method = STAND_METHOD, .message = &stand_text(arena, "go")->base, .timeout_ms = 20000};
+    struct chain *chain = arg;
+    (void)reply;
+    atomic_fetch_add(failed(st) ? chain->ends : chain->answers, 1);
+    if (!failed(st))
+        rpc_call(chain->client, &request, ask_again, chain);
+}
+
+// nng frees what a callback of ours may still be using, unless the callbacks have ended before.
+Test(rpc, client_and_server_may_go_while_calls_are_in_motion)
+{
+    enum { ROUNDS = 60, CHAINS = 8, ANSWERS = 50 };
+    for (int round = 0; round < ROUNDS; round++) {
+        given_server_at("tcp://127.0.0.1:0");
+        atomic_int answers = 0, ends = 0;
+        struct chain chain = {peer_client(url, STAND_SECRET), &answers, &ends};
+        for (int i = 0; i < CHAINS; i++)
+            ask_again(&chain, OK, NULL);
+        while (atomic_load(&answers) < ANSWERS)
+            cr_assert_eq(atomic_load(&ends), 0);
+        if (round % 2)
+            end_server();
+        rpc_client_destroy(chain.client);
+        cr_assert_eq(atomic_load(&ends), CHAINS, "%d of round %d", atomic_load(&ends), round);
+        end_server();
+    }
+}
+
 Test(rpc, server_may_go_before_calls_that_outlive_the_drain)
 {
     given_server_at("tcp://127.0.0.1:0");
