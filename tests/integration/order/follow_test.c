@@ -128,7 +128,7 @@ Test(order_follow, only_those_who_may_see_the_order_may_follow_it)
 // What the first owner had recorded stays told when the second one replays the saga.
 Test(order_follow, a_takeover_neither_loses_nor_doubles_a_step)
 {
-    struct life *here = life_begin();
+    struct life *here = life_begin_being(GIVES_UP_EARLY);
     shop_set_balance(here->shop, ALICE, 5000);
     shop_silence(here->shop, "ConfirmStock", 0);
     int64_t id = given_order(here, ALICE);
@@ -189,7 +189,7 @@ static bool await_bell(struct bell *bell, const char *wanted)
 Test(order_follow, the_doorbell_rings_for_every_change_after_it_is_durable)
 {
     static const char *const topics[] = {"order.events"};
-    struct life *here = life_begin();
+    struct life *here = life_begin_being(HOLDS_EARLY);
     struct bell bell = {.lock = PTHREAD_MUTEX_INITIALIZER};
     SCOPED(arena) *arena = arena_create();
     struct subscriber *subscriber;

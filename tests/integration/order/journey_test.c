@@ -146,7 +146,7 @@ Test(order_journey, a_lost_hold_refunds_and_expires_the_order)
 
 Test(order_journey, a_service_that_is_silent_for_too_long_cancels_the_order_and_gives_all_back)
 {
-    struct life *here = life_begin();
+    struct life *here = life_begin_being(GIVES_UP_EARLY);
     shop_set_balance(here->shop, ALICE, 5000);
     int64_t id = expect_order(place(here, as_user(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
     shop_silence(here->shop, "DebitWallet", 0);
@@ -166,7 +166,7 @@ Test(order_journey, a_service_that_is_silent_for_too_long_cancels_the_order_and_
 
 Test(order_journey, a_service_that_comes_back_in_time_lets_the_held_order_be_paid)
 {
-    struct life *here = life_begin();
+    struct life *here = life_begin_being(HOLDS_EARLY);
     shop_set_balance(here->shop, ALICE, 5000);
     int64_t id = given_order(here, ALICE);
     shop_silence(here->shop, "DebitWallet", 0);
@@ -181,7 +181,7 @@ Test(order_journey, a_service_that_comes_back_in_time_lets_the_held_order_be_pai
 
 Test(order_journey, a_held_order_that_is_refused_in_the_end_is_cancelled_and_keeps_nothing)
 {
-    struct life *here = life_begin();
+    struct life *here = life_begin_being(HOLDS_EARLY);
     shop_set_balance(here->shop, ALICE, 100);
     int64_t id = given_order(here, ALICE);
     shop_silence(here->shop, "DebitWallet", 0);

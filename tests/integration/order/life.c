@@ -14,6 +14,14 @@
 
 enum { AWAIT_MS = 10000, LONG_WAIT_MS = 15000 };
 
+static const struct {
+    int64_t held_after_ms, decide_after_ms;
+} PATIENCE[] = {
+    [PATIENT] = {60000, 60000},
+    [HOLDS_EARLY] = {150,   60000},
+    [GIVES_UP_EARLY] = {150,   600  },
+};
+
 extern const struct migration order_migrations[];
 extern const size_t order_migration_count;
 
@@ -36,8 +44,8 @@ static struct order_settings settings_for(const struct life_place *place, const 
         .checkout_ttl_ms = 30000,
         .saga_lease_ms = 10000,
         .saga_retry_ms = 20,
-        .saga_held_after_ms = 150,
-        .saga_decide_after_ms = 600,
+        .saga_held_after_ms = PATIENCE[place->patience].held_after_ms,
+        .saga_decide_after_ms = PATIENCE[place->patience].decide_after_ms,
         .saga_park_after = 4,
     };
 }
@@ -68,7 +76,7 @@ static struct life *make(const struct life_place *place, const char *instance,
     return life;
 }
 
-struct life *life_begin(void)
+struct life *life_begin_being(enum patience patience)
 {
     const char *url = rig_database("order", order_migrations, order_migration_count);
     struct publisher *publisher;
@@ -76,11 +84,16 @@ struct life *life_begin(void)
     SCOPED(arena) *arena = arena_create();
     struct shop *shop =
         shop_open(text_printf(arena, "tcp://127.0.0.1:%d", publisher_port(publisher)));
-    struct life_place place;
+    struct life_place place = {.patience = patience};
     place_of(url, shop, &place);
     struct life *life = make(&place, "order-0", publisher, shop);
     life->owns_shop = true;
     return life;
+}
+
+struct life *life_begin(void)
+{
+    return life_begin_being(PATIENT);
 }
 
 struct life *life_begin_beside(struct life *first, const char *instance)

@@ -7,8 +7,16 @@
 #include "tests/integration/order/shop.h"
 #include "tests/support/rig.h"
 
-// Where a replica finds database and shop.
+// How long a silent saga is waited for: a hasty replica may also give one up that is only slow.
+enum patience {
+    PATIENT,        // longer than any test takes
+    HOLDS_EARLY,    // held after 150 ms
+    GIVES_UP_EARLY, // held after 150 ms, decided after 600 ms
+};
+
+// Where a replica finds database and shop, and how patient it is there.
 struct life_place {
+    enum patience patience;
     char url[512];
     char rpc[3][64], bus[3][64]; // of user, product, coupon
 };
@@ -26,11 +34,11 @@ struct life {
     bool owns_shop;
 };
 
-// The first replica, "order-0", with quick sagas: asked again after 20 ms, held after 150 ms, decided
-// after 600 ms, parked after four tries.
+// The first replica, "order-0": asks again after 20 ms, parks after four tries, is patient.
 struct life *life_begin(void);
+struct life *life_begin_being(enum patience patience);
 
-// Another one beside it, with the same database, publisher and shop.
+// Another one beside it, as patient as the first, with the same database, publisher and shop.
 struct life *life_begin_beside(struct life *first, const char *instance);
 
 // The same in another process. What it publishes nobody hears: its commands are asked for.

@@ -159,6 +159,7 @@ static void recover_with_a_death(bool service_comes_back)
     struct replicas *replicas = given_replicas();
     struct life *here = life_begin();
     given_orphans(here, ids);
+    here->place.patience = service_comes_back ? PATIENT : GIVES_UP_EARLY; // of who comes after it
     life_pass_time(here, LEASE_MS + 1);
     start(replicas, here, "keep_sagas");
     await_number(here, USERS, "SELECT count(*) FROM saga WHERE owner NOT LIKE 'order-0#%'");

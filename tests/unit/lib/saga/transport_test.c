@@ -120,7 +120,7 @@ static void start_orchestrator(const char *bus, const char *rpc)
     cr_assert(!failed(saga_transport_start(&options, &transport)));
     const struct saga_ports ports = {NULL,         now_us,   now_us,      no_jitter,
                                      publish_port, ask_port, record_port, ended_port};
-    runner = saga_runner_create(&ports, &(struct saga_runner_options){.retry_first_ms = 500});
+    runner = saga_runner_create(&ports, &(struct saga_runner_options){.retry_first_ms = 2000});
     saga_transport_bind(transport, runner);
     saga_runner_thread_start(runner);
 }
