@@ -10,17 +10,18 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { EVENTS = 40, LOT = 7, LOTS_MAX = 100, REPLICAS = 3 };
 
 static const char *url;
 static struct outbox_reader *reader;
 
-// What makes a source or an effect misbehave.
+// What makes a source or an effect misbehave, on whichever replica comes first.
 static struct {
-    bool forgets;               // answers from the beginning, whatever it is asked for
-    void (*when_fetched)(void); // before its answer is used; may be NULL
-    int failures;               // of the effect, after it was brought about
+    bool forgets;                       // answers from the beginning, whatever it is asked for
+    void (*_Atomic when_fetched)(void); // once, before its answer is used; may be NULL
+    atomic_int failures;                // of the effect, after it was brought about
     bool is_down;
 } trouble;
 
@@ -54,8 +55,7 @@ static struct status fetch(void *context, struct arena *arena, int64_t after_id,
         return refuse(REASON_UNAVAILABLE, text_printf(arena, "nobody at %s", "home"));
     struct status st = outbox_read(reader, db, arena, trouble.forgets ? 0 : after_id,
                                    trouble.forgets ? EVENTS : LOT, events, count);
-    void (*hook)(void) = trouble.when_fetched;
-    trouble.when_fetched = NULL;
+    void (*hook)(void) = atomic_exchange(&trouble.when_fetched, NULL);
     if (hook)
         hook();
     return st;
@@ -72,7 +72,9 @@ static struct status apply(void *context, struct db *db, struct arena *arena,
     for (size_t i = 0; i < count; i++)
         ids[i] = events[i]->id;
     struct status st = db_execute(db, &EFFECT, PARAMS(p_int64s(ids, count)), NULL);
-    return !failed(st) && trouble.failures-- > 0 ? refuse(REASON_INTERNAL, "broken") : st;
+    return !failed(st) && atomic_fetch_sub(&trouble.failures, 1) > 0
+               ? refuse(REASON_INTERNAL, "broken")
+               : st;
 }
 
 static const struct consumer consumer = {
