@@ -1,7 +1,7 @@
 // The operator's tool against the running shop: what it prints, as people and as programs read it.
 
 #include "lib/base/macros.h"
-#include "lib/db/db.h"
+#include "tests/e2e/letter.h"
 #include "tests/support/shop.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 // What baroctl printed, and its exit status.
 struct printed {
@@ -85,28 +84,15 @@ Test(baroctl, a_saga_is_listed_shown_and_once_ended_not_driven_again)
     expect_laws_hold();
 }
 
-static void given_dead_letter(const char *sink)
-{
-    char sql[512];
-    SCOPED(db) *db = db_create(getenv("BARO_ORDER_DATABASE_URL"), "e2e");
-    snprintf(
-        sql, sizeof sql,
-        "INSERT INTO sink_event (event_id, key, occurred_at, since, due_at, died_at, tries,"
-        "                        state, sink, kind, error, payload)"
-        " VALUES (-%d, 7, now(), now(), now(), now(), 9, 2, '%s', 'order.paid', 'HTTP 410', '')",
-        (int)getpid(), sink);
-    cr_assert(!failed(db_script(db, sql)));
-}
-
 Test(baroctl, a_dead_letter_is_listed_and_not_replayed_to_a_sink_that_is_not_there)
 {
     static struct printed printed;
-    given_dead_letter("gone");
+    int64_t id = given_dead_letter("gone");
     sign_tool_in();
     baroctl(&printed, "dead-letter list --sink gone --state DEAD --json");
     cr_assert_eq(printed.status, 0, "%s", printed.text);
     cr_expect_str_eq(json_word(printed.json, "items.0.error"), "HTTP 410");
-    int64_t id = json_number(printed.json, "items.0.id");
+    cr_expect_eq(json_number(printed.json, "items.0.id"), id);
     baroctl(&printed, "dead-letter list --sink gone");
     cr_expect(strstr(printed.text, "order.paid"), "%s", printed.text);
     baroctl(&printed, "dead-letter replay %lld 1000000", (long long)id);

@@ -147,6 +147,16 @@ static void forget_reply(struct http_client *client)
     client->location[0] = client->error[0] = '\0';
 }
 
+// A stream of events is described as a string.
+static void note(const struct http_client *client, struct exchange *exchange)
+{
+    json_t *stream = NULL;
+    if (exchange->type && !strncmp(exchange->type, "text/event-stream", 17))
+        exchange->response = stream = json_string(client->body.data);
+    transcript_note(exchange);
+    json_decref(stream);
+}
+
 static struct http_reply perform(struct http_client *client, const char *method, const char *url,
                                  const char *body)
 {
@@ -174,7 +184,7 @@ static struct http_reply perform(struct http_client *client, const char *method,
         client->body.length ? json_loads(client->body.data, JSON_DECODE_ANY, NULL) : NULL;
     char *type = NULL;
     curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
-    transcript_note(&(struct exchange){method, url, body, status, type, client->json});
+    note(client, &(struct exchange){method, url, body, status, type, client->json});
     return (struct http_reply){.status = status,
                                .json = client->json,
                                .body = client->body.data ? client->body.data : "",

@@ -126,6 +126,11 @@ Test(schema, gives_the_service_what_its_tables_do_not_refuse)
         cr_expect(role_may(url, "SELECT,INSERT,UPDATE,DELETE", "plain"));
         cr_expect(role_may(url, "SELECT,INSERT,UPDATE", "changing"));
         cr_expect(role_may(url, "SELECT,INSERT", "history"));
+        // Readers of the outbox look how far its ids have come.
+        cr_expect_eq(test_number(url, "SELECT count(*) FROM unnest('{USAGE,SELECT}'::text[]) AS p"
+                                      " WHERE has_sequence_privilege('baro_user_service',"
+                                      "                              'plain_id_seq', p)"),
+                     2);
     }
     test_script(db, "CREATE TABLE later (id bigint)");
     cr_assert(!failed(rights_grant(db, "baro_user_service")));
