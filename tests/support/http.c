@@ -22,7 +22,7 @@ struct http_client {
     CURL *curl;
     char *base;
     char *token;
-    char key[256];
+    char key[300]; // longer than one may be
     char header[512];
     struct text body;
     char location[512];

@@ -3,6 +3,8 @@
 
 #include "tests/integration/order/life.h"
 
+#include "lib/base/clock.h"
+
 #include <criterion/criterion.h>
 
 #define STATUS(name) BARO__ORDER__ORDER_STATUS__ORDER_STATUS_##name
@@ -218,6 +220,77 @@ Test(order_journey, a_checkout_is_placed_and_paid_in_one_call)
     cr_assert_eq(order->final_amount, 1500);
     cr_assert_eq(order->n_timeline, 3);
     cr_assert_eq(shop_balance(here->shop, ALICE), 3500);
+    life_end(here);
+}
+
+Test(order_journey, an_order_waits_ten_minutes_for_its_payment_and_a_checkout_half_a_minute)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    const Baro__Order__OrderView *order =
+        expect_order(place(here, as_user(ALICE), 1, 2, 0), STATUS(PENDING));
+    int64_t waits_us = order->expires_at->us - order->created_at->us;
+    cr_assert(waits_us > 590 * US_PER_S && waits_us <= 600 * US_PER_S);
+    order = expect_order(checkout(here, as_user(ALICE), 0), STATUS(PAID));
+    waits_us = order->expires_at->us - order->created_at->us;
+    cr_assert(waits_us > 20 * US_PER_S && waits_us <= 30 * US_PER_S);
+    life_end(here);
+}
+
+Test(order_journey, a_checkout_whose_hold_is_lost_fails_and_is_refunded)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    shop_silence(here->shop, "ConfirmStock", 0);
+    SCOPED(arena) *arena = arena_create();
+    Baro__Order__PlaceOrderRequest *request = order_request(arena, 1, 2, SHOP_COUPON);
+    request->wait_ms = 0;
+    const Baro__Order__OrderView *begun =
+        reply_of(ask(here, "Checkout", as_user(ALICE), &request->base));
+    int64_t id = begun->id;
+    shop_lose_hold(here->shop, id);
+    shop_speak(here->shop, "ConfirmStock");
+    const Baro__Order__OrderView *order = await_status(here, id, STATUS(FAILED));
+    cr_assert_str_eq(order->failure_reason, "HOLD_LOST");
+    cr_assert_eq(order->payments[0]->status, PAYMENT(FAILED));
+    cr_assert_eq(order->discount_amount, 0);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
+    cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
+    life_end(here);
+}
+
+Test(order_journey, one_coupon_an_order_also_when_the_payment_brings_another)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = expect_order(place(here, as_user(ALICE), 1, 2, SHOP_COUPON), STATUS(PENDING))->id;
+    expect_refused(pay(here, as_user(ALICE), id, SHOP_BAD_COUPON), REASON_COUPON_NOT_USABLE);
+    expect_invalid(pay(here, as_user(ALICE), id, -1), "user_coupon_id");
+    cr_assert_eq(expect_order(get(here, as_user(ALICE), id), STATUS(PENDING))->n_payments, 0);
+    expect_order(pay(here, as_user(ALICE), id, SHOP_COUPON), STATUS(PAID));
+    life_end(here);
+}
+
+Test(order_journey, what_is_being_paid_held_or_refunded_cannot_be_cancelled)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    int64_t id = given_order(here, ALICE);
+    shop_silence(here->shop, "ConfirmStock", 0);
+    reply_of(rig_await(start_pay(here, as_user(ALICE), id, 0, 0)));
+    expect_refused(cancel(here, as_user(ALICE), id), REASON_ILLEGAL_TRANSITION);
+    await_status(here, id, STATUS(HELD));
+    expect_refused(cancel(here, as_user(ALICE), id), REASON_ILLEGAL_TRANSITION);
+    expect_refused(pay(here, as_user(ALICE), id, 0), REASON_ORDER_NOT_PAYABLE);
+    shop_speak(here->shop, "ConfirmStock");
+    await_status(here, id, STATUS(PAID));
+    shop_silence(here->shop, "ReturnStock", 0);
+    start_cancel(here, as_user(ALICE), id);
+    await_status(here, id, STATUS(REFUNDING));
+    expect_refused(cancel(here, as_user(ALICE), id), REASON_ILLEGAL_TRANSITION);
+    shop_speak(here->shop, "ReturnStock");
+    await_status(here, id, STATUS(REFUNDED));
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
     life_end(here);
 }
 

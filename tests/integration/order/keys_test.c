@@ -33,6 +33,22 @@ Test(order_keys, a_refused_order_is_refused_again_under_its_key)
     life_end(here);
 }
 
+Test(order_keys, a_bad_order_is_not_kept_under_its_key_but_a_refused_one_is)
+{
+    struct life *here = life_begin();
+    expect_invalid(place(here, as_user_with_key(ALICE, "k"), 1, 0, 0), "items.quantity");
+    expect_order(place(here, as_user_with_key(ALICE, "k"), 1, 2, 0), STATUS(PENDING));
+    for (int i = 0; i < 2; i++)
+        expect_refused(place(here, as_user_with_key(ALICE, "c"), 1, 2, SHOP_BAD_COUPON),
+                       REASON_COUPON_NOT_USABLE);
+    cr_assert_eq(shop_calls(here->shop, "HoldCoupon"), 1);
+    shop_silence(here->shop, "HoldStock", 0);
+    cr_assert_eq(place(here, as_user_with_key(ALICE, "s"), 1, 1, 0)->code, STATUS_UNAVAILABLE);
+    shop_speak(here->shop, "HoldStock");
+    expect_order(place(here, as_user_with_key(ALICE, "s"), 1, 1, 0), STATUS(PENDING));
+    life_end(here);
+}
+
 Test(order_keys, a_payment_under_one_key_is_made_once_and_answered_again)
 {
     struct life *here = life_begin();

@@ -273,6 +273,41 @@ Test(order_cart, ordered_lines_leave_the_cart_with_the_order)
     life_end(here);
 }
 
+Test(order_cart, items_and_cart_items_exclude_each_other_and_one_is_needed)
+{
+    struct life *here = life_begin();
+    SCOPED(arena) *arena = arena_create();
+    int64_t item = add(here, ALICE, 1, 2)->items[0]->id;
+    Baro__Order__PlaceOrderRequest *request = order_request(arena, 1, 2, 0);
+    request->cart_item_ids = &item;
+    request->n_cart_item_ids = 1;
+    expect_invalid(ask(here, "PlaceOrder", as_user(ALICE), &request->base), "cart_item_ids");
+    request->n_items = request->n_cart_item_ids = 0;
+    expect_invalid(ask(here, "PlaceOrder", as_user(ALICE), &request->base), "items");
+    cr_assert_eq(shop_calls(here->shop, "HoldStock"), 0);
+    life_end(here);
+}
+
+Test(order_cart, a_checkout_takes_its_lines_out_of_the_cart_also_when_it_fails)
+{
+    struct life *here = life_begin();
+    int64_t first = add(here, ALICE, 1, 2)->items[0]->id;
+    int64_t second = add(here, ALICE, 20, 1)->items[1]->id;
+    Baro__Order__PlaceOrderRequest request;
+    baro__order__place_order_request__init(&request);
+    request.cart_item_ids = &first;
+    request.n_cart_item_ids = 1;
+    request.wait_ms = 15000;
+    expect_refused(ask(here, "Checkout", as_user(ALICE), &request.base),
+                   REASON_INSUFFICIENT_BALANCE);
+    cr_assert_eq(cart_of(here, ALICE)->n_items, 1);
+    shop_set_balance(here->shop, ALICE, 5000);
+    request.cart_item_ids = &second;
+    expect_order(ask(here, "Checkout", as_user(ALICE), &request.base), STATUS(PAID));
+    cr_assert_eq(cart_of(here, ALICE)->n_items, 0);
+    life_end(here);
+}
+
 Test(order_cart, a_line_that_is_ordered_twice_at_once_is_ordered_once)
 {
     struct life *here = life_begin();
