@@ -196,19 +196,10 @@ static bool fresh_were_tried(const struct delivery_round *round)
     return false;
 }
 
-void delivery_settle(const struct delivery_rules *rules, struct delivery_round *round,
-                     struct sink_state *sink)
+// What a round says of the sink itself; returns up to where its events are settled.
+static size_t judge_sink(const struct delivery_rules *rules, struct delivery_round *round,
+                         struct sink_state *sink, size_t until)
 {
-    weigh_refusals(round, sink);
-    for (size_t i = 0; i < round->count; i++)
-        round->through |= got_through(&round->items[i]);
-    for (size_t i = 0; i < round->first_fresh; i++)
-        settle_row(rules, sink, round, &round->items[i]);
-
-    size_t until = settled_until(round);
-    for (size_t i = round->first_fresh; i < until; i++)
-        settle_fresh(rules, round, &round->items[i]);
-
     bool knocked = round->asked && fresh_were_tried(round);
     sink->rest_ms = round->rest_ms;
     if (round->through) {
@@ -220,10 +211,26 @@ void delivery_settle(const struct delivery_rules *rules, struct delivery_round *
         int64_t rest_ms = rest_after(rules, sink->failures, round->random);
         sink->rest_ms = rest_ms > round->rest_ms ? rest_ms : round->rest_ms;
     }
-    if (until > round->first_fresh)
-        sink->last_id = round->items[until - 1].row.event->id;
+    return until;
+}
+
+void delivery_settle(const struct delivery_rules *rules, struct delivery_round *round,
+                     struct sink_state *sink)
+{
+    weigh_refusals(round, sink);
+    for (size_t i = 0; i < round->count; i++)
+        round->through |= got_through(&round->items[i]);
+    for (size_t i = 0; i < round->first_fresh; i++)
+        settle_row(rules, sink, round, &round->items[i]);
+    size_t until = settled_until(round);
+    for (size_t i = round->first_fresh; i < until; i++)
+        settle_fresh(rules, round, &round->items[i]);
+
+    until = judge_sink(rules, round, sink, until);
     bool moved = until > round->first_fresh;
-    sink->goes_on = moved && (round->through ? !round->rest_ms : until == round->count);
+    if (moved)
+        sink->last_id = round->items[until - 1].row.event->id;
+    sink->goes_on = round->through ? round->rest_ms == 0 : moved && until == round->count;
     if (sink->goes_on)
         sink->rest_ms = 0;
 }

@@ -3,6 +3,7 @@
 
 #include "services/order/courier.h"
 
+#include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
 #include "lib/bus/outbox.h"
@@ -229,6 +230,49 @@ Test(sinks, that_choke_on_one_event_get_all_others)
     }
     expect_all_taken(3 * ORDERS);
     cr_expect_eq(number("SELECT count(*) FROM sink_event"), 0);
+}
+
+// Alone it looks as if the sink were down; the next orders show that it is not.
+Test(sinks, that_choke_on_the_only_event_get_the_next_ones)
+{
+    sink.poisoned = 4;
+    given_event(4);
+    for (int i = 0; i < 10; i++) {
+        run(first);
+        pass_time(60);
+    }
+    cr_expect_eq(number("SELECT last_id FROM sink"), 0);
+    given_events(1);
+    run(first);
+    cr_expect_eq(sink.taken, ORDERS - 1);
+    cr_expect_eq(rows_in_state(SINK_EVENT_WAITING), 2);
+}
+
+Test(sinks, show_what_they_took_and_how_far_behind_they_are)
+{
+    struct metric *lag = metrics_gauge("baro_outbox_lag_seconds", "", "sink=\"webhook\"");
+    struct metric *down = metrics_gauge("baro_outbox_sink_down", "", "sink=\"webhook\"");
+    struct metric *taken = metrics_counter("baro_outbox_deliveries_total", "", "sink=\"webhook\"");
+    struct metric *failed_ = metrics_counter("baro_outbox_failures_total", "", "sink=\"webhook\"");
+    struct metric *dead = metrics_counter("baro_outbox_dead_letters_total", "", "sink=\"webhook\"");
+    sink.down = true;
+    given_events(1);
+    run(first);
+    pass_time(300);
+    run(first);
+    cr_expect(metric_value(lag) >= 300 && metric_value(lag) < 330, "%lld",
+              (long long)metric_value(lag));
+    cr_expect_eq(metric_value(down), 1);
+    cr_expect_gt(metric_value(failed_), 0);
+    sink.down = false;
+    sink.refused = 4;
+    pass_time(60);
+    run(first);
+    run(first);
+    cr_expect_eq(metric_value(lag), 0);
+    cr_expect_eq(metric_value(down), 0);
+    cr_expect_eq(metric_value(taken), ORDERS - 1);
+    cr_expect_eq(metric_value(dead), 1);
 }
 
 Test(sinks, make_a_dead_letter_of_an_event_that_has_no_tries_left)
