@@ -18,6 +18,7 @@ enum { REQUEST_MAX = 256 * 1024, PARCELS_MAX = 65536, CONNECTIONS_MAX = 1024 };
 struct receiver {
     struct conduct (*decide)(void *context, const struct parcel *parcel);
     void *context;
+    struct conduct conduct; // without `decide`
     int port, listener;
     char url[64];
     pthread_t acceptor;
@@ -107,7 +108,7 @@ static void answer(int connection, const struct conduct *conduct)
 static struct conduct note(struct receiver *receiver, struct parcel *parcel)
 {
     pthread_mutex_lock(&receiver->lock);
-    struct conduct conduct = {.status = 204};
+    struct conduct conduct = receiver->conduct;
     if (receiver->decide)
         conduct = receiver->decide(receiver->context, parcel);
     parcel->status = conduct.status;
@@ -214,6 +215,7 @@ struct receiver *receiver_open(struct conduct (*decide)(void *context, const str
     assert(receiver);
     receiver->decide = decide;
     receiver->context = context;
+    receiver->conduct.status = 204;
     pthread_mutex_init(&receiver->lock, NULL);
     pthread_cond_init(&receiver->changed, NULL);
     receiver_resume(receiver);
@@ -230,6 +232,13 @@ void receiver_close(struct receiver *receiver)
     pthread_cond_destroy(&receiver->changed);
     pthread_mutex_destroy(&receiver->lock);
     free(receiver);
+}
+
+void receiver_behave(struct receiver *receiver, struct conduct conduct)
+{
+    pthread_mutex_lock(&receiver->lock);
+    receiver->conduct = conduct;
+    pthread_mutex_unlock(&receiver->lock);
 }
 
 const char *receiver_url(const struct receiver *receiver)
