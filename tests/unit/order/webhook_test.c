@@ -105,7 +105,8 @@ Test(webhook, has_the_verdict_that_the_answer_implies)
         receiver_behave(receiver, CASES[i].conduct);
         deliver(1, 1);
         cr_expect_eq(letters.items[0].verdict, CASES[i].verdict, "case %zu, HTTP %d: %d, %s", i,
-                     CASES[i].conduct.status, (int)letters.items[0].verdict, letters.items[0].error);
+                     CASES[i].conduct.status, (int)letters.items[0].verdict,
+                     letters.items[0].error);
     }
 }
 
@@ -123,7 +124,8 @@ Test(webhook, leaves_the_receiver_alone_for_as_long_as_it_says)
     deliver(64, 64);
     cr_expect_eq(letters.lot.rest_ms, 120000);
     cr_expect_leq(receiver_count(receiver), 16, "it goes on asking");
-    receiver_behave(receiver, (struct conduct){.status = 429, .headers = "Retry-After: 99999999\r\n"});
+    receiver_behave(receiver,
+                    (struct conduct){.status = 429, .headers = "Retry-After: 99999999\r\n"});
     deliver(1, 1);
     cr_expect_eq(letters.lot.rest_ms, 3600 * 1000);
 }
