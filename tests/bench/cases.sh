@@ -49,8 +49,7 @@ case_checkout() {
 # All customers at once, each on a connection of his own, each with one of one option.
 flash() { # FLOW BUYERS
     option=$(fresh_option "$2")
-    "$build/tests/bench-load" --gateway "$gateways" --key "$dir/key.pem" --flow "$1" --burst 1 --lines 1 \
-        --users "$first_user:$users" --options "$option:1" --connections "$2" > "$dir/run.json"
+    load "$1" --burst 1 --lines 1 --options "$option:1" --connections "$2" > "$dir/run.json"
     [ "$(get '.answers | to_entries | map(select(.key | startswith("2"))) | map(.value) | add' "$dir/run.json")" = "$2" ] ||
         { echo "not every buyer got his own: $(cat "$dir/run.json")" >&2; exit 1; }
 }

@@ -12,7 +12,8 @@
 //                     gateway: each customer has looked at his balance before.
 //
 // One thread with epoll. It signs the access tokens itself, so that sign-ins (argon2id) are not what
-// is measured. Prints one line of JSON.
+// is measured, and keeps them in a file for the next runs, as customers keep theirs for an hour. Prints
+// one line of JSON.
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
@@ -32,6 +33,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { EVENTS_MAX = 256, GATEWAYS_MAX = 8, STATUS_MAX = 600, PATIENCE_S = 30 };
 
@@ -45,7 +47,7 @@ struct customer {
 struct load {
     struct sockaddr_in gateways[GATEWAYS_MAX];
     size_t gateway_count;
-    const char *key_file;
+    const char *key_file, *tokens_file;
     const struct flow *flow;
     struct market market;
     int64_t connections, seconds, warmup, rate, burst;
@@ -236,7 +238,7 @@ static void run(struct load *load)
     load->cpu_ms = cpu_ms() - before_ms;
 }
 
-static void sign_tokens(struct load *load, struct arena *arena)
+static void sign_tokens(const struct load *load, struct arena *arena)
 {
     char pem[4096];
     struct signing_key *key;
@@ -247,16 +249,33 @@ static void sign_tokens(struct load *load, struct arena *arena)
     fclose(file);
     if (failed(signing_key_parse(pem, arena, &key)))
         load_fail("the file of --key holds no P-256 key in PEM");
-
-    size_t count = (size_t)load->market.users.count;
-    load->tokens = arena_array(arena, count, sizeof(*load->tokens));
-    for (size_t i = 0; i < count; i++) {
-        struct account account = {.id = load->market.users.first + (int64_t)i, .role = ROLE_USER};
+    file = fopen(load->tokens_file, "w");
+    for (int64_t i = 0; file && i < load->market.users.count; i++) {
+        struct account account = {.id = load->market.users.first + i, .role = ROLE_USER};
         const char *token;
         if (failed(access_token_sign(key, &account, clock_realtime_us(), arena, &token)))
             load_fail("cannot sign a token");
+        fprintf(file, "%s\n", token);
+    }
+    if (!file || fclose(file) != 0)
+        load_fail("cannot write the file of --tokens");
+}
+
+static void read_tokens(struct load *load, struct arena *arena)
+{
+    char token[REQUEST_MAX];
+    size_t count = (size_t)load->market.users.count;
+    if (access(load->tokens_file, R_OK) != 0)
+        sign_tokens(load, arena);
+    FILE *file = fopen(load->tokens_file, "r");
+    load->tokens = arena_array(arena, count, sizeof(*load->tokens));
+    for (size_t i = 0; i < count; i++) {
+        if (!file || !fgets(token, sizeof(token), file))
+            load_fail("the file of --tokens has too few");
+        token[strcspn(token, "\n")] = '\0';
         load->tokens[i] = text_copy(arena, token);
     }
+    fclose(file);
 }
 
 static void print_answers(const struct load *load)
@@ -351,6 +370,8 @@ static bool parse_option(struct load *load, const char *name, const char *value)
         return (load->flow = flow_find(value)) != NULL;
     if (!strcmp(name, "--key"))
         return (load->key_file = value) != NULL;
+    if (!strcmp(name, "--tokens"))
+        return (load->tokens_file = value) != NULL;
     for (size_t i = 0; i < COUNT(OPTIONS); i++)
         if (!strcmp(name, OPTIONS[i].name))
             return OPTIONS[i].range ? parse_range(value, OPTIONS[i].range)
@@ -387,8 +408,8 @@ int main(int argc, char **argv)
         load_fail("--gateway and --flow are required");
     raise_file_limit();
     load.market.each_once = load.burst;
-    if (load.key_file)
-        sign_tokens(&load, arena);
+    if (load.key_file && load.tokens_file)
+        read_tokens(&load, arena);
     load.customers = calloc((size_t)load.connections, sizeof(*load.customers));
     assert(load.customers);
     run(&load);

@@ -11,7 +11,7 @@ sql() { PGOPTIONS='-c client_min_messages=error' psql -X -q -A -t -v ON_ERROR_ST
 start_stack() { # REPLICAS
     replicas=$1
     stop_stack
-    rm -rf "$dir/postgres" "$dir/redis" "$dir/run" "$dir/log"
+    rm -rf "$dir/postgres" "$dir/redis" "$dir/run" "$dir/log" "$dir/tokens"
     export BARO_JWT_KEY_FILE="$PWD/$dir/key.pem"
     export BARO_LIMIT_ORDERS=off BARO_LIMIT_CLAIMS=off BARO_LIMIT_LOGINS=off BARO_BLOCK_FAILURES=off
     # Room for ten thousand at once: all of them come from this address.
@@ -85,7 +85,7 @@ audit() { "$build/baroctl" audit --wait 60s > "$dir/audit.txt" || { cat "$dir/au
 load() { # FLOW [OPTION ...]: one line of JSON
     flow=$1
     shift
-    "$build/tests/bench-load" --gateway "$gateways" --key "$dir/key.pem" --flow "$flow" \
+    "$build/tests/bench-load" --gateway "$gateways" --key "$dir/key.pem" --tokens "$dir/tokens" --flow "$flow" \
         --users "$first_user:$users" --options "$first_option:$options" \
         --products "$first_product:$options" "$@"
 }
