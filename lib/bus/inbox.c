@@ -28,16 +28,18 @@ static const struct statement FIND = {
 static const struct statement INSERT = {
     "inbox_insert",
     "INSERT INTO idempotency (id, request_hash, code, reason, field, message, reply)"
-    " SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::text[], $5::text[],"
-    "                      $6::text[], $7::bytea[]) AS u(id) ORDER BY u.id",
+    " SELECT unnest($1::bytea[]) AS id, unnest($2::bytea[]), unnest($3::bigint[]),"
+    "        unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::bytea[])"
+    " ORDER BY id",
 };
 
 // The reason of a claim is the word of REASON_REQUEST_IN_PROGRESS.
 static const struct statement FULFIL = {
     "inbox_fulfil",
     "INSERT INTO idempotency AS kept (id, request_hash, code, reason, field, message, reply)"
-    " SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::text[], $5::text[],"
-    "                      $6::text[], $7::bytea[]) AS u(id) ORDER BY u.id"
+    " SELECT unnest($1::bytea[]) AS id, unnest($2::bytea[]), unnest($3::bigint[]),"
+    "        unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::bytea[])"
+    " ORDER BY id"
     " ON CONFLICT (id) DO UPDATE SET code = excluded.code, reason = excluded.reason,"
     "  field = excluded.field, message = excluded.message, reply = excluded.reply"
     " WHERE kept.reason = 'REQUEST_IN_PROGRESS'",

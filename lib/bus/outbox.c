@@ -17,14 +17,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-// `writer` is computed before the rows get their ids: the sort stands in between.
+// `writer` is computed before a row gets its id: the row comes from it.
 static const struct statement APPEND = {
     "outbox_append",
     "WITH writer AS MATERIALIZED (SELECT pg_current_xact_id() AS txid)"
     " INSERT INTO outbox (kind, key, payload, txid)"
-    " SELECT e.kind, e.key, e.payload, writer.txid"
-    " FROM writer, unnest($1::text[], $2::bigint[], $3::bytea[])"
-    "      WITH ORDINALITY AS e(kind, key, payload, position) ORDER BY e.position",
+    " SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::bytea[]), txid FROM writer",
 };
 
 // The three are sent together and run in this order.

@@ -25,9 +25,10 @@ static const struct statement FIND = {
 static const struct statement INSERT = {
     "barrier_insert",
     "INSERT INTO barrier (saga_id, step, op, code, reason, field, message, reply)"
-    " SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[],"
-    "                      $6::text[], $7::text[], $8::bytea[]) AS u(saga_id, step, op)"
-    " ORDER BY u.saga_id, u.step, u.op",
+    " SELECT unnest($1::bigint[]) AS saga_id, unnest($2::text[]) AS step,"
+    "        unnest($3::bigint[]) AS op, unnest($4::bigint[]), unnest($5::text[]),"
+    "        unnest($6::text[]), unnest($7::text[]), unnest($8::bytea[])"
+    " ORDER BY saga_id, step, op",
 };
 
 static const struct statement PRUNE = {

@@ -211,15 +211,17 @@ static const struct statement INSERT_COUPONS = {
     " SELECT n.id, n.campaign_id, n.user_id, n.rank, baro_time($6::bigint), "
     "baro_time(n.expires_at),"
     "        'AVAILABLE'"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])"
-    "      AS n (id, campaign_id, user_id, rank, expires_at)"
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS campaign_id,"
+    "              unnest($3::bigint[]) AS user_id, unnest($4::bigint[]) AS rank,"
+    "              unnest($5::bigint[]) AS expires_at) AS n"
     " ORDER BY n.campaign_id, n.rank"};
 
 static const struct statement APPEND_HISTORY = {
     "coupon_append_history",
     "INSERT INTO user_coupon_history (user_coupon_id, change, order_id, at)"
     " SELECT n.id, n.change, n.order_id, baro_time($4::bigint)"
-    " FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS n (id, change, order_id)"};
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::text[]) AS change,"
+    "              unnest($3::bigint[]) AS order_id) AS n"};
 
 static const struct statement COUNT_CLAIMS = {
     "coupon_count_claims",
@@ -382,8 +384,9 @@ static const struct statement UPDATE_COUPONS = {
     "coupon_update_coupons",
     "UPDATE user_coupon u SET status = n.status, order_id = n.order_id, discount = n.discount,"
     "       held_until = baro_time(n.held_until), used_at = baro_time(n.used_at)"
-    " FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])"
-    "      AS n (id, status, order_id, discount, held_until, used_at)"
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::text[]) AS status,"
+    "              unnest($3::bigint[]) AS order_id, unnest($4::bigint[]) AS discount,"
+    "              unnest($5::bigint[]) AS held_until, unnest($6::bigint[]) AS used_at) AS n"
     " WHERE u.id = n.id"};
 
 static struct status update_coupons(struct db *db, struct arena *arena,

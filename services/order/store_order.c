@@ -208,11 +208,12 @@ static const struct statement INSERT = {
     "                    expires_at, paid_at, version, status, failure_reason)"
     " SELECT id, user_id, saga_id, user_coupon_id, total, discount, baro_time(created_at),"
     "        baro_time(expires_at), baro_time(paid_at), version, status, reason"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
-    "             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],"
-    "             $11::bigint[], $12::text[])"
-    " AS u(id, user_id, saga_id, user_coupon_id, total, discount, created_at, expires_at, paid_at,"
-    "      version, status, reason)",
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS user_id,"
+    "              unnest($3::bigint[]) AS saga_id, unnest($4::bigint[]) AS user_coupon_id,"
+    "              unnest($5::bigint[]) AS total, unnest($6::bigint[]) AS discount,"
+    "              unnest($7::bigint[]) AS created_at, unnest($8::bigint[]) AS expires_at,"
+    "              unnest($9::bigint[]) AS paid_at, unnest($10::bigint[]) AS version,"
+    "              unnest($11::bigint[]) AS status, unnest($12::text[]) AS reason) AS u",
 };
 
 static const struct statement UPDATE = {
@@ -220,9 +221,10 @@ static const struct statement UPDATE = {
     "UPDATE orders SET saga_id = u.saga_id, user_coupon_id = u.user_coupon_id,"
     "  discount = u.discount, paid_at = baro_time(u.paid_at), version = u.version,"
     "  status = u.status, failure_reason = u.reason"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
-    "             $6::bigint[], $7::bigint[], $8::text[])"
-    " AS u(id, saga_id, user_coupon_id, discount, paid_at, version, status, reason)"
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS saga_id,"
+    "              unnest($3::bigint[]) AS user_coupon_id, unnest($4::bigint[]) AS discount,"
+    "              unnest($5::bigint[]) AS paid_at, unnest($6::bigint[]) AS version,"
+    "              unnest($7::bigint[]) AS status, unnest($8::text[]) AS reason) AS u"
     " WHERE orders.id = u.id",
 };
 
@@ -230,16 +232,18 @@ static const struct statement INSERT_LINES = {
     "order_insert_lines",
     "INSERT INTO order_item (order_id, line, option_id, product_id, unit_price, quantity,"
     "                        product_name, option_name)"
-    " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
-    "                      $6::bigint[], $7::text[], $8::text[])",
+    " SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]),"
+    "        unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::text[]),"
+    "        unnest($8::text[])",
 };
 
 static const struct statement INSERT_CHANGES = {
     "order_insert_changes",
     "INSERT INTO order_history (order_id, version, status, at, reason)"
     " SELECT order_id, version, status, baro_time(at), reason"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])"
-    " AS u(order_id, version, status, at, reason)",
+    " FROM (SELECT unnest($1::bigint[]) AS order_id, unnest($2::bigint[]) AS version,"
+    "              unnest($3::bigint[]) AS status, unnest($4::bigint[]) AS at,"
+    "              unnest($5::text[]) AS reason) AS u",
 };
 
 static struct status insert_orders(struct db *db, struct arena *arena, struct order *const *orders,

@@ -106,18 +106,20 @@ static const struct statement INSERT = {
     "INSERT INTO payment (id, order_id, amount, created_at, completed_at, version, status, reason)"
     " SELECT id, order_id, amount, baro_time(created_at), baro_time(completed_at), version, status,"
     "        reason"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
-    "             $6::bigint[], $7::bigint[], $8::text[])"
-    " AS u(id, order_id, amount, created_at, completed_at, version, status, reason)",
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS order_id,"
+    "              unnest($3::bigint[]) AS amount, unnest($4::bigint[]) AS created_at,"
+    "              unnest($5::bigint[]) AS completed_at, unnest($6::bigint[]) AS version,"
+    "              unnest($7::bigint[]) AS status, unnest($8::text[]) AS reason) AS u",
 };
 
 static const struct statement UPDATE = {
     "payment_update",
     "UPDATE payment SET amount = u.amount, completed_at = baro_time(u.completed_at),"
     "  version = u.version, status = u.status, reason = u.reason"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
-    "             $6::bigint[], $7::text[])"
-    " AS u(id, order_id, amount, completed_at, version, status, reason)"
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS order_id,"
+    "              unnest($3::bigint[]) AS amount, unnest($4::bigint[]) AS completed_at,"
+    "              unnest($5::bigint[]) AS version, unnest($6::bigint[]) AS status,"
+    "              unnest($7::text[]) AS reason) AS u"
     " WHERE payment.id = u.id AND payment.order_id = u.order_id",
 };
 
@@ -126,9 +128,10 @@ static const struct statement INSERT_CHANGES = {
     "INSERT INTO payment_history (order_id, payment_id, version, from_status, to_status, at,"
     "                             reason)"
     " SELECT order_id, payment_id, version, from_status, to_status, baro_time(at), reason"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
-    "             $6::bigint[], $7::text[])"
-    " AS u(order_id, payment_id, version, from_status, to_status, at, reason)",
+    " FROM (SELECT unnest($1::bigint[]) AS order_id, unnest($2::bigint[]) AS payment_id,"
+    "              unnest($3::bigint[]) AS version, unnest($4::bigint[]) AS from_status,"
+    "              unnest($5::bigint[]) AS to_status, unnest($6::bigint[]) AS at,"
+    "              unnest($7::text[]) AS reason) AS u",
 };
 
 static struct status save_rows(struct db *db, struct arena *arena, struct order *const *orders,

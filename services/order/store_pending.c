@@ -9,8 +9,7 @@
 static const struct statement INSERT = {
     "pending_insert",
     "INSERT INTO order_pending (order_id, expires_at)"
-    " SELECT order_id, baro_time(expires_at) FROM unnest($1::bigint[], $2::bigint[])"
-    " AS u(order_id, expires_at)",
+    " SELECT unnest($1::bigint[]), baro_time(unnest($2::bigint[]))",
 };
 
 static const struct statement DELETE = {

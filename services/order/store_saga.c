@@ -19,9 +19,10 @@ static const struct statement INSERT = {
     "                  kind, owner, context)"
     " SELECT id, order_id, order_version, baro_time(created_at), baro_time(created_at),"
     "        baro_time(lease_until), 0, kind, owner, context"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],"
-    "             $7::text[], $8::bytea[])"
-    " AS u(id, order_id, order_version, created_at, lease_until, kind, owner, context)",
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS order_id,"
+    "              unnest($3::bigint[]) AS order_version, unnest($4::bigint[]) AS created_at,"
+    "              unnest($5::bigint[]) AS lease_until, unnest($6::text[]) AS kind,"
+    "              unnest($7::text[]) AS owner, unnest($8::bytea[]) AS context) AS u",
 };
 
 static const struct statement LOAD = {
@@ -45,10 +46,12 @@ static const struct statement UPDATE = {
     "  held = u.held <> 0, parked = u.parked <> 0, failure_code = u.failure_code, step = u.step,"
     "  failure_reason = u.failure_reason, failure_message = u.failure_message,"
     "  timeline = u.timeline"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
-    "             $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::bytea[])"
-    " AS u(id, updated_at, attempts, state, held, parked, failure_code, step, failure_reason,"
-    "      failure_message, timeline)"
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS updated_at,"
+    "              unnest($3::bigint[]) AS attempts, unnest($4::bigint[]) AS state,"
+    "              unnest($5::bigint[]) AS held, unnest($6::bigint[]) AS parked,"
+    "              unnest($7::bigint[]) AS failure_code, unnest($8::text[]) AS step,"
+    "              unnest($9::text[]) AS failure_reason, unnest($10::text[]) AS failure_message,"
+    "              unnest($11::bytea[]) AS timeline) AS u"
     " WHERE saga.id = u.id",
 };
 

@@ -9,8 +9,9 @@
     " SELECT hour, product_id, option_id, sum(units)::bigint AS units, max(paid_at) AS paid_at"    \
     " FROM (SELECT baro_time(u.hour) AS hour, u.product_id, u.option_id, u.units,"                 \
     "              baro_time(u.paid_at) AS paid_at"                                                \
-    "       FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])"     \
-    "            AS u (hour, product_id, option_id, units, paid_at)) s"                            \
+    "       FROM (SELECT unnest($1::bigint[]) AS hour, unnest($2::bigint[]) AS product_id,"        \
+    "                    unnest($3::bigint[]) AS option_id, unnest($4::bigint[]) AS units,"        \
+    "                    unnest($5::bigint[]) AS paid_at) AS u) s"                                 \
     " GROUP BY hour, product_id, option_id"
 
 static const struct statement ADD_SALES = {

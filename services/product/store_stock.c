@@ -192,7 +192,8 @@ struct status store_prune_given_back(struct db *db, int64_t keep_ms, int64_t lim
 
 static const struct statement SAVE_STOCKS = {
     "stock_save", "UPDATE product_option o SET total = v.total, held = v.held"
-                  " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS v (id, total, held)"
+                  " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS total,"
+                  "              unnest($3::bigint[]) AS held) AS v"
                   " WHERE o.id = v.id"};
 
 static struct status save_stocks(struct db *db, struct arena *arena, const struct book *book)
@@ -217,8 +218,8 @@ static const struct statement INSERT_HOLDS = {
     "stock_insert_holds",
     "INSERT INTO hold (order_id, option_id, quantity, status, expires_at)"
     " SELECT v.order_id, v.option_id, v.quantity, 'HELD', baro_time(v.expires_at)"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])"
-    "      AS v (order_id, option_id, quantity, expires_at)"};
+    " FROM (SELECT unnest($1::bigint[]) AS order_id, unnest($2::bigint[]) AS option_id,"
+    "              unnest($3::bigint[]) AS quantity, unnest($4::bigint[]) AS expires_at) AS v"};
 
 static struct status insert_holds(struct db *db, struct arena *arena, const struct book *book)
 {
@@ -245,7 +246,8 @@ static struct status insert_holds(struct db *db, struct arena *arena, const stru
 static const struct statement SAVE_HOLDS = {
     "stock_save_holds",
     "UPDATE hold h SET status = v.status"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS v (order_id, option_id, status)"
+    " FROM (SELECT unnest($1::bigint[]) AS order_id, unnest($2::bigint[]) AS option_id,"
+    "              unnest($3::text[]) AS status) AS v"
     " WHERE h.order_id = v.order_id AND h.option_id = v.option_id"};
 
 static struct status save_holds(struct db *db, struct arena *arena, const struct book *book)
@@ -273,8 +275,9 @@ static const struct statement INSERT_MOVEMENTS = {
     "stock_insert_movements",
     "INSERT INTO stock_movement (option_id, delta, kind, order_id, note)"
     " SELECT v.option_id, v.delta, v.kind, v.order_id, v.note"
-    " FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[])"
-    "      AS v (option_id, delta, kind, order_id, note)"};
+    " FROM (SELECT unnest($1::bigint[]) AS option_id, unnest($2::bigint[]) AS delta,"
+    "              unnest($3::text[]) AS kind, unnest($4::bigint[]) AS order_id,"
+    "              unnest($5::text[]) AS note) AS v"};
 
 static struct status insert_movements(struct db *db, struct arena *arena,
                                       const struct movement *movements, size_t count)

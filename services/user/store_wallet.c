@@ -76,12 +76,13 @@ struct status store_load_ledger(struct db *db, struct arena *arena, const int64_
 // locked now, so that a second look is the last.
 static const struct statement SAVE_LEDGER = {
     "user_save_ledger",
-    "WITH n AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])"
-    "           AS n (user_id, balance, version, loaded)),"
-    " e AS (SELECT * FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::text[],"
-    "                            $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],"
-    "                            $14::text[])"
-    "       AS e (id, user_id, number, type, amount, before, after, ref_id, note)),"
+    "WITH n AS (SELECT unnest($1::bigint[]) AS user_id, unnest($2::bigint[]) AS balance,"
+    "                  unnest($3::bigint[]) AS version, unnest($4::bigint[]) AS loaded),"
+    " e AS (SELECT unnest($6::bigint[]) AS id, unnest($7::bigint[]) AS user_id,"
+    "              unnest($8::bigint[]) AS number, unnest($9::text[]) AS type,"
+    "              unnest($10::bigint[]) AS amount, unnest($11::bigint[]) AS before,"
+    "              unnest($12::bigint[]) AS after, unnest($13::bigint[]) AS ref_id,"
+    "              unnest($14::text[]) AS note),"
     " locked AS (SELECT user_id, version FROM wallet WHERE user_id = ANY ($1::bigint[])"
     "            ORDER BY user_id FOR UPDATE),"
     " verdict AS (SELECT count(*) = cardinality($1::bigint[]) AS good"
