@@ -94,6 +94,7 @@ struct order {
     size_t line_count;
     struct payment *payments;
     size_t payment_count;
+    int64_t last_payment_id;      // 0: none, or not asked for
     struct order_change *changes; // the last `change_count` of `version`
     size_t change_count;
     size_t changes_saved; // of them, those that the store has

@@ -3,6 +3,7 @@
 #include "services/order/news.h"
 #include "services/order/starts.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/timeid.h"
 
 static const Baro__Order__PayOrderRequest *request_of(const struct call *call)
@@ -34,6 +35,14 @@ static struct status check(const struct batch *batch, const struct call *call, s
     return failed(st) ? st : choose_coupon(order, call);
 }
 
+// The attempts of an order stand in the order of their ids, whichever replicas make them: one in the
+// same second as the one before takes the next second for its id.
+static int64_t attempt_id(const struct batch *batch, const struct order *order, int64_t sequence)
+{
+    int64_t next_us = order->last_payment_id ? time_id_us(order->last_payment_id) + US_PER_S : 0;
+    return time_id(next_us > batch->now_us ? next_us : batch->now_us, sequence);
+}
+
 static struct status pay_all(struct batch *batch, struct order_set *set, struct saga_starts *starts)
 {
     struct order_service *service = batch->service;
@@ -49,7 +58,7 @@ static struct status pay_all(struct batch *batch, struct order_set *set, struct 
         st = ids_take(service->payment_ids, batch->tx, 1, &payment_id);
         if (failed(st))
             return st;
-        call->prepared = start_payment(starts, order, time_id(batch->now_us, payment_id), false,
+        call->prepared = start_payment(starts, order, attempt_id(batch, order, payment_id), false,
                                        call, request_of(call)->wait_ms);
     }
     return OK;
@@ -68,6 +77,8 @@ struct status pay_handle(struct batch *batch)
         return OK;
     struct status st =
         store_load_orders(batch->tx, batch->arena, ids, count, ORDER_LOAD_LOCKED, &set);
+    if (!failed(st))
+        st = store_find_last_attempts(batch->tx, batch->arena, &set);
     if (!failed(st))
         st = saga_starts_init(&starts, batch->service, batch->tx, batch->arena, batch->now_us,
                               count);

@@ -93,6 +93,9 @@ struct status store_list_payments(struct db *db, struct arena *arena, int64_t us
                                   struct payment_key before, int64_t limit,
                                   struct payment_key **keys, size_t *count);
 
+// Fills in the last attempt of those orders that have had one; their rows must be locked.
+struct status store_find_last_attempts(struct db *db, struct arena *arena, struct order_set *set);
+
 // The order of each payment; unknown ids are left out.
 struct status store_find_payments(struct db *db, struct arena *arena, const int64_t *ids,
                                   size_t count, struct payment_key **keys, size_t *found);

@@ -197,6 +197,27 @@ static const struct statement LIST = {
     " ORDER BY p.order_id DESC, p.id DESC LIMIT $4::bigint",
 };
 
+static const struct statement FIND_LAST = {
+    "payment_find_last",
+    "SELECT order_id, max(id) FROM payment WHERE order_id = ANY($1::bigint[]) GROUP BY order_id",
+};
+
+struct status store_find_last_attempts(struct db *db, struct arena *arena, struct order_set *set)
+{
+    int64_t *ids = arena_array(arena, set->count + 1, sizeof(*ids));
+    struct rows rows;
+    size_t count = 0;
+    for (size_t i = 0; i < set->count; i++)
+        if (set->orders[i].saga_id) // an attempt has its saga
+            ids[count++] = set->orders[i].id;
+    if (count == 0)
+        return OK;
+    struct status st = db_query(db, &FIND_LAST, PARAMS(p_int64s(ids, count)), &rows);
+    for (size_t row = 0; !failed(st) && row < rows.count; row++)
+        order_set_find(set, rows_int64(&rows, row, 0))->last_payment_id = rows_int64(&rows, row, 1);
+    return st;
+}
+
 static const struct statement FIND = {
     "payment_find",
     "SELECT order_id, id FROM payment WHERE id = ANY($1::bigint[])",

@@ -143,6 +143,32 @@ Test(order_read, sagas_are_found_by_each_of_their_states)
     life_end(here);
 }
 
+// Two replicas have blocks of ids of their own.
+Test(order_read, attempts_stand_in_the_order_in_which_they_were_made)
+{
+    enum { ATTEMPTS = 6 };
+    struct life *here = life_begin();
+    struct life *other = life_begin_beside(here, "order-1");
+    int64_t id = given_order(here, ALICE);
+    for (int i = 0; i < ATTEMPTS; i++)
+        expect_refused(pay(i % 2 ? here : other, as_user(ALICE), id, 0),
+                       REASON_INSUFFICIENT_BALANCE);
+    const Baro__Order__OrderView *order = reply_of(get(here, as_user(ALICE), id));
+    cr_assert_eq(order->n_payments, ATTEMPTS);
+    for (size_t i = 1; i < order->n_payments; i++) {
+        cr_assert_gt(order->payments[i]->created_at->us, order->payments[i - 1]->created_at->us);
+        cr_assert_gt(order->payments[i]->id, order->payments[i - 1]->id);
+    }
+    Baro__Order__ListPaymentsRequest request;
+    baro__order__list_payments_request__init(&request);
+    const Baro__Order__PaymentPage *page =
+        reply_of(ask(here, "ListPayments", as_user(ALICE), &request.base));
+    for (size_t i = 0; i < page->n_items; i++)
+        cr_assert_eq(page->items[i]->id, order->payments[ATTEMPTS - 1 - i]->id);
+    life_end(other);
+    life_end(here);
+}
+
 Test(order_read, a_saga_shows_every_step_it_took)
 {
     struct life *here = life_begin();
