@@ -73,7 +73,7 @@ static const struct sink {
 } SINKS[] = {
     {"kafka",   "deliver_kafka",   500, has_kafka,   kafka_timeout_ms,   open_kafka,   kafka_deliver,
      close_kafka                                                                                                   },
-    {"webhook", "deliver_webhook", 64,  has_webhook, webhook_timeout_ms, open_webhook,
+    {"webhook", "deliver_webhook", 256, has_webhook, webhook_timeout_ms, open_webhook,
      webhook_deliver,                                                                                 close_webhook},
 };
 

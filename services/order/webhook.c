@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 enum {
-    TRANSFERS = 16,
     ANSWER_MAX = 64 * 1024,
     POLL_MS = 100,
     REST_MS = 1000, // after 429 without Retry-After
@@ -42,8 +41,8 @@ struct webhook {
     const struct webhook_settings *settings;
     struct signing_keys keys;
     CURLM *multi;
-    size_t busy;
-    struct transfer transfers[TRANSFERS];
+    size_t busy, count;
+    struct transfer transfers[WEBHOOK_CONCURRENCY_MAX];
 };
 
 static bool has_good_scheme(const char *url)
@@ -132,7 +131,8 @@ struct status webhook_open(const struct webhook_settings *settings, struct webho
     webhook->multi = curl_multi_init();
     assert(webhook->multi);
     signing_keys_parse(settings->secrets, &webhook->keys);
-    for (size_t i = 0; i < TRANSFERS; i++)
+    webhook->count = (size_t)settings->concurrency;
+    for (size_t i = 0; i < webhook->count; i++)
         set_up(&webhook->transfers[i], webhook);
     *out = webhook;
     return OK;
@@ -142,7 +142,7 @@ void webhook_close(struct webhook *webhook)
 {
     if (!webhook)
         return;
-    for (size_t i = 0; i < TRANSFERS; i++)
+    for (size_t i = 0; i < webhook->count; i++)
         curl_easy_cleanup(webhook->transfers[i].easy);
     curl_multi_cleanup(webhook->multi);
     free(webhook);
@@ -249,7 +249,7 @@ static void end(struct transfer *transfer, CURLcode result, struct lot *lot)
 
 static bool is_under_way(const struct webhook *webhook, const struct delivery *item)
 {
-    for (size_t i = 0; i < TRANSFERS; i++)
+    for (size_t i = 0; i < webhook->count; i++)
         if (webhook->transfers[i].item == item)
             return true;
     return false;
@@ -271,7 +271,7 @@ static struct delivery *next_item(const struct webhook *webhook, const struct lo
 static void begin_more(struct webhook *webhook, struct lot *lot)
 {
     struct delivery *item;
-    for (size_t i = 0; i < TRANSFERS; i++)
+    for (size_t i = 0; i < webhook->count; i++)
         if (!webhook->transfers[i].item && (item = next_item(webhook, lot)))
             begin(&webhook->transfers[i], lot->arena, item);
 }

@@ -4,10 +4,13 @@
 #include "lib/base/status.h"
 #include "services/order/delivery.h"
 
+enum { WEBHOOK_CONCURRENCY_MAX = 64 };
+
 struct webhook_settings {
     const char *url;     // empty: off
     const char *secrets; // "whsec_.. whsec_..": the first signs first
     int64_t timeout_ms;  // for the receiver's whole answer
+    int64_t concurrency; // events on their way at a time, up to WEBHOOK_CONCURRENCY_MAX
     bool allow_private;
 };
 

@@ -28,6 +28,7 @@ struct receiver {
     size_t connection_count;
     struct parcel *parcels[PARCELS_MAX];
     size_t count;
+    size_t under_way, most_at_once;
 };
 
 struct visit {
@@ -114,6 +115,8 @@ static struct conduct note(struct receiver *receiver, struct parcel *parcel)
     parcel->status = conduct.status;
     assert(receiver->count < PARCELS_MAX);
     receiver->parcels[receiver->count++] = parcel;
+    if (++receiver->under_way > receiver->most_at_once)
+        receiver->most_at_once = receiver->under_way;
     pthread_mutex_unlock(&receiver->lock);
     return conduct;
 }
@@ -122,6 +125,13 @@ static void hold(int delay_ms)
 {
     nanosleep(&(struct timespec){.tv_sec = delay_ms / 1000, .tv_nsec = delay_ms % 1000 * 1000000L},
               NULL);
+}
+
+static void be_done(struct receiver *receiver)
+{
+    pthread_mutex_lock(&receiver->lock);
+    receiver->under_way--;
+    pthread_mutex_unlock(&receiver->lock);
 }
 
 static void forget(struct receiver *receiver, int connection)
@@ -145,6 +155,7 @@ static void *serve(void *arg)
     while ((parcel = read_request(visit.connection, text))) {
         struct conduct conduct = note(visit.receiver, parcel);
         hold(conduct.delay_ms);
+        be_done(visit.receiver);
         if (conduct.status == 0)
             break;
         answer(visit.connection, &conduct);
@@ -244,6 +255,14 @@ void receiver_behave(struct receiver *receiver, struct conduct conduct)
 const char *receiver_url(const struct receiver *receiver)
 {
     return receiver->url;
+}
+
+size_t receiver_most_at_once(struct receiver *receiver)
+{
+    pthread_mutex_lock(&receiver->lock);
+    size_t most = receiver->most_at_once;
+    pthread_mutex_unlock(&receiver->lock);
+    return most;
 }
 
 size_t receiver_count(struct receiver *receiver)

@@ -35,6 +35,9 @@ const char *receiver_url(const struct receiver *receiver);
 void receiver_pause(struct receiver *receiver);
 void receiver_resume(struct receiver *receiver);
 
+// The most requests that were being answered at a time.
+size_t receiver_most_at_once(struct receiver *receiver);
+
 size_t receiver_count(struct receiver *receiver);
 // In the order in which they were answered; stays where it is until the receiver is closed.
 const struct parcel *receiver_parcel(struct receiver *receiver, size_t index);

@@ -151,6 +151,19 @@ Test(kafka, says_in_time_that_nobody_is_there_and_goes_on_when_they_are_back)
     expect_in_topic(10, 10);
 }
 
+// Such an answer to the first message in line is the end of an idempotent producer.
+Test(kafka, gets_events_from_a_new_producer_when_one_is_at_its_end)
+{
+    deliver(4, 4);
+    expect_verdicts(&letters, DELIVERED);
+    rd_kafka_mock_push_request_errors(cluster, PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    deliver(1, 1);
+    expect_verdicts(&letters, UNREACHABLE);
+    deliver(4, 4);
+    expect_verdicts(&letters, DELIVERED);
+}
+
 Test(kafka, refuses_what_is_too_large_and_takes_the_rest)
 {
     letters_write(&letters, arena, 3, 3);

@@ -27,6 +27,7 @@ static void set_up(void)
     settings = (struct webhook_settings){.url = receiver_url(receiver),
                                          .secrets = secret,
                                          .timeout_ms = 1000,
+                                         .concurrency = 16,
                                          .allow_private = true};
     arena = arena_create();
     cr_assert(!failed(webhook_open(&settings, &webhook)));
@@ -76,6 +77,18 @@ Test(webhook, arrive_in_order_for_each_order_however_many_go_at_once)
         cr_expect_gt(id, *before);
         *before = id;
     }
+}
+
+Test(webhook, go_so_many_at_a_time_as_the_setting_says)
+{
+    receiver_behave(receiver, (struct conduct){.status = 204, .delay_ms = 20});
+    settings.concurrency = 4;
+    webhook_close(webhook);
+    cr_assert(!failed(webhook_open(&settings, &webhook)));
+    deliver(32, 32);
+    expect_verdicts(&letters, DELIVERED);
+    size_t most = receiver_most_at_once(receiver);
+    cr_expect(most >= 2 && most <= 4, "%zu at a time", most);
 }
 
 Test(webhook, has_the_verdict_that_the_answer_implies)
@@ -172,7 +185,7 @@ Test(webhook, is_not_tricked_by_other_ways_to_write_a_private_address)
         struct webhook *other;
         snprintf(url, sizeof(url), "http://%s:%s", HOSTS[i], port);
         struct webhook_settings strict = {
-            .url = url, .secrets = secret, .timeout_ms = 1000, .allow_private = false};
+            .url = url, .secrets = secret, .timeout_ms = 1000, .concurrency = 1};
         cr_assert(!failed(webhook_open(&strict, &other)), "%s", url);
         letters_write(&letters, arena, 1, 1);
         webhook_deliver(other, &letters.lot);
@@ -186,8 +199,11 @@ Test(webhook, is_not_tricked_by_other_ways_to_write_a_private_address)
 Test(webhook, passes_no_proxy_of_the_environment)
 {
     setenv("http_proxy", receiver_url(receiver), 1);
-    struct webhook_settings elsewhere = {
-        .url = "http://192.0.2.1/", .secrets = secret, .timeout_ms = 500, .allow_private = true};
+    struct webhook_settings elsewhere = {.url = "http://192.0.2.1/",
+                                         .secrets = secret,
+                                         .timeout_ms = 500,
+                                         .concurrency = 1,
+                                         .allow_private = true};
     struct webhook *other;
     cr_assert(!failed(webhook_open(&elsewhere, &other)));
     letters_write(&letters, arena, 1, 1);
