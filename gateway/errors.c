@@ -33,7 +33,6 @@ static const struct problem_kind kinds[] = {
     [REASON_CODE_TAKEN]             = {409,   0, "The code is taken"},
     [REASON_REQUEST_IN_PROGRESS]    = {409,   1, "The same request is still running"},
     [REASON_PRODUCT_NOT_ORDERABLE]  = {409,   0, "The product cannot be ordered"},
-    [REASON_BALANCE_LIMIT_EXCEEDED] = {409,   0, "The balance would be too high"},
     [REASON_INSUFFICIENT_STOCK]     = {409,   0, "The stock does not suffice"},
     [REASON_ORDER_NOT_PAYABLE]      = {409,   0, "The order cannot be paid"},
     [REASON_ORDER_EXPIRED]          = {409,   0, "The order has expired"},

@@ -15,19 +15,23 @@
 static const int64_t LARGEST_EXACT_WON = (INT64_C(1) << 53) - 1;
 
 #define CHARGE_LIMITS "a charge is 1,000 to 100,000 won, in steps of 10"
+#define CHARGE_CAP "the balance would be above 10,000,000 won"
 #define ADJUST_LIMITS "an adjustment is a whole number of won, not 0"
+
+#define ADJUST_CAP "the balance would be above what is exact in JSON"
 
 static const struct entry_rule {
     const char *name;
     int64_t min_won, max_won, unit_won; // of the signed amount
     int64_t balance_max_won;            // what a growing balance may reach
     const char *limits;                 // said to people
+    const char *balance_limit;
 } RULES[ENTRY_TYPES] = {
-    [ENTRY_CHARGE] = {"CHARGE", 1000,               100000,            10, 10000000,          CHARGE_LIMITS          },
-    [ENTRY_USE] = {"USE",    -LARGEST_EXACT_WON, -1,                1,  0,                 "a payment takes money"},
-    [ENTRY_REFUND] = {"REFUND", 1,                  LARGEST_EXACT_WON, 1,  INT64_MAX,         "a refund gives money" },
-    [ENTRY_ADJUST] = {"ADJUST", -LARGEST_EXACT_WON, LARGEST_EXACT_WON, 1,  LARGEST_EXACT_WON,
-                      ADJUST_LIMITS                                                                                  },
+    [ENTRY_CHARGE] = {"CHARGE", 1000, 100000, 10, 10000000, CHARGE_LIMITS, CHARGE_CAP},
+    [ENTRY_USE] = {"USE", -LARGEST_EXACT_WON, -1, 1, 0, "a payment takes money"},
+    [ENTRY_REFUND] = {"REFUND", 1, LARGEST_EXACT_WON, 1, INT64_MAX, "a refund gives money"},
+    [ENTRY_ADJUST] = {"ADJUST", -LARGEST_EXACT_WON, LARGEST_EXACT_WON, 1, LARGEST_EXACT_WON,
+                      ADJUST_LIMITS, ADJUST_CAP},
 };
 
 static const struct entry_rule *rule_of(enum entry_type type)
@@ -50,7 +54,7 @@ static struct status check_balance(const struct entry_rule *rule, int64_t before
     if (after_won < 0)
         return refuse(REASON_INSUFFICIENT_BALANCE, "the balance is too low");
     if (after_won > before_won && after_won > rule->balance_max_won)
-        return refuse(REASON_BALANCE_LIMIT_EXCEEDED, "the balance would exceed its limit");
+        return invalid("amount", rule->balance_limit);
     return OK;
 }
 

@@ -32,7 +32,7 @@ struct entry {
 
 // Changes the balance by the signed amount and fills in what the wallet knows of the entry: user,
 // number, type, amount, before, after. A refusal changes nothing: VALIDATION_ERROR on "amount",
-// BALANCE_LIMIT_EXCEEDED, INSUFFICIENT_BALANCE.
+// INSUFFICIENT_BALANCE.
 struct status wallet_apply(struct wallet *wallet, enum entry_type type, int64_t amount_won,
                            struct entry *entry);
 

@@ -85,25 +85,69 @@ Test(catalogue, search_takes_percent_and_underscore_at_their_word)
     static const struct {
         const char *search;
         size_t found;
-    } cases[] = {
-        {"100%",   1},
-        {"%",      1},
-        {"_",      1},
-        {"a_b",    1},
-        {"COTTON", 2}, // in a name and in a description
-        {"cotton", 2},
-        {"면",     1},
-        {"\\",     0},
-        {"silk",   0},
-        {"",       3},
+    } cases[] =
+        {
+            {"100%",    1},
+            {"%",       2},
+            {"_",       2},
+            {"a_b",     1},
+            {"COTTON",  2}, // in a name and in a description
+            {"cotton",  2},
+            {"면",      2},
+            {"\\",      1},
+            {"\\%",     0},
+            {"%\\_",    1},
+            {"\\\\",    0},
+            {"100_",    0},
+            {"면 양말", 1},
+            {"양말 면", 0},
+            {"éCLAIR",  1},
+            {"silk",    0},
+            {"",        6},
     };
     struct depot *depot = depot_open((struct rig_size){1, 0});
     given_named(depot, "Cotton shirt", "100% 면", "옷", 1000);
     given_named(depot, "Socks", "of cotton", "옷", 1000);
     given_named(depot, "a_b", "", "책", 1000);
+    given_named(depot, "5%\\_x", "", "책", 1000);
+    given_named(depot, "따뜻한 면 양말", "", "옷", 1000);
+    given_named(depot, "Éclair", "", "빵", 1000);
     for (size_t i = 0; i < COUNT(cases); i++)
         cr_expect_eq(list(depot, cases[i].search, "", 0, "")->n_items, cases[i].found, "'%s'",
                      cases[i].search);
+    depot_close(depot);
+}
+
+static const Baro__Product__ProductPage *list_category(struct depot *depot, const char *category,
+                                                       const char *search, int32_t size,
+                                                       const char *token)
+{
+    Baro__Product__ListProductsRequest request;
+    baro__product__list_products_request__init(&request);
+    request.category = mutable(category);
+    request.search = mutable(search);
+    request.page_size = size;
+    request.page_token = mutable(token);
+    return rig_done(depot->rig, "ListProducts", as_nobody(), &request.base);
+}
+
+Test(catalogue, a_category_is_a_whole_word_and_goes_with_a_search)
+{
+    struct depot *depot = depot_open((struct rig_size){1, 0});
+    given_named(depot, "red shirt", "", "옷", 1000);
+    given_named(depot, "red book", "", "책", 1000);
+    given_named(depot, "blue shirt", "", "옷", 1000);
+    cr_expect_eq(list_category(depot, "옷", "", 0, "")->n_items, 2);
+    cr_expect_eq(list_category(depot, "옷", "RED", 0, "")->n_items, 1);
+    cr_expect_eq(list_category(depot, "%", "", 0, "")->n_items, 0);
+    cr_expect_eq(list_category(depot, "음식", "", 0, "")->n_items, 0);
+    cr_expect_eq(list_category(depot, "", "", 0, "")->n_items, 3);
+    const Baro__Product__ProductPage *first = list_category(depot, "옷", "", 1, "");
+    cr_assert_str_eq(first->items[0]->name, "blue shirt");
+    const Baro__Product__ProductPage *last =
+        list_category(depot, "옷", "", 1, first->next_page_token);
+    cr_assert_str_eq(last->items[0]->name, "red shirt");
+    cr_assert_str_eq(last->next_page_token, "");
     depot_close(depot);
 }
 

@@ -53,15 +53,15 @@ Test(wallet, charges_from_1000_to_100000_in_steps_of_10)
 Test(wallet, charges_only_up_to_ten_million)
 {
     static const struct row ROWS[] = {
-        {ENTRY_CHARGE, REASON_NONE,                   9900000,   100000},
-        {ENTRY_CHARGE, REASON_BALANCE_LIMIT_EXCEEDED, 9900010,   100000},
-        {ENTRY_CHARGE, REASON_NONE,                   9999000,   1000  },
-        {ENTRY_CHARGE, REASON_BALANCE_LIMIT_EXCEEDED, 9999001,   1000  },
-        {ENTRY_CHARGE, REASON_BALANCE_LIMIT_EXCEEDED, 10000000,  1000  },
-        {ENTRY_CHARGE, REASON_BALANCE_LIMIT_EXCEEDED, 20000000,  1000  },
-        {ENTRY_CHARGE, REASON_VALIDATION_ERROR,       INT64_MAX, 1000  },
+        {ENTRY_CHARGE, REASON_NONE,             9900000,   100000},
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 9900010,   100000},
+        {ENTRY_CHARGE, REASON_NONE,             9999000,   1000  },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 9999001,   1000  },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 10000000,  1000  },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 20000000,  1000  },
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, INT64_MAX, 1000  },
         // More than a charge may be is a bad amount, whatever the balance.
-        {ENTRY_CHARGE, REASON_VALIDATION_ERROR,       9900000,   100010},
+        {ENTRY_CHARGE, REASON_VALIDATION_ERROR, 9900000,   100010},
     };
     check(ROWS, COUNT(ROWS));
 }
@@ -98,16 +98,16 @@ Test(wallet, adjusts_both_ways_beyond_charge_limits_but_not_below_zero)
 {
     const int64_t exact = INT64_C(9007199254740991);
     const struct row rows[] = {
-        {ENTRY_ADJUST, REASON_NONE,                   0,         7        },
-        {ENTRY_ADJUST, REASON_NONE,                   0,         50000000 },
-        {ENTRY_ADJUST, REASON_NONE,                   10000000,  1        },
-        {ENTRY_ADJUST, REASON_NONE,                   1005,      -1005    },
-        {ENTRY_ADJUST, REASON_INSUFFICIENT_BALANCE,   1005,      -1006    },
-        {ENTRY_ADJUST, REASON_VALIDATION_ERROR,       0,         0        },
-        {ENTRY_ADJUST, REASON_NONE,                   0,         exact    },
-        {ENTRY_ADJUST, REASON_BALANCE_LIMIT_EXCEEDED, 1,         exact    },
-        {ENTRY_ADJUST, REASON_VALIDATION_ERROR,       0,         exact + 1},
-        {ENTRY_ADJUST, REASON_NONE,                   exact + 5, -1       },
+        {ENTRY_ADJUST, REASON_NONE,                 0,         7        },
+        {ENTRY_ADJUST, REASON_NONE,                 0,         50000000 },
+        {ENTRY_ADJUST, REASON_NONE,                 10000000,  1        },
+        {ENTRY_ADJUST, REASON_NONE,                 1005,      -1005    },
+        {ENTRY_ADJUST, REASON_INSUFFICIENT_BALANCE, 1005,      -1006    },
+        {ENTRY_ADJUST, REASON_VALIDATION_ERROR,     0,         0        },
+        {ENTRY_ADJUST, REASON_NONE,                 0,         exact    },
+        {ENTRY_ADJUST, REASON_VALIDATION_ERROR,     1,         exact    },
+        {ENTRY_ADJUST, REASON_VALIDATION_ERROR,     0,         exact + 1},
+        {ENTRY_ADJUST, REASON_NONE,                 exact + 5, -1       },
     };
     check(rows, COUNT(rows));
 }
