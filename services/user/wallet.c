@@ -17,7 +17,6 @@ static const int64_t LARGEST_EXACT_WON = (INT64_C(1) << 53) - 1;
 #define CHARGE_LIMITS "a charge is 1,000 to 100,000 won, in steps of 10"
 #define CHARGE_CAP "the balance would be above 10,000,000 won"
 #define ADJUST_LIMITS "an adjustment is a whole number of won, not 0"
-
 #define ADJUST_CAP "the balance would be above what is exact in JSON"
 
 static const struct entry_rule {
