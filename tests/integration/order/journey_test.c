@@ -273,7 +273,7 @@ Test(order_journey, one_coupon_an_order_also_when_the_payment_brings_another)
 
 Test(order_journey, what_is_being_paid_held_or_refunded_cannot_be_cancelled)
 {
-    struct life *here = life_begin();
+    struct life *here = life_begin_being(HOLDS_EARLY);
     shop_set_balance(here->shop, ALICE, 5000);
     int64_t id = given_order(here, ALICE);
     shop_silence(here->shop, "ConfirmStock", 0);
