@@ -15,7 +15,6 @@
 #include "services/product/store.h"
 
 enum {
-    SWEEP_PERIOD_MS = 30 * MS_PER_S,
     SWEEP_LEASE_MS = 60 * MS_PER_S,
     SWEEP_LOT = 200,     // lines
     SWEEP_LOTS_MAX = 50, // per run: other jobs want their turn
@@ -125,12 +124,16 @@ static struct status prune_given_back(void *service, struct db *db, struct arena
     return prune_in_lots(db, (struct prune){store_prune_given_back, DAY_MS});
 }
 
-const struct job product_jobs[] = {
-    {"sweep_holds",       SWEEP_PERIOD_MS,    sweep_holds,           .alone = true},
-    {"popular_snapshot",  SNAPSHOT_PERIOD_MS, take_popular_snapshot, .alone = true},
-    {"prune_idempotency", PRUNE_PERIOD_MS,    prune_idempotency,     .alone = true},
-    {"prune_barrier",     PRUNE_PERIOD_MS,    prune_barrier,         .alone = true},
-    {"prune_given_back",  PRUNE_PERIOD_MS,    prune_given_back,      .alone = true},
-    {"prune_sales",       PRUNE_PERIOD_MS,    prune_sales,           .alone = true},
-};
-const size_t product_job_count = COUNT(product_jobs);
+void product_jobs_init(const struct product_settings *settings, struct job jobs[PRODUCT_JOB_COUNT])
+{
+    const struct job all[PRODUCT_JOB_COUNT] = {
+        {"sweep_holds",       settings->sweep_period_ms, sweep_holds,           .alone = true},
+        {"popular_snapshot",  SNAPSHOT_PERIOD_MS,        take_popular_snapshot, .alone = true},
+        {"prune_idempotency", PRUNE_PERIOD_MS,           prune_idempotency,     .alone = true},
+        {"prune_barrier",     PRUNE_PERIOD_MS,           prune_barrier,         .alone = true},
+        {"prune_given_back",  PRUNE_PERIOD_MS,           prune_given_back,      .alone = true},
+        {"prune_sales",       PRUNE_PERIOD_MS,           prune_sales,           .alone = true},
+    };
+    for (size_t i = 0; i < COUNT(all); i++)
+        jobs[i] = all[i];
+}

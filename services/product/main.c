@@ -15,16 +15,18 @@ extern const size_t product_migration_count;
 #define AT(field) offsetof(struct product_settings, field)
 
 static const struct setting SETTINGS[] = {
-    {"BARO_RPC_LISTEN", SETTING_TEXT, "tcp://127.0.0.1:7102", AT(common.rpc_listen), 0, 0,
+    {"BARO_RPC_LISTEN",   SETTING_TEXT,        "tcp://127.0.0.1:7102", AT(common.rpc_listen), 0,   0,
      "where calls come in"                            },
-    {"BARO_BUS_LISTEN", SETTING_TEXT, "tcp://127.0.0.1:7202", AT(common.bus_listen), 0, 0,
+    {"BARO_BUS_LISTEN",   SETTING_TEXT,        "tcp://127.0.0.1:7202", AT(common.bus_listen), 0,   0,
      "where others subscribe"                         },
-    {"BARO_OPS_LISTEN", SETTING_TEXT, "127.0.0.1:7302",       AT(common.ops_listen), 0, 0,
+    {"BARO_OPS_LISTEN",   SETTING_TEXT,        "127.0.0.1:7302",       AT(common.ops_listen), 0,   0,
      "HTTP for /livez /readyz /metrics, or off"       },
-    {"BARO_ORDER_RPC",  SETTING_TEXT, "tcp://127.0.0.1:7103", AT(order_rpc),         0, 0,
+    {"BARO_ORDER_RPC",    SETTING_TEXT,        "tcp://127.0.0.1:7103", AT(order_rpc),         0,   0,
      "where the order service says which orders live" },
-    {"BARO_ORDER_BUS",  SETTING_TEXT, "tcp://127.0.0.1:7203", AT(order_bus),         0, 0,
+    {"BARO_ORDER_BUS",    SETTING_TEXT,        "tcp://127.0.0.1:7203", AT(order_bus),         0,   0,
      "where the order service publishes saga commands"},
+    {"BARO_SWEEP_PERIOD", SETTING_DURATION_MS, "30s",                  AT(sweep_period_ms),   100, 3600000,
+     "how often expired holds are looked for"         },
 };
 
 // What is paid is popular within 2 s (SPEC 6), also when the doorbell was not heard and the gateway
@@ -108,15 +110,17 @@ int main(int argc, char **argv)
     SCOPED(arena) *arena = arena_create();
     struct product_settings settings;
     struct process process = {.settings = &settings};
+    struct job jobs[PRODUCT_JOB_COUNT];
 
     service_settings_load_or_exit(argc, argv, SETTINGS, COUNT(SETTINGS), arena, &settings);
+    product_jobs_init(&settings, jobs);
     return service_run(&settings.common, &(struct service_definition){
                                              .name = "product",
                                              .methods = &product_methods,
                                              .migrations = product_migrations,
                                              .migration_count = &product_migration_count,
-                                             .jobs = product_jobs,
-                                             .job_count = product_job_count,
+                                             .jobs = jobs,
+                                             .job_count = COUNT(jobs),
                                              .command_source = settings.order_bus,
                                              .service = &process.service,
                                              .started = started,

@@ -8,6 +8,7 @@ struct product_settings {
     struct service_settings common; // first: lib/service fills it in
     const char *order_rpc;          // BARO_ORDER_RPC
     const char *order_bus;          // BARO_ORDER_BUS
+    int64_t sweep_period_ms;        // BARO_SWEEP_PERIOD
 };
 
 struct product_service {
@@ -15,8 +16,11 @@ struct product_service {
 };
 
 extern const struct method_table product_methods;
-extern const struct job product_jobs[];
-extern const size_t product_job_count;
+
+enum { PRODUCT_JOB_COUNT = 6 };
+
+// Fills in the jobs with the periods of the settings.
+void product_jobs_init(const struct product_settings *settings, struct job jobs[PRODUCT_JOB_COUNT]);
 
 // jobs.c: releases the expired holds of orders that do not live.
 struct status sweep_holds(void *service, struct db *db, struct arena *arena);

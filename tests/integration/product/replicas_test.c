@@ -22,10 +22,12 @@ struct common {
 static struct replica open_replica(size_t index, void *shared)
 {
     static struct product_service service;
+    static struct job jobs[PRODUCT_JOB_COUNT];
     struct common *common = shared;
     (void)index;
     service.orders = no_orders_of(&common->orders);
-    return (struct replica){common->url, &service, product_jobs, product_job_count, common->job};
+    product_jobs_init(&(struct product_settings){.sweep_period_ms = 1}, jobs);
+    return (struct replica){common->url, &service, jobs, COUNT(jobs), common->job};
 }
 
 static struct replicas *given_replicas(void)
