@@ -180,8 +180,11 @@ SERVERS := deploy/local/servers
 CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
-test: build $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn ## Unit, integration, churn and end-to-end tests on private servers
+test: build $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(SIMULATE)/simulate ## Unit, integration, churn and end-to-end tests on private servers
 	@$(BUILD)/tests/churn
+	@SEED=1 SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
+	@SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
+	@$(MAKE) --no-print-directory plants
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
 
@@ -214,6 +217,51 @@ $(BUILD)/tests/bench-grpc: tests/bench/grpc_echo.cc tests/bench/echo.proto
 .PHONY: bench
 bench: build $(BENCH:%=$(BUILD)/tests/bench-%) ## Measure everything in tests/bench/README.md; CASE=x for one
 	@tests/bench/run .local/bench $(CASE)
+
+# The simulator: the four programs from their main on, over a world of its own. What they would ask of
+# the system is wrapped; its objects come before the library's, and stand in for some of them.
+SIMULATE := $(BUILD)/tests/simulate
+SIMULATE_WRAPS := malloc calloc realloc reallocarray free strdup strndup asprintf __asprintf_chk getenv \
+    pthread_create pthread_join pthread_setname_np pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock \
+    pthread_mutex_unlock pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_rdlock pthread_rwlock_wrlock \
+    pthread_rwlock_unlock pthread_cond_init pthread_cond_destroy pthread_cond_wait pthread_cond_timedwait \
+    pthread_cond_signal pthread_cond_broadcast clock_gettime clock_nanosleep randombytes_random randombytes_buf \
+    nng_prepare
+SIMULATE_LDFLAGS = $(LDFLAGS) $(SIMULATE_WRAPS:%=-Wl,--wrap=%)
+SIMULATE_OBJECTS = $(call objects,tests/simulate/*.c) $(SERVICES:%=$(SIMULATE)/%.o)
+program_objects = $(SIMULATE)/main-$(1).o $(filter-out %/main.o,$(call service_objects,$(1)))
+
+$(SIMULATE)/main-%.o: services/%/main.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(call show,CC)$(CC) $(CFLAGS) $(WARNINGS) -Wno-missing-prototypes -Dmain=$*_main -MMD -MP -c -o $@ $<
+
+# A whole program as one object, of which only its main is seen: names of one are not those of another.
+$(SERVICES:%=$(SIMULATE)/%.o): $(SIMULATE)/%.o: $$(call program_objects,$$*)
+	$(call show,LD)ld -r --wrap=user_service_bootstrap -o $@ $^
+	@objcopy --keep-global-symbol=$*_main $@
+
+$(SIMULATE)/simulate: $$(SIMULATE_OBJECTS) $(LIB)
+	$(call show,LINK)$(CC) $(SIMULATE_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Each bug of tests/simulate/plants in a simulator of its own, which must find it within 10,000 sagas.
+PLANTS := $(shell sed -n 's/^= \([a-z-]*\):.*/\1/p' tests/simulate/plants)
+$(SIMULATE)/plants/%: tests/simulate/plants tests/simulate/plant $$(SIMULATE_OBJECTS) $(LIB)
+	@mkdir -p $(@D)
+	$(call show,PLANT)CC='$(CC)' CFLAGS='$(CFLAGS)' SIMULATE_LDFLAGS='$(SIMULATE_LDFLAGS)' LDLIBS='$(LDLIBS)' \
+	    LIB=$(LIB) SERVICES='$(SERVICES)' SIMULATE_OBJECTS='$(SIMULATE_OBJECTS)' \
+	    $(foreach service,$(SERVICES),OBJECTS_$(service)='$(call program_objects,$(service))') \
+	    tests/simulate/plant $* $@
+
+$(SIMULATE)/plants/%.found: $(SIMULATE)/plants/%
+	@$< --seed 1 --sagas 10000 > $@.new 2>&1; test $$? = 1 || { echo "$*: not found"; cat $@.new; exit 1; }
+	@mv $@.new $@
+
+.PHONY: simulate plants
+simulate: $(SIMULATE)/simulate ## Simulate 1,000,000 sagas under faults, or SEED=n [RUNS=n] [TRACE=1]
+	@tests/simulate/run $<
+
+plants: $(PLANTS:%=$(SIMULATE)/plants/%.found) ## Plant each bug of tests/simulate/plants: the simulator must find it
+	@for plant in $(PLANTS); do printf '  %-26s %s\n' $$plant "$$(sed -n 's/: make simulate.*//; /^seed/p' $(SIMULATE)/plants/$$plant.found)"; done
 
 # What needs the libraries only.
 $(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(BUILD)/tests/support/stand.o $(LIB)
