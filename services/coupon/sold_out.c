@@ -181,7 +181,7 @@ void sold_out_ask(struct sold_out *hints, int64_t campaign_id, int64_t user_id, 
 static bool run(struct sold_out *hints, struct cache_command command)
 {
     SCOPED(arena) *arena = arena_create();
-    struct cache_value value = {CACHE_NIL};
+    struct cache_value value = {.kind = CACHE_NIL};
     struct status st = cache_call(hints->cache, command,
                                   clock_monotonic_us() + WRITE_MS * US_PER_MS, arena, &value);
     return !failed(st) && value.kind == CACHE_INTEGER && value.number == 1;

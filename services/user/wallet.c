@@ -26,11 +26,11 @@ static const struct entry_rule {
     const char *limits;                 // said to people
     const char *balance_limit;
 } RULES[ENTRY_TYPES] = {
-    [ENTRY_CHARGE] = {"CHARGE", 1000, 100000, 10, 10000000, CHARGE_LIMITS, CHARGE_CAP},
-    [ENTRY_USE] = {"USE", -LARGEST_EXACT_WON, -1, 1, 0, "a payment takes money"},
-    [ENTRY_REFUND] = {"REFUND", 1, LARGEST_EXACT_WON, 1, INT64_MAX, "a refund gives money"},
-    [ENTRY_ADJUST] = {"ADJUST", -LARGEST_EXACT_WON, LARGEST_EXACT_WON, 1, LARGEST_EXACT_WON,
-                      ADJUST_LIMITS, ADJUST_CAP},
+    [ENTRY_CHARGE] = {"CHARGE", 1000,               100000,            10, 10000000,          CHARGE_LIMITS,           CHARGE_CAP},
+    [ENTRY_USE] = {"USE",    -LARGEST_EXACT_WON, -1,                1,  0,                 "a payment takes money", NULL      },
+    [ENTRY_REFUND] = {"REFUND", 1,                  LARGEST_EXACT_WON, 1,  INT64_MAX,         "a refund gives money",  NULL      },
+    [ENTRY_ADJUST] = {"ADJUST", -LARGEST_EXACT_WON, LARGEST_EXACT_WON, 1,  LARGEST_EXACT_WON,
+                      ADJUST_LIMITS,                                                                                   ADJUST_CAP},
 };
 
 static const struct entry_rule *rule_of(enum entry_type type)
