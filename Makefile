@@ -122,7 +122,8 @@ $(BUILD)/baro-gateway: $$(call objects,gateway/*.c) $(GATEWAY_MADE) $(LIB)
 
 # What load-demo makes is made with the services' own rules, which do no I/O.
 RULES := order/order order/payment order/pay_saga order/refund_saga order/release_saga order/give_back \
-         order/wire user/wallet user/password product/stock coupon/coupon
+         order/wire user/wallet user/password product/stock coupon/coupon \
+         order/law_orders $(SERVICES:%=%/laws)
 RULE_OBJ := $(RULES:%=$(BUILD)/services/%.o)
 
 $(BUILD)/baroctl: $$(call objects,deploy/baroctl/*.c) $(RULE_OBJ) $(LIB)

@@ -64,6 +64,7 @@ const struct route route_table[] = {
     {HTTP_PATCH,  V1 "/admin/orders/{order_id}/status",      ADMIN,     ORDER_RPC,   "SetOrderStatus",   200, MAY_KEY,  .body = BODY},
     {HTTP_POST,   V1 "/admin/users/{user_id}/balance/adjustments",
                                                              ADMIN,     USER_RPC,    "AdjustBalance",    201, MAY_KEY,  .body = BODY},
+    {HTTP_GET,    V1 "/admin/invariants",                    ADMIN,     ORDER_RPC,   "GetInvariants",    200, NO_KEY,   .body = NO_BODY},
     {HTTP_GET,    V1 "/admin/sagas",                         ADMIN,     ORDER_RPC,   "ListSagas",        200, NO_KEY,   .body = NO_BODY},
     {HTTP_GET,    V1 "/admin/sagas/{saga_id}",               ADMIN,     ORDER_RPC,   "GetSaga",          200, NO_KEY,   .body = NO_BODY},
     {HTTP_POST,   V1 "/admin/sagas/{saga_id}/retry",         ADMIN,     ORDER_RPC,   "RetrySaga",        200, MAY_KEY,  .body = MAY_BODY},

@@ -3,11 +3,15 @@
 // until it is clean or the time is over. What is wrong for good stays wrong.
 
 #include "deploy/baroctl/commands.h"
-#include "deploy/baroctl/laws.h"
+#include "deploy/baroctl/databases.h"
 #include "deploy/baroctl/output.h"
 #include "lib/base/clock.h"
 #include "lib/base/settings.h"
 #include "lib/base/text.h"
+#include "services/coupon/laws.h"
+#include "services/order/laws.h"
+#include "services/product/laws.h"
+#include "services/user/laws.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,8 +38,22 @@ struct status audit_urls_load(struct arena *arena, struct audit_urls *urls)
 
 static struct status evaluate(const struct audit_urls *urls, struct report *report)
 {
-    struct status st = audit_balances(urls, report);
-    return failed(st) ? st : audit_orders(urls, report);
+    struct law_database databases[LAW_PLACES] = {
+        [LAW_USER] = {db_create(urls->user,    "baroctl audit"), &user_laws   },
+        [LAW_PRODUCT] = {db_create(urls->product, "baroctl audit"), &product_laws},
+        [LAW_COUPONS] = {db_create(urls->coupon,  "baroctl audit"), &coupon_laws },
+        [LAW_ORDERS] = {db_create(urls->order,   "baroctl audit"), &order_laws  },
+    };
+    struct law_source sources[LAW_PLACES];
+    for (int i = 0; i < LAW_PLACES; i++)
+        sources[i] = law_source_of_database(&databases[i]);
+    struct status st = laws_check(sources, NULL, report);
+    // The message of a failure lives in a connection, which ends here.
+    if (failed(st) && st.message)
+        st.message = text_copy(report->arena, st.message);
+    for (int i = 0; i < LAW_PLACES; i++)
+        db_destroy(databases[i].db);
+    return st;
 }
 
 // Looks until nothing is wrong and nothing is under way, or the time is over; the last look counts.

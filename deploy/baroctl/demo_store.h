@@ -2,8 +2,8 @@
 // The four databases while a demo is loaded. Rows collect in demo->rows; numbers of sequences come from
 // demo_number (demo.h). Failures carry the server's words, which live until demo_close_databases.
 
+#include "deploy/baroctl/databases.h"
 #include "deploy/baroctl/demo.h"
-#include "deploy/baroctl/laws.h"
 
 // Connects, begins a transaction in each database, makes the partitions of the past. To be closed also
 // after a failure.

@@ -6,7 +6,9 @@
 #include "lib/bus/inbox.h"
 #include "lib/saga/barrier.h"
 #include "lib/service/access.h"
+#include "lib/service/laws.h"
 #include "proto/coupon.pb-c.h"
+#include "services/coupon/laws.h"
 
 static struct status run_allowed(struct batch *batch);
 
@@ -36,7 +38,19 @@ static const struct method METHODS[] = {
     {.name = "HoldCoupon", .kind = METHOD_WRITE, .handle = run_allowed}, // idempotent by order id
     {.name = "RedeemCoupon", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
     {.name = "RestoreCoupon", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
+    {.name = "CheckLaw", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
+    {.name = "ListOrderFacts", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
 };
+
+static struct status handle_check_law(struct batch *batch)
+{
+    return check_law_handle(batch, &coupon_laws);
+}
+
+static struct status handle_list_order_facts(struct batch *batch)
+{
+    return list_order_facts_handle(batch, &coupon_laws);
+}
 
 static const struct access_rule RULES[] = {
     {"ListCampaigns",    ACCESS_ANYBODY, handle_list_campaigns    },
@@ -49,6 +63,8 @@ static const struct access_rule RULES[] = {
     {"HoldCoupon",       ACCESS_SERVICE, handle_hold_coupon       },
     {"RedeemCoupon",     ACCESS_SERVICE, handle_redeem_coupon     },
     {"RestoreCoupon",    ACCESS_SERVICE, handle_restore_coupon    },
+    {"CheckLaw",         ACCESS_SERVICE, handle_check_law         },
+    {"ListOrderFacts",   ACCESS_SERVICE, handle_list_order_facts  },
 };
 
 const struct method_table coupon_methods = {&baro__coupon__coupon__descriptor, METHODS,

@@ -32,6 +32,7 @@ static const struct setting SETTINGS[] = {
     {"BARO_SAGA_RETRY",        SETTING_DURATION_MS, "250ms", AT(saga_retry_ms),    10, 60000, "when an unanswered command is sent again"},
     {"BARO_SAGA_HELD_AFTER",   SETTING_DURATION_MS, "5s",    AT(saga_held_after_ms),   10, 3600000, "when a silent payment shows as HELD"},
     {"BARO_SAGA_DECIDE_AFTER", SETTING_DURATION_MS, "60s",   AT(saga_decide_after_ms), 10, 3600000, "when recovery gives a silent payment up"},
+    {"BARO_LAW_PERIOD",        SETTING_DURATION_MS, "60s",   AT(law_period_ms),        0, 86400000, "how often the laws are checked in the background; 0s: only for who asks"},
     {"BARO_SAGA_PARK_AFTER",   SETTING_INTEGER,     "10",    AT(saga_park_after),      1, 1000, "fruitless tries after which a step is parked"},
     {"BARO_KAFKA_BROKERS",         SETTING_TEXT,        "",            AT(kafka.brokers),         0, 0, "where order events go: host:port,..; empty: nowhere"},
     {"BARO_KAFKA_TOPIC",           SETTING_TEXT,        "baro.orders", AT(kafka.topic),           0, 0, "the topic, keyed by order id"},

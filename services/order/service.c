@@ -8,6 +8,7 @@
 #include "lib/bus/outbox.h"
 #include "lib/service/access.h"
 #include "proto/order.pb-c.h"
+#include "services/order/invariants.h"
 #include "services/order/news.h"
 #include "services/order/sinks.h"
 
@@ -34,6 +35,7 @@ static const struct access_rule RULES[] = {
     {"RetrySaga",        ACCESS_ADMIN,   retry_saga_handle},
     {"ListDeadLetters",  ACCESS_ADMIN,   list_dead_letters_handle},
     {"ReplayDeadLetter", ACCESS_ADMIN,   replay_dead_letter_handle},
+    {"GetInvariants",    ACCESS_ADMIN,  get_invariants_handle},
     {"FindLiveOrders",   ACCESS_SERVICE, find_live_orders_handle},
     {"FetchEvents",      ACCESS_SERVICE, fetch_events_handle},
     {"EndSaga",          ACCESS_SERVICE, end_saga_handle},
@@ -73,6 +75,7 @@ static const struct method METHODS[] = {
     {"RetrySaga",        METHOD_WRITE,.handle = handle, .committed = retry_saga_committed},
     {"ListDeadLetters",  METHOD_READ, .handle = handle},
     {"ReplayDeadLetter", METHOD_WRITE,.handle = handle},
+    {"GetInvariants",    METHOD_READ, .handle = handle, .prepare = get_invariants_prepare},
     {"FindLiveOrders",   METHOD_READ, .handle = handle},
     {"FetchEvents",      METHOD_READ, .handle = handle},
     {"EndSaga",          METHOD_WRITE,.handle = handle, .committed = end_saga_committed},
@@ -153,6 +156,13 @@ struct status order_service_start(struct order_service *service, struct dispatch
         &service->sagas);
     if (!failed(st))
         st = sinks_start(settings, sagas_owner(service->sagas), &service->sinks);
+    if (!failed(st))
+        service->invariants = invariants_start(
+            &(struct invariants_options){.database_url = settings->common.database_url,
+                                         .user = service->user,
+                                         .product = service->product,
+                                         .coupon = service->coupon,
+                                         .period_ms = settings->law_period_ms});
     return st;
 }
 
@@ -168,6 +178,8 @@ static void give_leases_back(struct order_service *service)
 
 void order_service_stop(struct order_service *service)
 {
+    invariants_stop(service->invariants);
+    service->invariants = NULL;
     sinks_stop(service->sinks);
     service->sinks = NULL;
     sagas_stop(service->sagas);

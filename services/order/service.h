@@ -27,6 +27,7 @@ struct order_settings {
     int64_t saga_held_after_ms;                      // BARO_SAGA_HELD_AFTER
     int64_t saga_decide_after_ms;                    // BARO_SAGA_DECIDE_AFTER
     int64_t saga_park_after;                         // BARO_SAGA_PARK_AFTER
+    int64_t law_period_ms;                           // BARO_LAW_PERIOD; 0: only who asks
     struct kafka_settings kafka;                     // BARO_KAFKA_..
     struct webhook_settings webhook;                 // BARO_WEBHOOK_..
     struct delivery_rules delivery;                  // BARO_SINK_..
@@ -40,6 +41,7 @@ struct order_service {
     struct ids *order_ids, *payment_ids, *saga_ids;
     struct id_pool *pool; // order ids for PlaceOrder's `prepare`
     struct sagas *sagas;
+    struct invariants *invariants;
     struct outbox_reader *events; // of FetchEvents
     struct sinks *sinks;
     struct counters counters;

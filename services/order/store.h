@@ -245,6 +245,20 @@ struct status store_sinks_behind(struct db *db, const char *const *names, size_t
 struct status store_prune_sink_events(struct db *db, int64_t keep_ms, int64_t limit,
                                       int64_t *deleted);
 
+// ---- the last check of the laws (store_law.c)
+
+// Ours when nobody else is at the next check, and it is due: period_ms after the last, and not sooner
+// than ten times what that took.
+struct status store_claim_law_pass(struct db *db, int64_t period_ms, bool *ours);
+
+// Stores a report, unless a younger one is there, and ends the claim.
+struct status store_save_law_pass(struct db *db, int64_t checked_at_us, int64_t took_ms,
+                                  struct bytes report);
+
+// The last report (data NULL: none yet) in arena, and the database's clock.
+struct status store_load_law_pass(struct db *db, struct arena *arena, struct bytes *report,
+                                  int64_t *now_us);
+
 // ---- cart (store_cart.c)
 
 struct cart_line {

@@ -7,7 +7,9 @@
 #include "lib/bus/inbox.h"
 #include "lib/saga/barrier.h"
 #include "lib/service/access.h"
+#include "lib/service/laws.h"
 #include "proto/product.pb-c.h"
+#include "services/product/laws.h"
 
 static struct status run_permitted(struct batch *batch);
 
@@ -55,7 +57,19 @@ static const struct method METHODS[] = {
      .guard = &barrier_guard,
      .handle = run_permitted},
     {.name = "ReturnStock", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_permitted},
+    {.name = "CheckLaw", .kind = METHOD_READ, .batch_max = 1, .handle = run_permitted},
+    {.name = "ListOrderFacts", .kind = METHOD_READ, .batch_max = 1, .handle = run_permitted},
 };
+
+static struct status handle_check_law(struct batch *batch)
+{
+    return check_law_handle(batch, &product_laws);
+}
+
+static struct status handle_list_order_facts(struct batch *batch)
+{
+    return list_order_facts_handle(batch, &product_laws);
+}
 
 static const struct access_rule RULES[] = {
     {"ListProducts",    ACCESS_ANYBODY, handle_list_products   },
@@ -73,6 +87,8 @@ static const struct access_rule RULES[] = {
     {"ConfirmStock",    ACCESS_SERVICE, handle_confirm_stock   },
     {"ReleaseStock",    ACCESS_SERVICE, handle_release_stock   },
     {"ReturnStock",     ACCESS_SERVICE, handle_return_stock    },
+    {"CheckLaw",        ACCESS_SERVICE, handle_check_law       },
+    {"ListOrderFacts",  ACCESS_SERVICE, handle_list_order_facts},
 };
 
 const struct method_table product_methods = {&baro__product__product__descriptor, METHODS,

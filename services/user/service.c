@@ -10,7 +10,9 @@
 #include "lib/bus/inbox.h"
 #include "lib/saga/barrier.h"
 #include "lib/service/access.h"
+#include "lib/service/laws.h"
 #include "proto/user.pb-c.h"
+#include "services/user/laws.h"
 
 static struct status run_allowed(struct batch *batch);
 
@@ -33,22 +35,36 @@ static const struct method METHODS[] = {
      .handle = run_allowed},
     {.name = "DebitWallet", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
     {.name = "RefundWallet", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
+    {.name = "CheckLaw", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
+    {.name = "ListOrderFacts", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
 };
 
+static struct status handle_check_law(struct batch *batch)
+{
+    return check_law_handle(batch, &user_laws);
+}
+
+static struct status handle_list_order_facts(struct batch *batch)
+{
+    return list_order_facts_handle(batch, &user_laws);
+}
+
 static const struct access_rule RULES[] = {
-    {"Signup",        ACCESS_ANYBODY, handle_signup        },
-    {"Login",         ACCESS_ANYBODY, handle_login         },
-    {"Refresh",       ACCESS_ANYBODY, handle_refresh       },
-    {"Logout",        ACCESS_USER,    handle_logout        },
-    {"GetKeys",       ACCESS_ANYBODY, handle_get_keys      },
-    {"GetProfile",    ACCESS_USER,    handle_get_profile   },
-    {"UpdateProfile", ACCESS_USER,    handle_update_profile},
-    {"GetBalance",    ACCESS_USER,    handle_get_balance   },
-    {"Charge",        ACCESS_USER,    handle_charge        },
-    {"ListHistory",   ACCESS_USER,    handle_list_history  },
-    {"AdjustBalance", ACCESS_ADMIN,   handle_adjust_balance},
-    {"DebitWallet",   ACCESS_SERVICE, handle_debit_wallet  },
-    {"RefundWallet",  ACCESS_SERVICE, handle_refund_wallet },
+    {"Signup",         ACCESS_ANYBODY, handle_signup          },
+    {"Login",          ACCESS_ANYBODY, handle_login           },
+    {"Refresh",        ACCESS_ANYBODY, handle_refresh         },
+    {"Logout",         ACCESS_USER,    handle_logout          },
+    {"GetKeys",        ACCESS_ANYBODY, handle_get_keys        },
+    {"GetProfile",     ACCESS_USER,    handle_get_profile     },
+    {"UpdateProfile",  ACCESS_USER,    handle_update_profile  },
+    {"GetBalance",     ACCESS_USER,    handle_get_balance     },
+    {"Charge",         ACCESS_USER,    handle_charge          },
+    {"ListHistory",    ACCESS_USER,    handle_list_history    },
+    {"AdjustBalance",  ACCESS_ADMIN,   handle_adjust_balance  },
+    {"DebitWallet",    ACCESS_SERVICE, handle_debit_wallet    },
+    {"RefundWallet",   ACCESS_SERVICE, handle_refund_wallet   },
+    {"CheckLaw",       ACCESS_SERVICE, handle_check_law       },
+    {"ListOrderFacts", ACCESS_SERVICE, handle_list_order_facts},
 };
 
 const struct method_table user_methods = {&baro__user__user__descriptor, METHODS, COUNT(METHODS)};

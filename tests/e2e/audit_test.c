@@ -82,18 +82,63 @@ static int64_t given_paid_order(void)
     return order_id;
 }
 
+// The endpoint's answer out of a check that began after the question.
+static const json_t *invariants(struct http_client *admin)
+{
+    for (int tries = 0; tries < 20; tries++) {
+        struct http_reply reply = http_call(admin, "GET", "/admin/invariants", NULL);
+        expect_reply(reply, 200, NULL);
+        cr_assert_eq(json_array_size(json_at(reply.json, "laws")), 5);
+        if (json_is_true(json_at(reply.json, "fresh")))
+            return reply.json;
+    }
+    cr_assert_fail("no check ends in time");
+    return NULL;
+}
+
+// True when just the law with which `line` begins is broken, with a sentence about it.
+static bool names_law(const json_t *report, const char *line)
+{
+    size_t i;
+    json_t *law;
+    bool found = false;
+    json_array_foreach(json_at(report, "laws"), i, law)
+    {
+        const char *name = json_word(law, "name");
+        if (strncmp(name, line, strlen(name)) != 0)
+            continue;
+        found = !json_is_true(json_at(law, "ok")) && json_number(law, "violations") > 0 &&
+                json_array_size(json_at(law, "sample")) > 0;
+    }
+    return found && !json_is_true(json_at(report, "ok"));
+}
+
 Test(audit, every_planted_drift_is_found_and_named)
 {
     int64_t order_id = given_paid_order();
     char report[8192];
 
+    struct http_client *admin = given_admin();
+
     expect_laws_hold();
+    cr_assert(json_is_true(json_at(invariants(admin), "ok")));
     for (size_t i = 0; i < COUNT(DRIFTS); i++) {
         run_sql(DRIFTS[i].database, DRIFTS[i].plant, order_id);
         int exit_status = audit(report, sizeof report);
+        bool shown = names_law(invariants(admin), DRIFTS[i].finds);
         run_sql(DRIFTS[i].database, DRIFTS[i].undo, order_id);
+        cr_expect(shown, "drift %zu is not shown by the endpoint", i);
         cr_expect_eq(exit_status, 1, "drift %zu", i);
         cr_expect(strstr(report, DRIFTS[i].finds), "drift %zu:\n%s", i, report);
     }
     expect_laws_hold();
+    cr_assert(json_is_true(json_at(invariants(admin), "ok")));
+    http_close(admin);
+}
+
+Test(audit, the_laws_are_shown_to_admins_only)
+{
+    struct http_client *customer = given_customer(0);
+    expect_reply(http_call(customer, "GET", "/admin/invariants", NULL), 403, "FORBIDDEN");
+    http_close(customer);
 }

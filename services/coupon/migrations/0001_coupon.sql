@@ -50,6 +50,9 @@ CREATE TABLE user_coupon (
 
 -- An order has at most one coupon; what the sweepers look for.
 CREATE UNIQUE INDEX user_coupon_order ON user_coupon (order_id) WHERE status IN ('HELD', 'USED');
+-- Used coupons that an admin has cancelled: their orders had the discount.
+CREATE INDEX user_coupon_cancelled ON user_coupon (order_id)
+    WHERE status = 'CANCELLED' AND used_at IS NOT NULL;
 CREATE INDEX user_coupon_held ON user_coupon (held_until) WHERE status = 'HELD';
 CREATE INDEX user_coupon_expiry ON user_coupon (expires_at) WHERE status = 'AVAILABLE';
 

@@ -1,0 +1,63 @@
+// Balance against history by user; entries of orders against history in both directions.
+
+#include "services/user/laws.h"
+
+#include "lib/laws/facts.h"
+
+static const struct statement WALLET = {
+    "law_wallet", "SELECT w.user_id,"
+                  " CASE WHEN w.balance <> coalesce(h.sum, 0) OR w.balance < 0 THEN"
+                  "   format('user %s has %s won, its history sums to %s', w.user_id, w.balance,"
+                  "          coalesce(h.sum, 0)) END"
+                  " FROM (SELECT user_id, balance FROM wallet WHERE user_id > $1::bigint"
+                  "       ORDER BY user_id LIMIT $2::bigint) w"
+                  " LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS sum FROM wallet_history"
+                  "                    WHERE user_id = w.user_id) h ON true"
+                  " ORDER BY 1"};
+
+static const struct statement WALLET_ENTRIES = {
+    "law_wallet_entries",
+    "SELECT e.order_id,"
+    " CASE WHEN h.amount IS DISTINCT FROM e.amount THEN"
+    "   format('order %s has a %s entry of %s but history says %s', e.order_id, e.type, e.amount,"
+    "          coalesce(h.amount::text, 'nothing')) END"
+    " FROM (SELECT DISTINCT order_id FROM wallet_order_entry WHERE order_id > $1::bigint"
+    "       ORDER BY order_id LIMIT $2::bigint) page"
+    " JOIN wallet_order_entry e USING (order_id)"
+    " LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS amount FROM wallet_history"
+    "                    WHERE user_id = e.user_id AND ref_id = e.order_id AND type = e.type) h"
+    "   ON true"
+    " ORDER BY 1"};
+
+static const struct statement WALLET_HISTORY = {
+    "law_wallet_history",
+    "SELECT h.id,"
+    " CASE WHEN h.ref_id IS NOT NULL AND e.order_id IS NULL THEN"
+    "   format('user %s has %s of order %s in its history, the order has no such entry',"
+    "          h.user_id, h.type, h.ref_id) END"
+    " FROM (SELECT id, user_id, type, ref_id FROM wallet_history WHERE id > $1::bigint"
+    "       ORDER BY id LIMIT $2::bigint) h"
+    " LEFT JOIN wallet_order_entry e"
+    "   ON e.order_id = h.ref_id AND e.type = h.type AND e.user_id = h.user_id"
+    " ORDER BY 1"};
+
+static const struct law_check CHECKS[] = {
+    {LAW_WALLET, 1000, &WALLET        },
+    {LAW_WALLET, 1000, &WALLET_ENTRIES},
+    {LAW_WALLET, 2000, &WALLET_HISTORY},
+};
+
+// A payer of -1: several.
+#define ENTRIES(which, how_many)                                                                   \
+    "SELECT order_id, CASE WHEN min(user_id) = max(user_id) THEN max(user_id) ELSE -1 END,"        \
+    "       -coalesce(sum(amount) FILTER (WHERE type = 'USE'), 0)::bigint,"                        \
+    "       coalesce(sum(amount) FILTER (WHERE type = 'REFUND'), 0)::bigint"                       \
+    " FROM wallet_order_entry WHERE " which " GROUP BY order_id ORDER BY order_id" how_many
+
+static const struct statement FACTS = {"facts_entries",
+                                       ENTRIES("order_id > $1::bigint", " LIMIT $2::bigint")};
+static const struct statement FACTS_OF = {"facts_entries_of",
+                                          ENTRIES("order_id = ANY($1::bigint[])", "")};
+static const struct fact_query ENTRY_QUERY = {USER_FACTS, &FACTS, &FACTS_OF};
+
+const struct law_book user_laws = {CHECKS, COUNT(CHECKS), &ENTRY_QUERY};
