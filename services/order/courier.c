@@ -21,8 +21,8 @@
 #include <time.h>
 
 enum {
-    TRIES_MS = 5000, // a round begins no tries after that
-    MARGIN_MS = 2000,
+    TRIES_MS = 3000, // a round begins no tries after that
+    MARGIN_MS = 1000,
     FAST_PAUSE_MS = 100,
     ROWS_MAX = 50,   // set-aside events a round
     ROUNDS_MAX = 50, // a run

@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ARRIVE_MS = 30000, CHANGES_MAX = 16, KEY_SIZE = 24, PRICE = 1000 };
+enum { ARRIVE_MS = 45000, CHANGES_MAX = 16, KEY_SIZE = 24, PRICE = 1000 };
 
 // "whsec_" and this in base64.
 static const uint8_t key[KEY_SIZE] = "a key of 24 bytes, ascii";
@@ -28,8 +29,9 @@ static rd_kafka_mock_cluster_t *cluster;
 static struct http_client *admin, *customer;
 static int64_t option;
 
-// The order whose payment the receiver refuses; 0: none.
+// The order whose payment the receiver refuses; 0: none. How long it thinks.
 static atomic_llong refused;
+static atomic_int delay_ms;
 
 static int64_t order_of(const json_t *body)
 {
@@ -43,7 +45,7 @@ static struct conduct decide(void *context, const struct parcel *parcel)
     bool refuse = order_of(body) == atomic_load(&refused) &&
                   strcmp(json_word(body, "type"), "order.paid") == 0;
     json_decref(body);
-    return (struct conduct){.status = refuse ? 410 : 204};
+    return (struct conduct){.status = refuse ? 410 : 204, .delay_ms = atomic_load(&delay_ms)};
 }
 
 static void pause_briefly(void)
@@ -51,10 +53,8 @@ static void pause_briefly(void)
     nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000}, NULL);
 }
 
-static void restart_orders(void)
+static void start_orders(void)
 {
-    for (int i = 0; i < stack_replicas(); i++)
-        stack_stop("order", i);
     for (int i = 0; i < stack_replicas(); i++)
         stack_start("order", i);
     int64_t until_us = clock_monotonic_us() + ARRIVE_MS * US_PER_MS;
@@ -62,6 +62,13 @@ static void restart_orders(void)
         cr_assert_lt(clock_monotonic_us(), until_us, "the order service does not come back");
         pause_briefly();
     }
+}
+
+static void restart_orders(void)
+{
+    for (int i = 0; i < stack_replicas(); i++)
+        stack_stop("order", i);
+    start_orders();
 }
 
 static void open_kafka(void)
@@ -85,6 +92,8 @@ static void set_up(void)
     setenv("BARO_WEBHOOK_URL", receiver_url(receiver), 1);
     setenv("BARO_WEBHOOK_SECRET", secret, 1);
     setenv("BARO_WEBHOOK_ALLOW_PRIVATE", "on", 1);
+    setenv("BARO_WEBHOOK_TIMEOUT", "1s", 1); // leases last accordingly
+    setenv("BARO_KAFKA_TIMEOUT", "1s", 1);
     setenv("BARO_SINK_RETRY", "100ms", 1);
     setenv("BARO_KAFKA_BROKERS", rd_kafka_mock_cluster_bootstraps(cluster), 1);
     admin = given_admin();
@@ -95,6 +104,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+    atomic_store(&delay_ms, 0);
     unsetenv("BARO_WEBHOOK_URL");
     unsetenv("BARO_KAFKA_BROKERS");
     restart_orders();
@@ -280,6 +290,28 @@ Test(sinks, that_are_away_cost_no_order_and_get_everything_afterwards)
     cr_expect_eq(changes_received(orders[0]).count, 0);
     rd_kafka_mock_broker_set_up(cluster, 1);
     receiver_resume(receiver);
+    for (int i = 0; i < ORDERS; i++) {
+        await_changes(orders[i], CHANGES);
+        struct changes received = changes_received(orders[i]);
+        expect_timeline(&received, orders[i]);
+    }
+    struct changes in_topic = changes_in_topic(orders[ORDERS - 1], CHANGES);
+    expect_timeline(&in_topic, orders[ORDERS - 1]);
+    expect_laws_hold();
+}
+
+Test(sinks, lose_nothing_when_those_who_deliver_are_killed)
+{
+    enum { ORDERS = 6, CHANGES = 3 };
+    int64_t orders[ORDERS];
+    atomic_store(&delay_ms, 800); // so that they are killed in the middle
+    for (int i = 0; i < ORDERS; i++)
+        orders[i] = paid_order();
+    for (int i = 0; i < stack_replicas(); i++)
+        stack_signal("order", i, SIGKILL);
+    cr_expect_lt(changes_received(orders[ORDERS - 1]).count, CHANGES);
+    atomic_store(&delay_ms, 0);
+    start_orders();
     for (int i = 0; i < ORDERS; i++) {
         await_changes(orders[i], CHANGES);
         struct changes received = changes_received(orders[i]);
