@@ -54,6 +54,7 @@ static const struct variable SETTINGS[] = {
     {"BARO_SAGA_HELD_AFTER",   "500ms"                     },
     {"BARO_SAGA_DECIDE_AFTER", "3s"                        },
     {"BARO_SAGA_PARK_AFTER",   "6"                         },
+    {"BARO_LAW_PERIOD",        "0s"                        }, // the world keeps laws of its own
     {NULL,                     NULL                        },
 };
 
