@@ -57,6 +57,39 @@ Test(faults, another_start_takes_over_the_sagas_of_a_killed_order_service)
     http_close(customer);
 }
 
+static size_t changes_of(struct http_client *customer, int64_t order_id)
+{
+    return json_array_size(json_at(get_order(customer, order_id).json, "timeline"));
+}
+
+// The schedulers need no Redis, and no particular replica.
+Test(faults, unpaid_orders_expire_once_while_redis_is_gone_and_replicas_die)
+{
+    enum { UNPAID = 30 };
+    struct http_client *customer = given_customer(0);
+    int64_t option = given_option(1000, UNPAID), ids[UNPAID];
+    int64_t coupon = claim(customer, given_campaign("FIXED", 100, 1));
+
+    for (int i = 0; i < UNPAID; i++)
+        ids[i] = place_order(customer, option, 1, i ? 0 : coupon);
+    stack_stop_redis();
+    for (int i = 0; i < UNPAID; i++) {
+        if (i % 10 == 0)
+            stack_signal("order", i / 10 % stack_replicas(), SIGKILL);
+        cr_expect(await_order(customer, ids[i], "EXPIRED", 60000), "it is %s",
+                  order_status(customer, ids[i]));
+        if (i % 10 == 0)
+            stack_start("order", i / 10 % stack_replicas());
+    }
+    for (int i = 0; i < UNPAID; i++)
+        cr_expect_eq(changes_of(customer, ids[i]), 2, "PENDING and EXPIRED");
+    expect_laws_hold();
+    cr_expect_eq(available_stock(option), UNPAID);
+    cr_expect_str_eq(coupon_status(customer, coupon), "AVAILABLE");
+    stack_start_redis();
+    http_close(customer);
+}
+
 enum { ORDERS_MAX = 1000 };
 
 // One customer's loop: place and pay, each request repeated with its key until it has an answer.

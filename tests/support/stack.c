@@ -104,18 +104,37 @@ int stack_replicas(void)
     return read_number(path);
 }
 
+static void start_servers(void)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "deploy/local/servers start '%s'", stack_folder());
+    cr_assert_eq(system(command), 0, "the servers do not start again");
+}
+
 void stack_crash_database(void)
 {
-    char path[512], command[1024];
+    char path[512];
     snprintf(path, sizeof path, "%s/postgres/postmaster.pid", stack_folder());
     pid_t pid = read_number(path);
     cr_assert_gt(pid, 1, "%s names no process", path);
     cr_assert_eq(kill(pid, SIGKILL), 0, "PostgreSQL (pid %d) is not running", (int)pid);
-    snprintf(command, sizeof command, "deploy/local/servers start '%s'", stack_folder());
-    cr_assert_eq(system(command), 0, "PostgreSQL does not start again");
+    start_servers();
 }
 
 void stack_empty_redis(void)
 {
     cr_assert_eq(system("redis-cli -s \"${BARO_REDIS_URL#unix://}\" FLUSHALL > /dev/null"), 0);
+}
+
+void stack_stop_redis(void)
+{
+    // The connection ends with the server, so redis-cli says that it failed.
+    int outcome = system("redis-cli -s \"${BARO_REDIS_URL#unix://}\" SHUTDOWN NOSAVE; "
+                         "! redis-cli -s \"${BARO_REDIS_URL#unix://}\" PING > /dev/null 2>&1");
+    cr_assert_eq(outcome, 0, "Redis still answers");
+}
+
+void stack_start_redis(void)
+{
+    start_servers();
 }

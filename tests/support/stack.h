@@ -27,5 +27,7 @@ int stack_replicas(void);
 // Kills PostgreSQL with all its backends (kill -9) and starts it again; returns when it answers.
 void stack_crash_database(void);
 
-// Takes everything out of Redis.
+// Takes everything out of Redis; ends it; starts it again.
 void stack_empty_redis(void);
+void stack_stop_redis(void);
+void stack_start_redis(void);
