@@ -275,6 +275,10 @@ $(BUILD)/tests/churn $(patsubst %,$(BUILD)/tests/bench-%,rpc record replay buyer
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+.PHONY: bench-million
+bench-million: build ## Time every list and report with a million orders loaded; ORDERS=n for others
+	@tests/bench/million .local/million
+
 .PHONY: churn bench-rpc
 churn: $(BUILD)/tests/churn ## Kill nng's peers under full load; the survivors must go on
 	@$<

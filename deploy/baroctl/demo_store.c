@@ -21,7 +21,8 @@ enum { NUMBERS = 8192 };
 // Rows that this transaction has written.
 #define OURS(row) row ".xmin = pg_current_xact_id()::xid"
 
-// A sale is of the hour in which it was paid, unless it was given back.
+// A sale is of the hour in which it was paid, unless it was given back. Hours stand together, as they
+// would if they had come one by one.
 static const char MAKE_SALES[] =
     "INSERT INTO sales_hour (hour, product_id, option_id, units, last_paid_at)"
     " SELECT date_trunc('hour', s.paid_at, 'UTC'), o.product_id, o.id, sum(s.units)::bigint,"
@@ -29,7 +30,8 @@ static const char MAKE_SALES[] =
     " FROM (SELECT order_id, option_id, -sum(delta) AS units, min(created_at) AS paid_at"
     "       FROM stock_movement WHERE kind IN ('ORDER', 'RETURN')"
     "       GROUP BY order_id, option_id HAVING sum(delta) < 0) s"
-    " JOIN product_option o ON o.id = s.option_id AND " OURS("o") " GROUP BY 1, 2, 3";
+    " JOIN product_option o ON o.id = s.option_id AND " OURS("o") " GROUP BY 1, 2, 3"
+                                                                  " ORDER BY 1, 2, 3";
 
 static const char COUNT_CLAIMS[] =
     "UPDATE campaign c SET claimed = u.claimed"
