@@ -136,7 +136,7 @@ static void *job_thread(void *arg)
 static void schedule_init(struct schedule *schedule, const struct job *job,
                           const struct job_runner *runner)
 {
-    const char *labels = text_printf(runner->names, "job=\"%s\"", job->name);
+    const char *labels = text_printf(runner->names, "name=\"%s\"", job->name);
     const char *service = runner->advice ? runner->advice->service : "";
     *schedule = (struct schedule){
         .job = job,
