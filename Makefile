@@ -145,16 +145,24 @@ $(BUILD)/tests/integration-%: $$(call objects,tests/integration/%/*.c) $$(call a
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
 
-# The check of the API's description and of answers against it: a program for node with its packages.
+# Programs for node with packages of their own: the check of the API's description and of answers
+# against it, and the check of the manifests.
 CHECK := $(BUILD)/tests/openapi
-$(CHECK)/node_modules: tests/openapi/package.json tests/openapi/package-lock.json tests/openapi/.npmrc
+MANIFESTS := $(BUILD)/tests/kubernetes
+$(CHECK)/node_modules $(MANIFESTS)/node_modules: $(BUILD)/tests/%/node_modules: \
+    tests/%/package.json tests/%/package-lock.json tests/%/.npmrc
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
 	$(call show,NPM)npm ci --prefix $(@D) --loglevel error > /dev/null
 	@touch $@
 
-$(CHECK)/check.mjs: tests/openapi/check.mjs $(CHECK)/node_modules
+$(CHECK)/check.mjs $(MANIFESTS)/check.mjs: $(BUILD)/tests/%/check.mjs: tests/%/check.mjs $(BUILD)/tests/%/node_modules
 	@cp $< $@
+
+.PHONY: test-manifests
+test-manifests: build $(MANIFESTS)/check.mjs ## Render the Kubernetes overlays and check them; test the alert rules
+	@node --test-reporter=spec $(MANIFESTS)/check.mjs $(BUILD)
+	@promtool test rules tests/monitoring/rules_test.yaml
 
 $(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB) | $(CHECK)/check.mjs
 	@mkdir -p $(@D)
@@ -181,7 +189,7 @@ SERVERS := deploy/local/servers
 CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
-test: build $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(SIMULATE)/simulate ## Unit, integration, churn and end-to-end tests on private servers
+test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(SIMULATE)/simulate ## Unit, integration, churn and end-to-end tests on private servers
 	@$(BUILD)/tests/churn
 	@SEED=1 SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
 	@SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
