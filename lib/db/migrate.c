@@ -93,3 +93,25 @@ struct status migrate(struct db *db, const struct migration *migrations, size_t 
         st = run(db, &migrations[i]);
     return st;
 }
+
+static struct status check(struct db *db, const struct migration *migration)
+{
+    struct rows rows;
+    struct status st =
+        db_query(db, &RECORDED, PARAMS(p_text(migration->name), p_text(migration->sql)), &rows);
+    if (failed(st))
+        return st;
+    if (rows.count == 1)
+        return OK;
+    return name_failure(db, migration, (struct status){.code = STATUS_FAILED_PRECONDITION},
+                        "is not applied yet");
+}
+
+struct status migrate_check(struct db *db, const struct migration *migrations, size_t count)
+{
+    struct status st = db_begin(db);
+    for (size_t i = 0; i < count && !failed(st); i++)
+        st = check(db, &migrations[i]);
+    db_rollback(db);
+    return st;
+}

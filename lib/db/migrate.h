@@ -16,3 +16,6 @@ struct migration {
 // Applies what is missing. FAILED_PRECONDITION names a recorded file that changed or is unknown and
 // newer than ours is tolerated (an older replica beside a newer schema).
 struct status migrate(struct db *db, const struct migration *migrations, size_t count);
+
+// OK when all of them are recorded; FAILED_PRECONDITION names the first that is not. Changes nothing.
+struct status migrate_check(struct db *db, const struct migration *migrations, size_t count);

@@ -9,11 +9,10 @@
 #include "lib/base/termination.h"
 #include "lib/bus/commands.h"
 #include "lib/bus/leases.h"
-#include "lib/db/rights.h"
-#include "lib/db/schema.h"
 #include "lib/rpc/server.h"
 #include "lib/service/jobs.h"
 #include "lib/service/ops.h"
+#include "lib/service/tables.h"
 #include "lib/service/transaction.h"
 
 #include <assert.h>
@@ -22,11 +21,6 @@
 #include <string.h>
 
 enum { LEASE_PERIOD_MS = 2000, LEASE_MS = 10000, RUNNERS_MAX = 16 };
-
-extern const struct migration bus_migrations[];
-extern const size_t bus_migration_count;
-extern const struct migration saga_migrations[];
-extern const size_t saga_migration_count;
 
 struct service_runtime {
     const struct service_settings *settings;
@@ -71,44 +65,6 @@ bool service_wake_job(struct service_runtime *runtime, const char *name)
     for (size_t i = 0; i < runtime->runner_count; i++)
         found |= job_runner_wake(runtime->runners[i], name);
     return found;
-}
-
-static struct status make_schema(const struct service_definition *definition, struct db *db)
-{
-    struct status st = schema_prepare(db);
-    if (!failed(st))
-        st = migrate(db, bus_migrations, bus_migration_count);
-    if (!failed(st))
-        st = migrate(db, saga_migrations, saga_migration_count);
-    if (!failed(st))
-        st = migrate(db, definition->migrations, *definition->migration_count);
-    return st;
-}
-
-// The owner makes the tables and gives the role that the service runs as the rights that it needs.
-static struct status prepare_schema(struct service_runtime *runtime)
-{
-    const struct service_settings *settings = runtime->settings;
-    bool apart = settings->migrate_url[0] != '\0', excess = false;
-    SCOPED(arena) *arena = arena_create();
-    SCOPED(db) *owner =
-        db_create(apart ? settings->migrate_url : settings->database_url, "migrate");
-    SCOPED(db) *own = db_create(settings->database_url, "rights");
-    const char *role;
-
-    struct status st = db_wait(owner, settings->start_wait_ms);
-    if (!failed(st))
-        st = make_schema(runtime->definition, owner);
-    if (!failed(st))
-        st = rights_role(own, arena, &role, &excess);
-    if (!failed(st) && apart)
-        st = rights_grant(owner, role);
-    if (!failed(st) && apart)
-        st = rights_role(own, arena, &role, &excess);
-    if (!failed(st) && excess)
-        log_warn("this role could change histories: run as one that does not own the tables",
-                 log_text("role", role));
-    return st;
 }
 
 static struct status make_dispatcher(struct service_runtime *runtime)
@@ -187,7 +143,7 @@ static struct status start(struct service_runtime *runtime)
     struct status st = nng_prepare();
 
     if (!failed(st))
-        st = prepare_schema(runtime);
+        st = tables_prepare(settings, definition);
     if (!failed(st))
         st = make_dispatcher(runtime);
     if (!failed(st))
@@ -249,6 +205,17 @@ static void stop(struct service_runtime *runtime)
     ops_server_stop(runtime->ops);
 }
 
+static int only_make_tables(const struct service_settings *settings,
+                            const struct service_definition *definition)
+{
+    struct status st = tables_prepare(settings, definition);
+    if (failed(st))
+        log_error("cannot make the tables", log_status(st));
+    else
+        log_info("the tables are there");
+    return failed(st);
+}
+
 int service_run(const struct service_settings *settings,
                 const struct service_definition *definition)
 {
@@ -257,6 +224,8 @@ int service_run(const struct service_settings *settings,
     termination_block();
     scheduling_prefer_batches();
     log_init(definition->name, settings->log_level);
+    if (settings->tables == TABLES_ONLY)
+        return only_make_tables(settings, definition);
     struct status st = start(&runtime);
     if (failed(st)) {
         log_error("cannot start", log_status(st));

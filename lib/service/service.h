@@ -12,6 +12,13 @@
 #include "lib/rpc/client.h"
 #include "lib/rpc/dispatcher.h"
 
+// What a process does about its tables (BARO_MIGRATE).
+enum tables_mode {
+    TABLES_MAKE, // "start": makes what is missing, then serves
+    TABLES_ONLY, // "only": makes what is missing and ends
+    TABLES_WAIT, // "wait": serves as soon as somebody has made them
+};
+
 // The settings that every service has; a service's own structure starts with it.
 struct service_settings {
     const char *rpc_listen;   // BARO_RPC_LISTEN
@@ -19,6 +26,8 @@ struct service_settings {
     const char *ops_listen;   // BARO_OPS_LISTEN: /livez /readyz /metrics; "off"
     const char *database_url; // BARO_DATABASE_URL
     const char *migrate_url;  // BARO_MIGRATE_URL: the same database as its owner; "": the same role
+    const char *migrate;      // BARO_MIGRATE: the word for `tables`
+    enum tables_mode tables;
     const char *redis_url;    // BARO_REDIS_URL
     const char *secret;       // BARO_SECRET: between processes
     const char *instance;     // BARO_INSTANCE: default is host and pid
