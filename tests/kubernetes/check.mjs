@@ -24,6 +24,7 @@ const settingsOf = (name) =>
       .map(([, setting, value]) => [setting, value]),
   );
 
+// Job and Deployment of one process have the same settings table.
 const settings = new Map(processes.map((name) => [name, settingsOf(name)]));
 const component = (object) => object.metadata.labels?.["app.kubernetes.io/component"];
 const named = (objects, kind) => objects.filter((object) => object.kind === kind);
@@ -80,6 +81,7 @@ for (const overlay of overlays) {
   const objects = render(`deploy/kubernetes/overlays/${overlay}`);
   const pods = podsOf(objects);
   const ours = pods.filter(({ kind, component: name }) => kind === "Deployment" && processes.includes(name));
+  const jobs = pods.filter(({ kind }) => kind === "Job");
   const podOf = (host) => ours.find(({ component: name }) => `baro-${name}` === host);
 
   test(`${overlay}: every object has the shape that Kubernetes asks for`, async () => {
@@ -113,7 +115,7 @@ for (const overlay of overlays) {
   });
 
   test(`${overlay}: every variable is a setting of its process`, () => {
-    for (const pod of ours)
+    for (const pod of [...ours, ...jobs])
       for (const name of env(pod.spec.containers[0]).keys())
         assert.ok(settings.get(pod.component).has(name.replace(/_FILE$/, "")), `${pod.name}: ${name}`);
   });
@@ -195,6 +197,25 @@ for (const overlay of overlays) {
       assert.equal(container.readinessProbe.httpGet.path, "/readyz");
       assert.equal(container.startupProbe.httpGet.path, "/readyz");
     }
+  });
+
+  test(`${overlay}: tables are made by a Job as their owner, whose password no serving pod sees`, () => {
+    const secretsOf = (pod) => pod.spec.volumes.filter(({ secret }) => secret).map(({ secret }) => secret.secretName);
+    assert.deepEqual(jobs.map(({ component: name }) => name).sort(), processes.filter((name) => name !== "gateway").sort());
+    for (const pod of jobs) {
+      assert.equal(env(pod.spec.containers[0]).get("BARO_MIGRATE"), "only", pod.name);
+      assert.ok(secretsOf(pod).includes(`baro-${pod.component}-owner`), pod.name);
+    }
+    for (const pod of ours) {
+      if (pod.component !== "gateway") assert.equal(env(pod.spec.containers[0]).get("BARO_MIGRATE"), "wait", pod.name);
+      assert.ok(!secretsOf(pod).some((name) => name.endsWith("-owner")), pod.name);
+      assert.deepEqual(secretsOf(pod).filter((name) => !["baro-shared", `baro-${pod.component}`].includes(name)), [], pod.name);
+    }
+  });
+
+  test(`${overlay}: a Service sends nothing to a Job`, () => {
+    for (const { spec } of named(objects, "Service"))
+      for (const pod of jobs) assert.ok(!selects({ matchLabels: spec.selector }, pod.labels), pod.name);
   });
 
   test(`${overlay}: no secret stands in a variable`, () => {
