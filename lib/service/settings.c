@@ -30,7 +30,7 @@ static const struct setting COMMON[] = {
      "start: make the tables, then serve; only: make them and end; wait: serve when they are "
      "there"                                                                                                                       },
     {"BARO_REDIS_URL",     SETTING_SECRET,      "redis://127.0.0.1:6379", AT(redis_url),     0, 0,
-     "hints that the replicas share; by default redis://127.0.0.1:6379"                                                                                               },
+     "hints that the replicas share; by default redis://127.0.0.1:6379"                                                            },
     {"BARO_SECRET",        SETTING_SECRET,      NULL,                     AT(secret),        0, 0,
      "shared by all processes, 16 characters or more"                                                                              },
     {"BARO_INSTANCE",      SETTING_TEXT,        "",                       AT(instance),      0, 0,
