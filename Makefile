@@ -12,6 +12,7 @@ $(or $(MAKECMDGOALS),build): through-root ; @:
 through-root:
 	@deploy/local/root $(if $(filter-out $(NEED_RUN_ONLY),$(MAKECMDGOALS)),--with test) \
 		$(if $(filter bench,$(MAKECMDGOALS)),--with bench) \
+		$(if $(filter images,$(MAKECMDGOALS)),--with images) \
 		$(MAKE) --no-print-directory $(MAKECMDGOALS)
 else
 
@@ -183,6 +184,10 @@ up: build ## The same in the background; REPLICAS=2 for two of each
 
 down: ## Stop what `up` started; the data stays
 	@$(STACK) down $(UP)
+
+.PHONY: images
+images: ## Build one container image for each process, into .local/images
+	@deploy/images/build .local/images
 
 # --- testing ---------------------------------------------------------------------------------------
 SERVERS := deploy/local/servers
