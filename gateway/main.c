@@ -16,23 +16,23 @@
 
 // clang-format off
 static const struct setting table[] = {
-    {"BARO_HTTP_ADDRESS",          SETTING_TEXT,        "127.0.0.1:8080",       AT(http_address),            0, 0,      "where clients connect"},
-    {"BARO_USER_RPC",              SETTING_TEXT,        "tcp://127.0.0.1:7101", AT(rpc[USER_RPC]),           0, 0,      "addresses of the user service"},
-    {"BARO_PRODUCT_RPC",           SETTING_TEXT,        "tcp://127.0.0.1:7102", AT(rpc[PRODUCT_RPC]),        0, 0,      "addresses of the product service"},
-    {"BARO_ORDER_RPC",             SETTING_TEXT,        "tcp://127.0.0.1:7103", AT(rpc[ORDER_RPC]),          0, 0,      "addresses of the order service"},
-    {"BARO_COUPON_RPC",            SETTING_TEXT,        "tcp://127.0.0.1:7104", AT(rpc[COUPON_RPC]),         0, 0,      "addresses of the coupon service"},
-    {"BARO_REDIS_URL",             SETTING_SECRET,      "redis://127.0.0.1:6379", AT(limits.redis_url),        0, 0,      "where the limits are counted; by default redis://127.0.0.1:6379"},
+    {"BARO_HTTP_ADDRESS",          SETTING_ADDRESS,        "127.0.0.1:8080",       AT(http_address),            0, 0,      "where clients connect"},
+    {"BARO_USER_RPC",              SETTING_PEERS,        "tcp://127.0.0.1:7101", AT(rpc[USER_RPC]),           0, 0,      "addresses of the user service"},
+    {"BARO_PRODUCT_RPC",           SETTING_PEERS,        "tcp://127.0.0.1:7102", AT(rpc[PRODUCT_RPC]),        0, 0,      "addresses of the product service"},
+    {"BARO_ORDER_RPC",             SETTING_PEERS,        "tcp://127.0.0.1:7103", AT(rpc[ORDER_RPC]),          0, 0,      "addresses of the order service"},
+    {"BARO_COUPON_RPC",            SETTING_PEERS,        "tcp://127.0.0.1:7104", AT(rpc[COUPON_RPC]),         0, 0,      "addresses of the coupon service"},
+    {"BARO_REDIS_URL",             SETTING_REDIS,        "redis://127.0.0.1:6379", AT(limits.redis_url),        0, 0,      "where the limits are counted"},
     {"BARO_LIMIT_ORDERS",          SETTING_RATE,        "1/1s",                 AT(limits.orders),           0, 0,      "orders, and payments, of one user"},
     {"BARO_LIMIT_CLAIMS",          SETTING_RATE,        "3/60s",                AT(limits.claims),           0, 0,      "coupon claims of one user"},
     {"BARO_LIMIT_LOGINS",          SETTING_RATE,        "5/60s",                AT(limits.logins),           0, 0,      "logins with one e-mail from one address"},
     {"BARO_BLOCK_FAILURES",        SETTING_RATE,        "5/600s",               AT(limits.failures),         0, 0,      "so many failed orders or payments in a row block for so long"},
-    {"BARO_ORDER_BUS",             SETTING_TEXT,        "tcp://127.0.0.1:7203", AT(streams.bus),             0, 0,      "publishers of the order service: what rings when an order changes"},
+    {"BARO_ORDER_BUS",             SETTING_PEERS,        "tcp://127.0.0.1:7203", AT(streams.bus),             0, 0,      "publishers of the order service: what rings when an order changes"},
     {"BARO_STREAMS",               SETTING_INTEGER,     "2000",                 AT(streams.max),             0, 100000, "streams of events at a time"},
     {"BARO_STREAMS_PER_USER",      SETTING_INTEGER,     "10",                   AT(streams.max_per_user),    0, 100000, "of them, of one user"},
     {"BARO_STREAM_LOOK",           SETTING_DURATION_MS, "3s",                   AT(streams.look_ms),         50, 3600000, "how often a stream asks when nothing rings"},
     {"BARO_STREAM_HEARTBEAT",      SETTING_DURATION_MS, "10s",                  AT(streams.heartbeat_ms),    50, 14000, "silence after which a stream says that it is still there"},
     {"BARO_STREAM_LIFETIME",       SETTING_DURATION_MS, "1h",                   AT(streams.lifetime_ms),     50, 86400000, "after which a stream ends and its client comes back"},
-    {"BARO_SECRET",                SETTING_SECRET,      NULL,                   AT(secret),                  0, 0,      "shared by all processes; 16 characters or more"},
+    {"BARO_SECRET",                SETTING_SECRET,      NULL,                   AT(secret),                  16, 0,      "shared by all processes; 16 characters or more"},
     {"BARO_LOG_LEVEL",             SETTING_LOG_LEVEL,   "info",                 AT(log_level),               0, 0,      "debug, info, warn, error or off"},
     {"BARO_HTTP_THREADS",          SETTING_INTEGER,     "1",                    AT(http_threads),            1, 64,     "threads that serve HTTP"},
     {"BARO_HTTP_CONNECTIONS",      SETTING_INTEGER,     "8192",                 AT(connections_max),         1, 100000, "connections at a time"},
@@ -45,6 +45,8 @@ static const struct setting table[] = {
     {"BARO_DRAIN",                 SETTING_DURATION_MS, "10s",                  AT(drain_ms),                0, 600000, "time for running requests to end"},
 };
 // clang-format on
+
+enum { EXIT_BAD_SETTING = 2 };
 
 // As many descriptors as the connections need, and some for the rest.
 static void raise_descriptor_limit(int64_t connections)
@@ -86,8 +88,8 @@ int main(int argc, char **argv)
     struct gateway *gateway = NULL;
     struct status st = start(&settings, &gateway);
     if (failed(st)) {
-        log_error("cannot start", log_status(st));
-        return 2;
+        log_error("cannot start", log_text("setting", st.field ? st.field : ""), log_status(st));
+        return st.code == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING : EXIT_FAILURE;
     }
     log_info("serving", log_text("version", BARO_VERSION), log_int("port", gateway_port(gateway)));
     log_info("draining", log_int("signal", termination_wait()));

@@ -4,6 +4,7 @@
 
 #include "lib/base/settings.h"
 
+#include "lib/base/address.h"
 #include "lib/base/log.h"
 #include "lib/base/text.h"
 #include "lib/base/version.h"
@@ -36,6 +37,58 @@ static bool read_text(const struct setting *setting, const char *text, struct va
     (void)setting;
     value->text = text;
     return true;
+}
+
+static bool read_secret(const struct setting *setting, const char *text, struct value *value)
+{
+    value->text = text;
+    return strlen(text) >= (size_t)setting->min;
+}
+
+// Where the default is nothing, nothing is right.
+static bool read_if(bool right, const struct setting *setting, const char *text,
+                    struct value *value)
+{
+    bool may_be_empty = setting->default_value && !*setting->default_value;
+    value->text = text;
+    return right || (!*text && may_be_empty);
+}
+
+static bool read_listen(const struct setting *setting, const char *text, struct value *value)
+{
+    return read_if(address_is_socket(text), setting, text, value);
+}
+
+static bool read_peers(const struct setting *setting, const char *text, struct value *value)
+{
+    return read_if(address_are_sockets(text), setting, text, value);
+}
+
+static bool read_address(const struct setting *setting, const char *text, struct value *value)
+{
+    return read_if(address_is_host_port(text), setting, text, value);
+}
+
+static bool read_ops_address(const struct setting *setting, const char *text, struct value *value)
+{
+    return read_if(strcmp(text, "off") == 0 || address_is_host_port(text), setting, text, value);
+}
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool read_postgres(const struct setting *setting, const char *text, struct value *value)
+{
+    bool right = begins_with(text, "postgresql://") || begins_with(text, "postgres://");
+    return read_if(right, setting, text, value);
+}
+
+static bool read_redis(const struct setting *setting, const char *text, struct value *value)
+{
+    bool right = begins_with(text, "redis://") || begins_with(text, "unix://");
+    return read_if(right, setting, text, value);
 }
 
 static bool read_integer(const struct setting *setting, const char *text, struct value *value)
@@ -104,7 +157,13 @@ static const struct {
 } types[] = {
     // clang-format off: the rows are named
     [SETTING_TEXT] = {read_text, sizeof(const char *), "a text"},
-    [SETTING_SECRET] = {read_text, sizeof(const char *), "a text"},
+    [SETTING_SECRET] = {read_secret, sizeof(const char *), NULL},
+    [SETTING_LISTEN] = {read_listen, sizeof(const char *), "tcp://HOST:PORT or ipc:///path"},
+    [SETTING_PEERS] = {read_peers, sizeof(const char *), "tcp://HOST:PORT or ipc:///path, or several, separated by commas"},
+    [SETTING_ADDRESS] = {read_address, sizeof(const char *), "HOST:PORT"},
+    [SETTING_OPS_ADDRESS] = {read_ops_address, sizeof(const char *), "HOST:PORT or off"},
+    [SETTING_POSTGRES] = {read_postgres, sizeof(const char *), "postgresql://USER@HOST:PORT/DATABASE"},
+    [SETTING_REDIS] = {read_redis, sizeof(const char *), "redis://HOST:PORT or unix:///path"},
     [SETTING_INTEGER] = {read_integer, sizeof(int64_t), "a whole number"},
     [SETTING_BOOLEAN] = {read_boolean, sizeof(bool), "on or off"},
     [SETTING_DURATION_MS] = {read_duration, sizeof(int64_t), "a duration such as 500ms, 10s or 5m"},
@@ -116,6 +175,10 @@ static const struct {
 static struct status bad_value(const struct setting *setting, const char *text, struct arena *arena)
 {
     struct text_buffer message;
+    if (setting->type == SETTING_SECRET)
+        return invalid(setting->name,
+                       text_printf(arena, "%s is not valid: expected %lld characters or more",
+                                   setting->name, (long long)setting->min));
     text_buffer_init(&message, arena, 128);
     text_append(&message, setting->name);
     text_append_char(&message, '=');
@@ -144,8 +207,8 @@ static const char *read_file(const char *path, char *bytes, size_t *length)
 }
 
 // The secret that a file holds, without the line end that editors add.
-static struct status read_secret(const struct setting *setting, const char *path,
-                                 struct arena *arena, const char **text)
+static struct status read_secret_file(const struct setting *setting, const char *path,
+                                      struct arena *arena, const char **text)
 {
     char *secret = arena_alloc(arena, SECRET_LIMIT + 2);
     size_t length = 0;
@@ -175,7 +238,7 @@ static struct status find_text(const struct setting *setting, struct arena *aren
                            text_printf(arena, "%s and %s_FILE are both set: keep one",
                                        setting->name, setting->name));
         if (path) {
-            struct status st = read_secret(setting, path, arena, &found);
+            struct status st = read_secret_file(setting, path, arena, &found);
             if (failed(st))
                 return st;
         }

@@ -11,8 +11,14 @@
 #include <stdint.h>
 
 enum setting_type {
-    SETTING_TEXT,        // const char *
-    SETTING_SECRET,      // const char *, never printed; NAME_FILE may name a file that holds it
+    SETTING_TEXT,    // const char *
+    SETTING_SECRET,  // const char *, never printed, of min characters; NAME_FILE may name its file
+    SETTING_LISTEN,  // const char *: "tcp://HOST:PORT" or "ipc:///path"
+    SETTING_PEERS,   // const char *: such addresses, separated by commas
+    SETTING_ADDRESS, // const char *: "HOST:PORT"
+    SETTING_OPS_ADDRESS, // const char *: "HOST:PORT" or "off"
+    SETTING_POSTGRES,    // const char *: "postgresql://.."
+    SETTING_REDIS,       // const char *: "redis://.." or "unix:///path"
     SETTING_INTEGER,     // int64_t inside [min, max]
     SETTING_BOOLEAN,     // bool: on|off|true|false|1|0
     SETTING_DURATION_MS, // int64_t milliseconds: "500ms", "10s", "5m", "2h", "1d"; "off": 0
@@ -31,7 +37,7 @@ struct setting {
     enum setting_type type;
     const char *default_value; // as text; NULL: the setting is required
     size_t offset;             // where in the settings structure the value goes
-    int64_t min, max;          // SETTING_INTEGER and SETTING_DURATION_MS; both 0: any
+    int64_t min, max;          // SETTING_INTEGER and SETTING_DURATION_MS; both 0: any; min: SECRET
     const char *help;
 };
 

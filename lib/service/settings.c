@@ -3,51 +3,44 @@
 #include "lib/service/service.h"
 
 #include "lib/base/macros.h"
+#include "lib/base/termination.h"
 #include "lib/base/text.h"
-#include "lib/service/tables.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define AT(field) offsetof(struct service_settings, field)
 
-enum { EXIT_BAD_SETTING = 2 };
-
 static const struct setting COMMON[] = {
-    {"BARO_RPC_LISTEN",    SETTING_TEXT,        "tcp://127.0.0.1:7100",   AT(rpc_listen),    0, 0,
-     "where calls come in"                                                                                                         },
-    {"BARO_BUS_LISTEN",    SETTING_TEXT,        "tcp://127.0.0.1:7200",   AT(bus_listen),    0, 0,
-     "where others subscribe"                                                                                                      },
-    {"BARO_OPS_LISTEN",    SETTING_TEXT,        "127.0.0.1:7300",         AT(ops_listen),    0, 0,
-     "HTTP for /livez /readyz /metrics, or off"                                                                                    },
-    {"BARO_DATABASE_URL",  SETTING_SECRET,      NULL,                     AT(database_url),  0, 0,
-     "this service's PostgreSQL database"                                                                                          },
-    {"BARO_MIGRATE_URL",   SETTING_SECRET,      "",                       AT(migrate_url),   0, 0,
-     "the same database as its owner, who makes the tables; empty: BARO_DATABASE_URL"                                              },
-    {"BARO_MIGRATE",       SETTING_TEXT,        "start",                  AT(migrate),       0, 0,
-     "start: make the tables, then serve; only: make them and end; wait: serve when they are "
-     "there"                                                                                                                       },
-    {"BARO_REDIS_URL",     SETTING_SECRET,      "redis://127.0.0.1:6379", AT(redis_url),     0, 0,
-     "hints that the replicas share; by default redis://127.0.0.1:6379"                                                            },
-    {"BARO_SECRET",        SETTING_SECRET,      NULL,                     AT(secret),        0, 0,
-     "shared by all processes, 16 characters or more"                                                                              },
-    {"BARO_INSTANCE",      SETTING_TEXT,        "",                       AT(instance),      0, 0,
-     "name of this replica; empty: host and process id"                                                                            },
-    {"BARO_LOG_LEVEL",     SETTING_LOG_LEVEL,   "info",                   AT(log_level),     0, 0,
-     "debug, info, warn, error or off"                                                                                             },
-    {"BARO_WRITE_WORKERS", SETTING_INTEGER,     "1",                      AT(write_workers), 1, 64,
-     "database connections that write"                                                                                             },
-    {"BARO_READ_WORKERS",  SETTING_INTEGER,     "1",                      AT(read_workers),  1, 64,
-     "database connections that read"                                                                                              },
-    {"BARO_BATCH_MAX",     SETTING_INTEGER,     "256",                    AT(batch_max),     1, 4096,    "calls in one transaction"},
-    {"BARO_QUEUE_MAX",     SETTING_INTEGER,     "2048",                   AT(queue_max),     1, 65536,
-     "calls that may wait, per method"                                                                                             },
-    {"BARO_DRAIN",         SETTING_DURATION_MS, "20s",                    AT(drain_ms),      0, 600000,
-     "how long a stop waits for calls that run"                                                                                    },
-    {"BARO_START_WAIT",    SETTING_DURATION_MS, "60s",                    AT(start_wait_ms), 0, 3600000,
-     "how long a start waits for PostgreSQL"                                                                                       },
+    {"BARO_RPC_LISTEN",    SETTING_LISTEN,      "tcp://127.0.0.1:7100",   AT(rpc_listen),    0,  0,
+     "where calls come in"                                                                                                          },
+    {"BARO_BUS_LISTEN",    SETTING_LISTEN,      "tcp://127.0.0.1:7200",   AT(bus_listen),    0,  0,
+     "where others subscribe"                                                                                                       },
+    {"BARO_OPS_LISTEN",    SETTING_OPS_ADDRESS, "127.0.0.1:7300",         AT(ops_listen),    0,  0,
+     "HTTP for /livez /readyz /metrics, or off"                                                                                     },
+    {"BARO_DATABASE_URL",  SETTING_POSTGRES,    NULL,                     AT(database_url),  0,  0,
+     "this service's PostgreSQL database"                                                                                           },
+    {"BARO_MIGRATE_URL",   SETTING_POSTGRES,    "",                       AT(migrate_url),   0,  0,
+     "the same database as its owner, who makes the tables; empty: BARO_DATABASE_URL"                                               },
+    {"BARO_REDIS_URL",     SETTING_REDIS,       "redis://127.0.0.1:6379", AT(redis_url),     0,  0,
+     "hints that the replicas share"                                                                                                },
+    {"BARO_SECRET",        SETTING_SECRET,      NULL,                     AT(secret),        16, 0,
+     "shared by all processes, 16 characters or more"                                                                               },
+    {"BARO_INSTANCE",      SETTING_TEXT,        "",                       AT(instance),      0,  0,
+     "name of this replica; empty: host and process id"                                                                             },
+    {"BARO_LOG_LEVEL",     SETTING_LOG_LEVEL,   "info",                   AT(log_level),     0,  0,
+     "debug, info, warn, error or off"                                                                                              },
+    {"BARO_WRITE_WORKERS", SETTING_INTEGER,     "1",                      AT(write_workers), 1,  64,
+     "database connections that write"                                                                                              },
+    {"BARO_READ_WORKERS",  SETTING_INTEGER,     "1",                      AT(read_workers),  1,  64,
+     "database connections that read"                                                                                               },
+    {"BARO_BATCH_MAX",     SETTING_INTEGER,     "256",                    AT(batch_max),     1,  4096,    "calls in one transaction"},
+    {"BARO_QUEUE_MAX",     SETTING_INTEGER,     "2048",                   AT(queue_max),     1,  65536,
+     "calls that may wait, per method"                                                                                              },
+    {"BARO_DRAIN",         SETTING_DURATION_MS, "20s",                    AT(drain_ms),      0,  600000,
+     "how long a stop waits for calls that run"                                                                                     },
+    {"BARO_START_WAIT",    SETTING_DURATION_MS, "60s",                    AT(start_wait_ms), 0,  3600000,
+     "how long a start waits for PostgreSQL"                                                                                        },
 };
 
 static const struct setting *row_named(const struct setting *rows, size_t count, const char *name)
@@ -72,6 +65,7 @@ void service_settings_load_or_exit(int argc, char **argv, const struct setting *
     struct setting *table = arena_array(arena, COUNT(COMMON) + own_count, sizeof *table);
     size_t count = 0;
 
+    termination_block(); // the first act of main: no thread that a service makes may end the process
     for (size_t i = 0; i < COUNT(COMMON); i++)
         if (!row_named(own, own_count, COMMON[i].name))
             table[count++] = COMMON[i];
@@ -82,9 +76,4 @@ void service_settings_load_or_exit(int argc, char **argv, const struct setting *
     struct service_settings *settings = into;
     if (!settings->instance[0])
         settings->instance = default_instance(arena);
-    if (!tables_mode_read(settings->migrate, &settings->tables)) {
-        fprintf(stderr, "BARO_MIGRATE is \"%s\": it must be start, only or wait\n",
-                settings->migrate);
-        exit(EXIT_BAD_SETTING);
-    }
 }

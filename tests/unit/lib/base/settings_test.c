@@ -137,6 +137,65 @@ Test(settings, name_variable_value_and_remedy_of_a_bad_value)
     }
 }
 
+// Every kind of address, with what is one and what is none.
+static const struct {
+    enum setting_type type;
+    const char *value;
+    bool right;
+} ADDRESSES[] = {
+    {SETTING_LISTEN,      "tcp://127.0.0.1:7101",            true },
+    {SETTING_LISTEN,      "tcp://[::1]:0",                   true },
+    {SETTING_LISTEN,      "ipc:///run/baro/user.rpc",        true },
+    {SETTING_LISTEN,      "ipc://relative",                  false},
+    {SETTING_LISTEN,      "ipc:///",                         false},
+    {SETTING_LISTEN,      "tcp://::1:7101",                  false},
+    {SETTING_LISTEN,      "tcp://127.0.0.1:65536",           false},
+    {SETTING_LISTEN,      "tcp://127.0.0.1:",                false},
+    {SETTING_LISTEN,      "tcp://:7101",                     false},
+    {SETTING_LISTEN,      "udp://127.0.0.1:1",               false},
+    {SETTING_LISTEN,      "tcp://a:1,tcp://b:1",             false},
+    {SETTING_LISTEN,      "",                                false},
+    {SETTING_PEERS,       "tcp://user-0:7101, ipc:///run/b", true },
+    {SETTING_PEERS,       "tcp://user-0:7101,user-1:7101",   false},
+    {SETTING_PEERS,       ",",                               false},
+    {SETTING_ADDRESS,     "localhost:8080",                  true },
+    {SETTING_ADDRESS,     "http://localhost:8080",           false},
+    {SETTING_ADDRESS,     "off",                             false},
+    {SETTING_OPS_ADDRESS, "off",                             true },
+    {SETTING_OPS_ADDRESS, "8080",                            false},
+    {SETTING_POSTGRES,    "postgresql://baro@db/baro",       true },
+    {SETTING_POSTGRES,    "postgres://baro@db/baro",         true },
+    {SETTING_POSTGRES,    "host=db",                         false},
+    {SETTING_REDIS,       "redis://cache:6379/1",            true },
+    {SETTING_REDIS,       "unix:///run/redis.sock",          true },
+    {SETTING_REDIS,       "cache:6379",                      false},
+    {SETTING_SECRET,      "0123456789abcdef",                true },
+    {SETTING_SECRET,      "0123456789abcde",                 false},
+};
+
+Test(settings, tell_addresses_from_what_is_none)
+{
+    for (size_t i = 0; i < COUNT(ADDRESSES); i++) {
+        const struct setting one = {
+            "BARO_ONE", ADDRESSES[i].type, NULL, 0, ADDRESSES[i].type == SETTING_SECRET ? 16 : 0, 0,
+            "one"};
+        const char *text = NULL;
+        setenv("BARO_ONE", *ADDRESSES[i].value ? ADDRESSES[i].value : " ", 1);
+        struct status st = settings_load(&one, 1, arena, &text);
+        cr_expect_eq(!failed(st), ADDRESSES[i].right, "%s", ADDRESSES[i].value);
+        if (failed(st) && one.type == SETTING_SECRET)
+            cr_expect_null(strstr(st.message, ADDRESSES[i].value), "a secret is shown");
+    }
+}
+
+Test(settings, may_be_empty_addresses_where_the_default_is)
+{
+    const struct setting one = {"BARO_ONE", SETTING_POSTGRES, "", 0, 0, 0, "one"};
+    const char *text = NULL;
+    cr_assert(!failed(settings_load(&one, 1, arena, &text)));
+    cr_assert_str_eq(text, "");
+}
+
 Test(settings, ask_for_what_is_required)
 {
     static const char *const values[] = {NULL, ""};
