@@ -114,7 +114,7 @@ static struct http_reply insist(struct http_client *client, const char *path, co
     char key[64];
     snprintf(key, sizeof key, "insist-%u", atomic_fetch_add(&next, 1));
 
-    for (int tries = 0; tries < 200 && !is_final(reply.status); tries++) {
+    for (int tries = 0; tries < 1200 && !is_final(reply.status); tries++) {
         if (tries)
             nanosleep(&(struct timespec){.tv_nsec = 50 * 1000000}, NULL);
         http_next_key(client, key);
