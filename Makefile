@@ -12,6 +12,7 @@ $(or $(MAKECMDGOALS),build): through-root ; @:
 through-root:
 	@deploy/local/root $(if $(filter-out $(NEED_RUN_ONLY),$(MAKECMDGOALS)),--with test) \
 		$(if $(filter bench,$(MAKECMDGOALS)),--with bench) \
+		$(if $(filter images,$(MAKECMDGOALS)),--with images) \
 		$(MAKE) --no-print-directory $(MAKECMDGOALS)
 else
 
@@ -148,16 +149,24 @@ $(BUILD)/tests/integration-%: $$(call objects,tests/integration/%/*.c) $$(call a
 # These start the processes themselves.
 $(BUILD)/tests/integration-start: | $(BIN)
 
-# The check of the API's description and of answers against it: a program for node with its packages.
+# Programs for node with packages of their own: the check of the API's description and of answers
+# against it, and the check of the manifests.
 CHECK := $(BUILD)/tests/openapi
-$(CHECK)/node_modules: tests/openapi/package.json tests/openapi/package-lock.json tests/openapi/.npmrc
+MANIFESTS := $(BUILD)/tests/kubernetes
+$(CHECK)/node_modules $(MANIFESTS)/node_modules: $(BUILD)/tests/%/node_modules: \
+    tests/%/package.json tests/%/package-lock.json tests/%/.npmrc
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
 	$(call show,NPM)npm ci --prefix $(@D) --loglevel error > /dev/null
 	@touch $@
 
-$(CHECK)/check.mjs: tests/openapi/check.mjs $(CHECK)/node_modules
+$(CHECK)/check.mjs $(MANIFESTS)/check.mjs: $(BUILD)/tests/%/check.mjs: tests/%/check.mjs $(BUILD)/tests/%/node_modules
 	@cp $< $@
+
+.PHONY: test-manifests
+test-manifests: build $(MANIFESTS)/check.mjs ## Render the Kubernetes overlays and check them; test the alert rules
+	@node --test-reporter=spec $(MANIFESTS)/check.mjs $(BUILD)
+	@promtool test rules tests/monitoring/rules_test.yaml
 
 $(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB) | $(CHECK)/check.mjs
 	@mkdir -p $(@D)
@@ -179,12 +188,16 @@ up: build ## The same in the background; REPLICAS=2 for two of each
 down: ## Stop what `up` started; the data stays
 	@$(STACK) down $(UP)
 
+.PHONY: images
+images: ## Build one container image for each process, into .local/images
+	@deploy/images/build .local/images
+
 # --- testing ---------------------------------------------------------------------------------------
 SERVERS := deploy/local/servers
 CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
-test: build $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(SIMULATE)/simulate ## Unit, integration, churn and end-to-end tests on private servers
+test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(SIMULATE)/simulate ## Unit, integration, churn and end-to-end tests on private servers
 	@$(BUILD)/tests/churn
 	@SEED=1 SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
 	@SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
@@ -277,6 +290,10 @@ $(BUILD)/tests/bench-constant: $(BUILD)/tests/bench/constant.o $(LIB)
 $(BUILD)/tests/churn $(patsubst %,$(BUILD)/tests/bench-%,rpc record replay buyers constant):
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: bench-million
+bench-million: build ## Time every list and report with a million orders loaded; ORDERS=n for others
+	@tests/bench/million .local/million
 
 .PHONY: churn bench-rpc
 churn: $(BUILD)/tests/churn ## Kill nng's peers under full load; the survivors must go on

@@ -21,7 +21,7 @@ static const struct setting table[] = {
     {"BARO_PRODUCT_RPC",           SETTING_PEERS,        "tcp://127.0.0.1:7102", AT(rpc[PRODUCT_RPC]),        0, 0,      "addresses of the product service"},
     {"BARO_ORDER_RPC",             SETTING_PEERS,        "tcp://127.0.0.1:7103", AT(rpc[ORDER_RPC]),          0, 0,      "addresses of the order service"},
     {"BARO_COUPON_RPC",            SETTING_PEERS,        "tcp://127.0.0.1:7104", AT(rpc[COUPON_RPC]),         0, 0,      "addresses of the coupon service"},
-    {"BARO_REDIS_URL",             SETTING_REDIS,        "redis://127.0.0.1:6379", AT(limits.redis_url),        0, 0,      "where the limits are counted"},
+    {"BARO_REDIS_URL",             SETTING_REDIS,      "redis://127.0.0.1:6379", AT(limits.redis_url),        0, 0,      "where the limits are counted; by default redis://127.0.0.1:6379"},
     {"BARO_LIMIT_ORDERS",          SETTING_RATE,        "1/1s",                 AT(limits.orders),           0, 0,      "orders, and payments, of one user"},
     {"BARO_LIMIT_CLAIMS",          SETTING_RATE,        "3/60s",                AT(limits.claims),           0, 0,      "coupon claims of one user"},
     {"BARO_LIMIT_LOGINS",          SETTING_RATE,        "5/60s",                AT(limits.logins),           0, 0,      "logins with one e-mail from one address"},

@@ -154,16 +154,17 @@ static const struct {
     bool (*read)(const struct setting *setting, const char *text, struct value *value);
     size_t size; // in the structure
     const char *expected;
+    bool secret; // or may hold one
 } types[] = {
     // clang-format off: the rows are named
     [SETTING_TEXT] = {read_text, sizeof(const char *), "a text"},
-    [SETTING_SECRET] = {read_secret, sizeof(const char *), NULL},
+    [SETTING_SECRET] = {read_secret, sizeof(const char *), "a text", true},
     [SETTING_LISTEN] = {read_listen, sizeof(const char *), "tcp://HOST:PORT or ipc:///path"},
     [SETTING_PEERS] = {read_peers, sizeof(const char *), "tcp://HOST:PORT or ipc:///path, or several, separated by commas"},
     [SETTING_ADDRESS] = {read_address, sizeof(const char *), "HOST:PORT"},
     [SETTING_OPS_ADDRESS] = {read_ops_address, sizeof(const char *), "HOST:PORT or off"},
-    [SETTING_POSTGRES] = {read_postgres, sizeof(const char *), "postgresql://USER@HOST:PORT/DATABASE"},
-    [SETTING_REDIS] = {read_redis, sizeof(const char *), "redis://HOST:PORT or unix:///path"},
+    [SETTING_POSTGRES] = {read_postgres, sizeof(const char *), "postgresql://USER@HOST:PORT/DATABASE", true},
+    [SETTING_REDIS] = {read_redis, sizeof(const char *), "redis://HOST:PORT or unix:///path", true},
     [SETTING_INTEGER] = {read_integer, sizeof(int64_t), "a whole number"},
     [SETTING_BOOLEAN] = {read_boolean, sizeof(bool), "on or off"},
     [SETTING_DURATION_MS] = {read_duration, sizeof(int64_t), "a duration such as 500ms, 10s or 5m"},
@@ -175,16 +176,16 @@ static const struct {
 static struct status bad_value(const struct setting *setting, const char *text, struct arena *arena)
 {
     struct text_buffer message;
-    if (setting->type == SETTING_SECRET)
-        return invalid(setting->name,
-                       text_printf(arena, "%s is not valid: expected %lld characters or more",
-                                   setting->name, (long long)setting->min));
     text_buffer_init(&message, arena, 128);
     text_append(&message, setting->name);
-    text_append_char(&message, '=');
-    text_append_json(&message, text, strlen(text));
+    if (!types[setting->type].secret) {
+        text_append_char(&message, '=');
+        text_append_json(&message, text, strlen(text));
+    }
     text_appendf(&message, " is not valid: expected %s", types[setting->type].expected);
-    if (setting->min != 0 || setting->max != 0)
+    if (setting->type == SETTING_SECRET)
+        text_appendf(&message, " of %lld characters or more", (long long)setting->min);
+    else if (setting->min != 0 || setting->max != 0)
         text_appendf(&message, " from %lld to %lld", (long long)setting->min,
                      (long long)setting->max);
     if (setting->type == SETTING_DURATION_MS && setting->max != 0)
@@ -231,7 +232,7 @@ static struct status find_text(const struct setting *setting, struct arena *aren
                                const char **text)
 {
     const char *found = getenv(setting->name);
-    if (setting->type == SETTING_SECRET) {
+    if (types[setting->type].secret) {
         const char *path = getenv(text_printf(arena, "%s_FILE", setting->name));
         if (path && found)
             return invalid(setting->name,
@@ -273,7 +274,7 @@ static const char *shown_default(const struct setting *setting)
 {
     if (!setting->default_value)
         return "(required)";
-    if (setting->type == SETTING_SECRET)
+    if (types[setting->type].secret)
         return "(secret)";
     return *setting->default_value ? setting->default_value : "(empty)";
 }

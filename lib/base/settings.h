@@ -17,8 +17,8 @@ enum setting_type {
     SETTING_PEERS,   // const char *: such addresses, separated by commas
     SETTING_ADDRESS, // const char *: "HOST:PORT"
     SETTING_OPS_ADDRESS, // const char *: "HOST:PORT" or "off"
-    SETTING_POSTGRES,    // const char *: "postgresql://.."
-    SETTING_REDIS,       // const char *: "redis://.." or "unix:///path"
+    SETTING_POSTGRES,    // const char *, as secret as one: "postgresql://.."
+    SETTING_REDIS,       // the same: "redis://.." or "unix:///path"
     SETTING_INTEGER,     // int64_t inside [min, max]
     SETTING_BOOLEAN,     // bool: on|off|true|false|1|0
     SETTING_DURATION_MS, // int64_t milliseconds: "500ms", "10s", "5m", "2h", "1d"; "off": 0

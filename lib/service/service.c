@@ -9,11 +9,10 @@
 #include "lib/base/termination.h"
 #include "lib/bus/commands.h"
 #include "lib/bus/leases.h"
-#include "lib/db/rights.h"
-#include "lib/db/schema.h"
 #include "lib/rpc/server.h"
 #include "lib/service/jobs.h"
 #include "lib/service/ops.h"
+#include "lib/service/tables.h"
 #include "lib/service/transaction.h"
 
 #include <assert.h>
@@ -23,11 +22,6 @@
 
 enum { EXIT_BAD_SETTING = 2 };
 enum { LEASE_PERIOD_MS = 2000, LEASE_MS = 10000, RUNNERS_MAX = 16 };
-
-extern const struct migration bus_migrations[];
-extern const size_t bus_migration_count;
-extern const struct migration saga_migrations[];
-extern const size_t saga_migration_count;
 
 struct service_runtime {
     const struct service_settings *settings;
@@ -79,45 +73,6 @@ static struct status about(const char *setting, struct status st)
 {
     if (failed(st) && !st.field)
         st.field = setting;
-    return st;
-}
-
-static struct status make_schema(const struct service_definition *definition, struct db *db)
-{
-    struct status st = schema_prepare(db);
-    if (!failed(st))
-        st = migrate(db, bus_migrations, bus_migration_count);
-    if (!failed(st))
-        st = migrate(db, saga_migrations, saga_migration_count);
-    if (!failed(st))
-        st = migrate(db, definition->migrations, *definition->migration_count);
-    return st;
-}
-
-// The owner makes the tables and gives the role that the service runs as the rights that it needs.
-static struct status prepare_schema(struct service_runtime *runtime)
-{
-    const struct service_settings *settings = runtime->settings;
-    bool apart = settings->migrate_url[0] != '\0', excess = false;
-    SCOPED(arena) *arena = arena_create();
-    SCOPED(db) *owner =
-        db_create(apart ? settings->migrate_url : settings->database_url, "migrate");
-    SCOPED(db) *own = db_create(settings->database_url, "rights");
-    const char *role;
-
-    struct status st = about(apart ? "BARO_MIGRATE_URL" : "BARO_DATABASE_URL",
-                             db_wait(owner, settings->start_wait_ms));
-    if (!failed(st))
-        st = make_schema(runtime->definition, owner);
-    if (!failed(st))
-        st = about("BARO_DATABASE_URL", rights_role(own, arena, &role, &excess));
-    if (!failed(st) && apart)
-        st = rights_grant(owner, role);
-    if (!failed(st) && apart)
-        st = rights_role(own, arena, &role, &excess);
-    if (!failed(st) && excess)
-        log_warn("this role could change histories: run as one that does not own the tables",
-                 log_text("role", role));
     return st;
 }
 
@@ -199,7 +154,7 @@ static struct status start(struct service_runtime *runtime)
     if (!failed(st))
         st = about("BARO_REDIS_URL", cache_create(settings->redis_url, &runtime->cache));
     if (!failed(st))
-        st = prepare_schema(runtime);
+        st = tables_prepare(settings, definition);
     if (!failed(st))
         st = make_dispatcher(runtime);
     if (!failed(st))
@@ -262,6 +217,17 @@ static void stop(struct service_runtime *runtime)
     ops_server_stop(runtime->ops);
 }
 
+static int only_make_tables(const struct service_settings *settings,
+                            const struct service_definition *definition)
+{
+    struct status st = tables_prepare(settings, definition);
+    if (failed(st))
+        log_error("cannot make the tables", log_status(st));
+    else
+        log_info("the tables are there");
+    return failed(st);
+}
+
 int service_run(const struct service_settings *settings,
                 const struct service_definition *definition)
 {
@@ -269,6 +235,8 @@ int service_run(const struct service_settings *settings,
 
     scheduling_prefer_batches();
     log_init(definition->name, settings->log_level);
+    if (settings->tables == TABLES_ONLY)
+        return only_make_tables(settings, definition);
     struct status st = start(&runtime);
     if (failed(st)) {
         log_error("cannot start", log_text("setting", st.field ? st.field : ""), log_status(st));

@@ -5,11 +5,16 @@
 #include "lib/base/macros.h"
 #include "lib/base/termination.h"
 #include "lib/base/text.h"
+#include "lib/service/tables.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define AT(field) offsetof(struct service_settings, field)
+
+enum { EXIT_BAD_SETTING = 2 };
 
 static const struct setting COMMON[] = {
     {"BARO_RPC_LISTEN",    SETTING_LISTEN,      "tcp://127.0.0.1:7100",   AT(rpc_listen),    0,  0,
@@ -22,8 +27,11 @@ static const struct setting COMMON[] = {
      "this service's PostgreSQL database"                                                                                           },
     {"BARO_MIGRATE_URL",   SETTING_POSTGRES,    "",                       AT(migrate_url),   0,  0,
      "the same database as its owner, who makes the tables; empty: BARO_DATABASE_URL"                                               },
+    {"BARO_MIGRATE",       SETTING_TEXT,        "start",                  AT(migrate),       0,  0,
+     "start: make the tables, then serve; only: make them and end; wait: serve when they are "
+     "there"                                                                                                                        },
     {"BARO_REDIS_URL",     SETTING_REDIS,       "redis://127.0.0.1:6379", AT(redis_url),     0,  0,
-     "hints that the replicas share"                                                                                                },
+     "hints that the replicas share; by default redis://127.0.0.1:6379"                                                             },
     {"BARO_SECRET",        SETTING_SECRET,      NULL,                     AT(secret),        16, 0,
      "shared by all processes, 16 characters or more"                                                                               },
     {"BARO_INSTANCE",      SETTING_TEXT,        "",                       AT(instance),      0,  0,
@@ -76,4 +84,9 @@ void service_settings_load_or_exit(int argc, char **argv, const struct setting *
     struct service_settings *settings = into;
     if (!settings->instance[0])
         settings->instance = default_instance(arena);
+    if (!tables_mode_read(settings->migrate, &settings->tables)) {
+        fprintf(stderr, "BARO_MIGRATE is \"%s\": it must be start, only or wait\n",
+                settings->migrate);
+        exit(EXIT_BAD_SETTING);
+    }
 }

@@ -56,6 +56,8 @@ static struct status make(const struct service_settings *settings,
     const char *role;
 
     struct status st = db_wait(owner, settings->start_wait_ms);
+    if (failed(st))
+        st.field = apart ? "BARO_MIGRATE_URL" : "BARO_DATABASE_URL";
     if (!failed(st))
         st = schema_prepare(owner);
     if (!failed(st))
@@ -80,6 +82,8 @@ static struct status await(const struct service_settings *settings,
     struct status st = db_wait(db, settings->start_wait_ms);
     bool told = false;
 
+    if (failed(st))
+        st.field = "BARO_DATABASE_URL";
     while (!failed(st)) {
         st = for_each_set(definition, db, migrate_check);
         if (!failed(st) || clock_monotonic_us() > end_us)

@@ -80,7 +80,7 @@ static void await_at_least(atomic_int *number, int wanted)
 
 static int64_t spared(void)
 {
-    return metric_value(metrics_counter("baro_job_spared_total", "", "job=\"scan\""));
+    return metric_value(metrics_counter("baro_job_spared_total", "", "name=\"scan\""));
 }
 
 static void await_spared(int64_t wanted)

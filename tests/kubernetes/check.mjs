@@ -1,0 +1,263 @@
+// What every rendered overlay must hold.
+//   node check.mjs BUILD    (the folder with the executables, whose --help lists their settings)
+// Schemas come from kubernetes-models; the rules below are Baro's own.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import test from "node:test";
+import { parse, parseAllDocuments } from "yaml";
+
+const build = process.argv[2] ?? "build";
+const processes = ["gateway", "user", "product", "order", "coupon"];
+const overlays = readdirSync("deploy/kubernetes/overlays");
+
+const render = (folder) =>
+  parseAllDocuments(execFileSync("kubectl", ["kustomize", folder], { encoding: "utf8" })).map((d) => d.toJS());
+
+// NAME -> default, as `baro-X --help` prints the settings table.
+const settingsOf = (name) =>
+  new Map(
+    execFileSync(`${build}/baro-${name}`, ["--help"], { encoding: "utf8" })
+      .split("\n")
+      .map((line) => line.match(/^(BARO_\w+) +(\S+)/))
+      .filter(Boolean)
+      .map(([, setting, value]) => [setting, value]),
+  );
+
+// Job and Deployment of one process have the same settings table.
+const settings = new Map(processes.map((name) => [name, settingsOf(name)]));
+const component = (object) => object.metadata.labels?.["app.kubernetes.io/component"];
+const named = (objects, kind) => objects.filter((object) => object.kind === kind);
+const podsOf = (objects) =>
+  objects.filter(({ kind }) => ["Deployment", "StatefulSet", "Job"].includes(kind)).map((object) => ({
+    name: `${object.kind} ${object.metadata.name}`,
+    labels: object.spec.template.metadata.labels,
+    component: component(object),
+    kind: object.kind,
+    spec: object.spec.template.spec,
+  }));
+const containersOf = (pod) => [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+const env = (container) => new Map((container.env ?? []).map(({ name, value }) => [name, value]));
+
+// Does a label selector choose these labels?
+function selects(selector, labels) {
+  const expressions = (selector.matchExpressions ?? []).every(({ key, operator, values }) => {
+    assert.equal(operator, "In", "the only operator that these policies use");
+    return values.includes(labels[key]);
+  });
+  return expressions && Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
+}
+
+const policiesFor = (objects, pod, direction) =>
+  named(objects, "NetworkPolicy").filter(
+    ({ spec }) => spec.policyTypes.includes(direction) && selects(spec.podSelector, pod.labels),
+  );
+
+// May one pod open a connection to a port of another, by the policies of both?
+function allowed(objects, from, to, port) {
+  const fits = (rules, side, peer) =>
+    rules.some((rule) => {
+      const peers = rule[side];
+      const known = !peers || peers.some(({ podSelector, namespaceSelector }) => podSelector && !namespaceSelector && selects(podSelector, peer.labels));
+      return known && (!rule.ports || rule.ports.some((allowedPort) => allowedPort.port === port));
+    });
+  return (
+    policiesFor(objects, from, "Egress").some(({ spec }) => fits(spec.egress ?? [], "to", to)) &&
+    policiesFor(objects, to, "Ingress").some(({ spec }) => fits(spec.ingress ?? [], "from", from))
+  );
+}
+
+// The connections that a process's settings tell it to open: tcp://baro-order:7103.
+function* connectionsOf(pod) {
+  for (const container of pod.spec.containers)
+    for (const [name, value] of env(container))
+      if (/_(RPC|BUS)$/.test(name)) {
+        const [, host, port] = value.match(/^tcp:\/\/([a-z-]+):(\d+)$/);
+        yield { name, host, port: Number(port) };
+      }
+}
+
+for (const overlay of overlays) {
+  const objects = render(`deploy/kubernetes/overlays/${overlay}`);
+  const pods = podsOf(objects);
+  const ours = pods.filter(({ kind, component: name }) => kind === "Deployment" && processes.includes(name));
+  const jobs = pods.filter(({ kind }) => kind === "Job");
+  const podOf = (host) => ours.find(({ component: name }) => `baro-${name}` === host);
+
+  test(`${overlay}: every object has the shape that Kubernetes asks for`, async () => {
+    for (const object of objects) {
+      // Kubernetes reads base64 over several lines; the schema's format does not.
+      for (const key in object.kind === "Secret" ? object.data : {}) object.data[key] = object.data[key].replace(/\s/g, "");
+      const models = await import(`kubernetes-models/${object.apiVersion}`);
+      assert.ok(models[object.kind], `${object.apiVersion} has no ${object.kind}`);
+      assert.doesNotThrow(() => new models[object.kind](object).validate(), `${object.kind} ${object.metadata.name}`);
+    }
+  });
+
+  test(`${overlay}: all five processes are there, once`, () => {
+    assert.deepEqual(ours.map(({ component: name }) => name).sort(), [...processes].sort());
+  });
+
+  test(`${overlay}: no container may do more than it must`, () => {
+    for (const pod of pods) {
+      assert.equal(pod.spec.securityContext.runAsNonRoot, true, pod.name);
+      assert.ok(pod.spec.securityContext.runAsUser > 0, pod.name);
+      assert.equal(pod.spec.securityContext.seccompProfile.type, "RuntimeDefault", pod.name);
+      assert.equal(pod.spec.automountServiceAccountToken, false, pod.name);
+      for (const container of containersOf(pod)) {
+        assert.equal(container.securityContext.readOnlyRootFilesystem, true, pod.name);
+        assert.equal(container.securityContext.allowPrivilegeEscalation, false, pod.name);
+        assert.deepEqual(container.securityContext.capabilities.drop, ["ALL"], pod.name);
+        assert.ok(container.resources.requests.cpu && container.resources.requests.memory, pod.name);
+        assert.ok(container.resources.limits.memory, pod.name);
+      }
+    }
+  });
+
+  test(`${overlay}: every variable is a setting of its process`, () => {
+    for (const pod of [...ours, ...jobs])
+      for (const name of env(pod.spec.containers[0]).keys())
+        assert.ok(settings.get(pod.component).has(name.replace(/_FILE$/, "")), `${pod.name}: ${name}`);
+  });
+
+  test(`${overlay}: every setting without a default, and every address, is given`, () => {
+    for (const pod of ours) {
+      const given = new Set([...env(pod.spec.containers[0]).keys()].map((name) => name.replace(/_FILE$/, "")));
+      for (const [name, value] of settings.get(pod.component))
+        if (value === "(required)" || /127\.0\.0\.1/.test(value)) assert.ok(given.has(name), `${pod.name}: ${name}`);
+    }
+  });
+
+  test(`${overlay}: settings that all share are settings of all`, () => {
+    for (const map of named(objects, "ConfigMap").filter(({ metadata }) => metadata.name.startsWith("baro-settings")))
+      for (const name of Object.keys(map.data))
+        for (const process of processes) assert.ok(settings.get(process).has(name), `${process}: ${name}`);
+  });
+
+  test(`${overlay}: ports agree with the defaults, in pods and in services`, () => {
+    for (const pod of ours) {
+      const ports = new Map(pod.spec.containers[0].ports.map(({ name, containerPort }) => [name, containerPort]));
+      for (const [setting, port] of [["BARO_RPC_LISTEN", "rpc"], ["BARO_BUS_LISTEN", "bus"], ["BARO_OPS_LISTEN", "ops"], ["BARO_HTTP_ADDRESS", "http"]]) {
+        const standard = settings.get(pod.component).get(setting);
+        if (!standard) continue;
+        assert.equal(ports.get(port), Number(standard.split(":").pop()), `${pod.name}: ${port}`);
+        assert.match(env(pod.spec.containers[0]).get(setting), new RegExp(`0\\.0\\.0\\.0:${ports.get(port)}$`));
+      }
+      const service = named(objects, "Service").find((object) => component(object) === pod.component);
+      for (const { targetPort } of service.spec.ports) assert.ok(ports.has(targetPort), `${pod.name}: ${targetPort}`);
+      assert.equal(service.spec.clusterIP, pod.component === "gateway" ? undefined : "None");
+    }
+  });
+
+  test(`${overlay}: every pod is under the default deny and has arrows of its own`, () => {
+    for (const pod of pods) {
+      const policies = policiesFor(objects, pod, "Ingress");
+      assert.ok(policies.some(({ spec }) => Object.keys(spec.podSelector).length === 0), pod.name);
+      assert.ok(policies.some(({ spec }) => Object.keys(spec.podSelector).length > 0), pod.name);
+    }
+  });
+
+  test(`${overlay}: what a process is told to call it may call, and nothing else`, () => {
+    for (const from of ours) {
+      const wanted = new Set([...connectionsOf(from)].map(({ host, port }) => `${host}:${port}`));
+      for (const to of ours)
+        for (const { name, containerPort } of to.spec.containers[0].ports)
+          if (["rpc", "bus"].includes(name)) {
+            const edge = `baro-${to.component}:${containerPort}`;
+            assert.equal(allowed(objects, from, to, containerPort), wanted.has(edge), `${from.name} to ${edge}`);
+          }
+      for (const { name, host } of connectionsOf(from)) assert.ok(podOf(host), `${from.name}: ${name}`);
+    }
+  });
+
+  test(`${overlay}: each process scales, survives a drained node, and spreads`, () => {
+    for (const pod of ours) {
+      const scaler = named(objects, "HorizontalPodAutoscaler").find((object) => component(object) === pod.component);
+      assert.equal(scaler.spec.scaleTargetRef.name, `baro-${pod.component}`);
+      const budget = named(objects, "PodDisruptionBudget").find((object) => component(object) === pod.component);
+      assert.ok(selects(budget.spec.selector, pod.labels), pod.name);
+      for (const spread of pod.spec.topologySpreadConstraints) assert.ok(selects(spread.labelSelector, pod.labels), pod.name);
+    }
+  });
+
+  test(`${overlay}: a stop has time for its drain`, () => {
+    const seconds = (text) => Number(text.match(/^(\d+)s$/)[1]);
+    for (const pod of ours) {
+      const [container] = pod.spec.containers;
+      const setting = (name) => seconds(env(container).get(name) ?? settings.get(pod.component).get(name) ?? "0s");
+      const needed = container.lifecycle.preStop.sleep.seconds + setting("BARO_DRAIN") + (pod.component === "gateway" ? setting("BARO_DRAIN_NOTICE") : 0);
+      assert.ok(pod.spec.terminationGracePeriodSeconds > needed, `${pod.name} needs more than ${needed} s`);
+    }
+  });
+
+  test(`${overlay}: liveness never looks at a database`, () => {
+    for (const pod of ours) {
+      const [container] = pod.spec.containers;
+      assert.equal(container.livenessProbe.httpGet.path, "/livez");
+      assert.equal(container.readinessProbe.httpGet.path, "/readyz");
+      assert.equal(container.startupProbe.httpGet.path, "/readyz");
+    }
+  });
+
+  test(`${overlay}: tables are made by a Job as their owner, whose password no serving pod sees`, () => {
+    const secretsOf = (pod) => pod.spec.volumes.filter(({ secret }) => secret).map(({ secret }) => secret.secretName);
+    assert.deepEqual(jobs.map(({ component: name }) => name).sort(), processes.filter((name) => name !== "gateway").sort());
+    for (const pod of jobs) {
+      assert.equal(env(pod.spec.containers[0]).get("BARO_MIGRATE"), "only", pod.name);
+      assert.ok(secretsOf(pod).includes(`baro-${pod.component}-owner`), pod.name);
+    }
+    for (const pod of ours) {
+      if (pod.component !== "gateway") assert.equal(env(pod.spec.containers[0]).get("BARO_MIGRATE"), "wait", pod.name);
+      assert.ok(!secretsOf(pod).some((name) => name.endsWith("-owner")), pod.name);
+      assert.deepEqual(secretsOf(pod).filter((name) => !["baro-shared", `baro-${pod.component}`].includes(name)), [], pod.name);
+    }
+  });
+
+  test(`${overlay}: a Service sends nothing to a Job`, () => {
+    for (const { spec } of named(objects, "Service"))
+      for (const pod of jobs) assert.ok(!selects({ matchLabels: spec.selector }, pod.labels), pod.name);
+  });
+
+  test(`${overlay}: no secret stands in a variable`, () => {
+    for (const pod of ours)
+      for (const name of ["BARO_SECRET", "BARO_DATABASE_URL", "BARO_REDIS_URL", "BARO_ADMIN_PASSWORD", "BARO_JWT_KEY"])
+        assert.ok(!env(pod.spec.containers[0]).has(name), `${pod.name}: ${name}`);
+  });
+}
+
+test("prod brings no secret, no database and no image without a version", () => {
+  const objects = render("deploy/kubernetes/overlays/prod");
+  assert.deepEqual(named(objects, "Secret"), []);
+  assert.deepEqual(named(objects, "StatefulSet"), []);
+  for (const pod of podsOf(objects))
+    for (const { image } of containersOf(pod)) assert.match(image, /:(?!latest)[\w.-]+$/);
+});
+
+// The names of metrics that the sources register.
+function registeredMetrics() {
+  const files = execFileSync("find", ["lib", "services", "gateway", "-name", "*.c"], { encoding: "utf8" }).trim().split("\n");
+  return new Set(files.flatMap((file) => readFileSync(file, "utf8").match(/(?<=")baro_[a-z_]+(?=")/g) ?? []));
+}
+
+test("dashboards, rules and autoscaling name only metrics that exist", () => {
+  const known = registeredMetrics();
+  const folder = "deploy/monitoring";
+  const texts = ["rules.yaml", "adapter.yaml", ...readdirSync(`${folder}/dashboards`).map((file) => `dashboards/${file}`)];
+  for (const file of texts) {
+    const text = readFileSync(`${folder}/${file}`, "utf8");
+    for (const name of text.match(/\bbaro_[a-z_]+(?![a-z_0-9])/g) ?? []) {
+      const plain = name.replace(/_(bucket|sum|count)$/, "");
+      if (/_p\d*$/.test(name)) continue; // what adapter.yaml makes itself
+      assert.ok(known.has(plain) || known.has(name), `${file}: ${name}`);
+    }
+  }
+});
+
+test("every alert has its section in the runbook", () => {
+  const headings = new Set((readFileSync("docs/runbook.md", "utf8").match(/^## \w+$/gm) ?? []).map((line) => line.slice(3).toLowerCase()));
+  const { groups } = parse(readFileSync("deploy/monitoring/rules.yaml", "utf8"));
+  for (const { alert, annotations } of groups.flatMap(({ rules }) => rules).filter((rule) => rule.alert)) {
+    assert.equal(annotations.runbook, `docs/runbook.md#${alert.toLowerCase()}`);
+    assert.ok(headings.has(alert.toLowerCase()), alert);
+  }
+});
