@@ -5,20 +5,29 @@
 // it plans `= ANY($1)` anew at every execution, because a plan for the given array always looks
 // cheaper, and a plan that it keeps may date from when the table was nearly empty, where it chose to
 // read all of it. So: plans are kept, and go by index. The settings are the transaction's own, which
-// PgBouncer allows; audits, lists and jobs plan as ever.
+// PgBouncer allows; audits, lists and jobs plan as ever. A batch of reads has no transaction but the
+// implicit ones, from one wait to the next: the settings go ahead of each.
 
 #include "lib/db/pipeline.h"
 
-static const struct statement START = {
-    "db_start_batch",
-    "SELECT baro_now(), set_config('plan_cache_mode', 'force_generic_plan', true),"
-    " set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
-    " set_config('enable_mergejoin', 'off', true)",
-};
+#define SETTINGS                                                                                   \
+    "set_config('plan_cache_mode', 'force_generic_plan', true),"                                   \
+    " set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"      \
+    " set_config('enable_mergejoin', 'off', true)"
+
+static const struct statement START = {"db_start_batch", "SELECT baro_now(), " SETTINGS};
+static const struct statement GO_ON = {"db_go_on_with_batch", "SELECT " SETTINGS};
 
 struct status db_start_batch(struct db *db)
 {
-    return db_queue_query(db, &START, NO_PARAMS, &db->clock);
+    struct status st = db_queue_query(db, &START, NO_PARAMS, &db->clock);
+    db->reads_batch = !failed(st) && db->transaction == TRANSACTION_NONE;
+    return st;
+}
+
+struct status db_go_on_with_batch(struct db *db)
+{
+    return db->reads_batch ? db_send(db, &GO_ON, NO_PARAMS, NULL) : OK;
 }
 
 struct status db_now(struct db *db, int64_t *now_us)

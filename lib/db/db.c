@@ -112,7 +112,8 @@ static struct status ready(struct db *db)
     if (failed(st) || db->transaction != TRANSACTION_NONE || db->pending_count > 0)
         return keep_failure(db, st);
     db_clear_results(db);
-    return db_connect(db);
+    st = db_connect(db);
+    return failed(st) ? st : db_go_on_with_batch(db);
 }
 
 struct status db_begin(struct db *db)
@@ -218,6 +219,7 @@ static struct status send_commit(struct db *db)
 
 struct status db_commit(struct db *db)
 {
+    db->reads_batch = false;
     if (db->transaction == TRANSACTION_NONE)
         return db_flush(db);
     struct status st = ready(db);
@@ -239,6 +241,7 @@ struct status db_commit(struct db *db)
 void db_rollback(struct db *db)
 {
     bool was_open = db->transaction != TRANSACTION_NONE;
+    db->reads_batch = false;
     if (!was_open && db->pending_count == 0)
         return;
     int64_t deadline_us = db->deadline_us;

@@ -114,6 +114,7 @@ void db_rollback(struct db *db);
 
 // After db_begin, or instead of it for reads: queues what a batch of a dispatcher wants to travel with
 // its first statement, the clock's reading and planner settings for finding rows by key (batch.c).
+// Without a transaction the settings hold until db_commit or db_rollback, over any number of waits.
 struct status db_start_batch(struct db *db);
 
 // The database's clock at db_start_batch, in microseconds since 1970. Waits only if nobody has waited

@@ -49,6 +49,7 @@ struct db {
     enum transaction_state transaction;
     struct status failure; // of the open transaction; sticky
     struct rows clock;     // what db_start_batch asked for
+    bool reads_batch;      // a batch without a transaction has started and not ended
     int64_t deadline_us;
     struct db_metrics metrics;
     char message[512]; // of the last failure
@@ -87,6 +88,10 @@ struct status db_run_script(struct db *db, const char *sql);
 
 // Frees what earlier rows borrowed.
 void db_clear_results(struct db *db);
+
+// Ahead of the first statement of a round trip: the settings of a batch of reads, if there is one
+// (batch.c).
+struct status db_go_on_with_batch(struct db *db);
 
 // Grows an array to hold one element more.
 void *db_grow(void *items, size_t count, size_t *capacity, size_t size);

@@ -68,12 +68,16 @@ Test(batch, the_planner_settings_end_with_the_transaction)
     cr_expect(reads_whole_tables(db));
 }
 
-Test(batch, a_batch_of_reads_has_them_up_to_its_first_wait)
+Test(batch, a_batch_of_reads_has_them_over_its_waits_until_it_ends)
 {
     SCOPED(db) *db = test_db("batch");
+    int64_t now_us;
     expect_ok(db_connect(db));
     expect_ok(db_start_batch(db));
+    expect_ok(db_now(db, &now_us));
     cr_expect_not(reads_whole_tables(db));
+    cr_expect_not(reads_whole_tables(db));
+    expect_ok(db_commit(db));
     cr_expect(reads_whole_tables(db));
 }
 
