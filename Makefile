@@ -79,10 +79,11 @@ service_objects = $(call objects,services/$(1)/*.c) $(BUILD)/services/$(1)/migra
 $(SERVICES:%=$(BUILD)/baro-%): $(BUILD)/baro-%: $$(call service_objects,$$*) $(LIB)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# Made for the gateway: the comments of the .proto files, and Swagger UI out of its npm package.
+# Made for the gateway: the comments of the .proto files, and the files that browsers read, with
+# Swagger UI and uPlot out of their npm packages.
 GATEWAY_MADE := $(BUILD)/gateway/made/comments.o $(BUILD)/gateway/made/web.o
 WEB     := $(BUILD)/gateway/web
-WEB_OWN := $(wildcard gateway/web/*.html gateway/web/*.js)
+WEB_OWN := $(wildcard gateway/web/*/*.html gateway/web/*/*.js gateway/web/*/*.css)
 TOOLS   := $(BUILD)/gateway/tools
 
 $(BUILD)/source_info.pb-c.c $(BUILD)/source_info.pb-c.h &: gateway/tools/source_info.proto
@@ -110,13 +111,14 @@ $(WEB)/node_modules: gateway/web/package.json gateway/web/package-lock.json gate
 	$(call show,NPM)npm ci --prefix $(@D) --loglevel error > /dev/null
 	@touch $@
 
-# The bytes of each file, between _binary_NAME_start and _binary_NAME_end.
+# The bytes of each file, between _binary_FOLDER_NAME_start and _binary_FOLDER_NAME_end.
 $(BUILD)/gateway/made/web.o: $(WEB_OWN) $(WEB)/node_modules
-	@mkdir -p $(@D)
-	@cp $(WEB_OWN) $(WEB)/node_modules/swagger-ui-dist/swagger-ui.css \
-		$(WEB)/node_modules/swagger-ui-dist/swagger-ui-bundle.js $(WEB)
-	$(call show,EMBED)cd $(WEB) && ld -r -z noexecstack -b binary -o $(abspath $@) \
-		$(notdir $(WEB_OWN)) swagger-ui.css swagger-ui-bundle.js
+	@mkdir -p $(@D) $(WEB)/docs $(WEB)/console
+	@cp -t $(WEB)/docs $(wildcard gateway/web/docs/*) $(WEB)/node_modules/swagger-ui-dist/swagger-ui.css \
+		$(WEB)/node_modules/swagger-ui-dist/swagger-ui-bundle.js
+	@cp -t $(WEB)/console $(wildcard gateway/web/console/*) $(WEB)/node_modules/uplot/dist/uPlot.min.css \
+		$(WEB)/node_modules/uplot/dist/uPlot.iife.min.js
+	$(call show,EMBED)cd $(WEB) && ld -r -z noexecstack -b binary -o $(abspath $@) docs/* console/*
 
 $(BUILD)/baro-gateway: $$(call objects,gateway/*.c) $(GATEWAY_MADE) $(LIB)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -150,23 +152,28 @@ $(BUILD)/tests/integration-%: $$(call objects,tests/integration/%/*.c) $$(call a
 $(BUILD)/tests/integration-start: | $(BIN)
 
 # Programs for node with packages of their own: the check of the API's description and of answers
-# against it, and the check of the manifests.
-CHECK := $(BUILD)/tests/openapi
+# against it, of the manifests, and the customer and operator who use the console.
+CHECK     := $(BUILD)/tests/openapi
 MANIFESTS := $(BUILD)/tests/kubernetes
-$(CHECK)/node_modules $(MANIFESTS)/node_modules: $(BUILD)/tests/%/node_modules: \
+CONSOLE   := $(BUILD)/tests/console
+NODE_CHECKS := $(CHECK) $(MANIFESTS) $(CONSOLE)
+$(NODE_CHECKS:%=%/node_modules): $(BUILD)/tests/%/node_modules: \
     tests/%/package.json tests/%/package-lock.json tests/%/.npmrc
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
 	$(call show,NPM)npm ci --prefix $(@D) --loglevel error > /dev/null
 	@touch $@
 
-$(CHECK)/check.mjs $(MANIFESTS)/check.mjs: $(BUILD)/tests/%/check.mjs: tests/%/check.mjs $(BUILD)/tests/%/node_modules
+$(NODE_CHECKS:%=%/check.mjs): $(BUILD)/tests/%/check.mjs: tests/%/check.mjs $(BUILD)/tests/%/node_modules
 	@cp $< $@
 
-.PHONY: test-manifests
+.PHONY: test-manifests test-console
 test-manifests: build $(MANIFESTS)/check.mjs ## Render the Kubernetes overlays and check them; test the alert rules
 	@node --test-reporter=spec $(MANIFESTS)/check.mjs $(BUILD)
 	@promtool test rules tests/monitoring/rules_test.yaml
+
+test-console: build $(CONSOLE)/check.mjs ## A customer and an operator use the console in Chromium
+	@tests/console/run .local/console $(CONSOLE)/check.mjs
 
 $(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB) | $(CHECK)/check.mjs
 	@mkdir -p $(@D)
@@ -204,6 +211,7 @@ test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(SIMULA
 	@$(MAKE) --no-print-directory plants
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
+	@$(MAKE) --no-print-directory test-console
 
 asan: ## Unit and integration tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined OPTIMIZE=-O1 check

@@ -7,7 +7,7 @@
 
 #include "gateway/gateway.h"
 
-#include "gateway/docs.h"
+#include "gateway/web.h"
 #include "gateway/housekeeping.h"
 #include "gateway/http.h"
 #include "gateway/page_cache.h"
@@ -55,7 +55,7 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
     if (!failed(st))
         st = streams_create(&settings->streams, settings->secret, &made->streams);
     if (!failed(st)) {
-        made->docs = docs_create(made->arena, made->router);
+        made->web = web_create(made->arena, made->router);
         made->auth = auth_create();
         made->connections = connections_create(settings->request_deadline_ms);
         made->pages = page_cache_create(settings->catalogue_cache_ms, PAGES_BYTES_MAX);

@@ -41,13 +41,13 @@ struct gateway_settings {
 struct http_server;
 struct page_cache;
 struct request_pool;
-struct docs;
+struct web;
 
 struct gateway {
     const struct gateway_settings *settings;
     struct arena *arena;
     struct router *router;
-    const struct docs *docs;
+    const struct web *web;
     struct rpc_client *services[SERVICE_COUNT];
     struct auth *auth;
     struct limits *limits;

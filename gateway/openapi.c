@@ -298,13 +298,23 @@ static json_t *rpc_operation(struct document *document, const struct endpoint *e
 }
 
 // What the gateway answers itself is no message of ours: the type alone is said.
+// The only parameter of a local row is the last part of its path, a file's name.
+static json_t *local_parameters(const struct route *row)
+{
+    if (!strchr(row->path, '{'))
+        return json_array();
+    return json_pack("[{s:s, s:s, s:b, s:{s:s}}]", "name", "file", "in", "path", "required", true,
+                     "schema", "type", "string");
+}
+
 static json_t *local_operation(const struct route *row)
 {
     char key[8];
     snprintf(key, sizeof(key), "%u", row->success);
-    return json_pack("{s:[s], s:s, s:[], s:{s:{s:s, s:{s:{}}}, s:{s:s}}}", "tags", "Operations",
-                     "summary", row->summary, "security", "responses", key, "description", "Done",
-                     "content", row->media, "default", "description", "Anything else");
+    return json_pack("{s:[s], s:s, s:[], s:o, s:{s:{s:s, s:{s:{}}}, s:{s:s}}}", "tags",
+                     "Operations", "summary", row->summary, "security", "parameters",
+                     local_parameters(row), "responses", key, "description", "Done", "content",
+                     row->media, "default", "description", "Anything else");
 }
 
 static void add_row(struct document *document, const struct router *router, const struct route *row)

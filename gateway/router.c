@@ -244,7 +244,7 @@ static struct status add_row(struct router *router, struct arena *arena, const s
         const char *segment;
         size_t length = next_segment(&path, end, &segment);
         node = add_child(arena, node, segment, length);
-        if (node->parameter)
+        if (node->parameter && row->service != LOCAL)
             st = bind_parameter(arena, endpoint, segment, length);
     }
     if (failed(st))

@@ -2,7 +2,7 @@
 
 #include "gateway/routes.h"
 
-#include "gateway/docs.h"
+#include "gateway/web.h"
 #include "gateway/ops.h"
 #include "lib/base/macros.h"
 #include "proto/coupon.pb-c.h"
@@ -77,11 +77,11 @@ const struct route route_table[] = {
     {HTTP_GET,    "/version",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_version, .media = "application/json", .summary = "Name and version."},
     {HTTP_GET,    "/metrics",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_metrics, .media = "text/plain",       .summary = "Metrics in Prometheus' text format."},
     {HTTP_GET,    "/.well-known/jwks.json",                  PUBLIC,    LOCAL, .success = 200, .serve = ops_jwks,    .media = "application/jwk-set+json", .summary = "The keys that sign access tokens (RFC 7517)."},
-    {HTTP_GET,    "/openapi.json",                           PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "application/json", .summary = "This description."},
-    {HTTP_GET,    "/docs",                                   PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "text/html",        .summary = "This description, to read and try (Swagger UI)."},
-    {HTTP_GET,    "/docs/docs.js",                           PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "text/javascript",  .summary = "A part of /docs."},
-    {HTTP_GET,    "/docs/swagger-ui-bundle.js",              PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "text/javascript",  .summary = "A part of /docs."},
-    {HTTP_GET,    "/docs/swagger-ui.css",                    PUBLIC,    LOCAL, .success = 200, .serve = docs_serve,  .media = "text/css",         .summary = "A part of /docs."},
+    {HTTP_GET,    "/openapi.json",                           PUBLIC,    LOCAL, .success = 200, .serve = web_serve,   .media = "application/json", .summary = "This description."},
+    {HTTP_GET,    "/docs",                                   PUBLIC,    LOCAL, .success = 200, .serve = web_serve,   .media = "text/html",        .summary = "This description, to read and try (Swagger UI)."},
+    {HTTP_GET,    "/docs/{file}",                            PUBLIC,    LOCAL, .success = 200, .serve = web_serve,   .media = "*/*",              .summary = "The parts of /docs."},
+    {HTTP_GET,    "/",                                       PUBLIC,    LOCAL, .success = 200, .serve = web_serve,   .media = "text/html",        .summary = "The console: a storefront, and operations for admins."},
+    {HTTP_GET,    "/console/{file}",                         PUBLIC,    LOCAL, .success = 200, .serve = web_serve,   .media = "*/*",              .summary = "The parts of the console."},
 };
 // clang-format on
 const size_t route_count = COUNT(route_table);

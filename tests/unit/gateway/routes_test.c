@@ -77,7 +77,7 @@ Test(routes, paths_that_only_resemble_a_route_are_unknown)
 {
     static const char *const paths[] = {
         "",
-        "/",
+        "/console",
         "//",
         "api/v1/me",
         "/api",
