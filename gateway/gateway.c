@@ -7,12 +7,12 @@
 
 #include "gateway/gateway.h"
 
-#include "gateway/web.h"
 #include "gateway/housekeeping.h"
 #include "gateway/http.h"
 #include "gateway/page_cache.h"
 #include "gateway/request.h"
 #include "gateway/streams.h"
+#include "gateway/web.h"
 #include "lib/base/clock.h"
 
 #include <assert.h>

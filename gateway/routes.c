@@ -2,8 +2,8 @@
 
 #include "gateway/routes.h"
 
-#include "gateway/web.h"
 #include "gateway/ops.h"
+#include "gateway/web.h"
 #include "lib/base/macros.h"
 #include "proto/coupon.pb-c.h"
 #include "proto/order.pb-c.h"
