@@ -229,6 +229,16 @@ static struct status ready(struct db *db)
     return st;
 }
 
+// A failure that is nobody's fault: a lost race, a deadlock, a full disk, an I/O error, a bug.
+static sqlstate fail_by_chance(void)
+{
+    static const sqlstate STATES[] = {"40001", "40P01", "53100", "58030", "XX000"};
+    if (!chance_once_in(database_faults.fail))
+        return NULL;
+    database_counts.failed++;
+    return STATES[chance_below(COUNT(STATES))];
+}
+
 static struct status run(struct db *db, const struct statement *statement, struct params params,
                          struct rows *rows)
 {
@@ -242,7 +252,9 @@ static struct status run(struct db *db, const struct statement *statement, struc
         .result = result,
         .affected = 0,
     };
-    sqlstate state = find(statement)->run(&query);
+    sqlstate state = fail_by_chance();
+    if (!state)
+        state = find(statement)->run(&query);
     if (rows)
         *rows = (struct rows){result, result->count, query.affected};
     if (!state)

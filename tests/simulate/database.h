@@ -13,6 +13,7 @@ extern bool pins_are_listed;
 struct database_faults {
     uint64_t lose_connection; // anywhere
     uint64_t lose_answer;     // of a COMMIT that has happened
+    uint64_t fail;            // of statements: one fails by itself
     uint64_t slow;            // up to slow_us
     int64_t slow_us;
 };
@@ -20,7 +21,7 @@ struct database_faults {
 extern struct database_faults database_faults;
 
 struct database_counts {
-    uint64_t transactions, connections_lost, answers_lost, crashes, conflicts;
+    uint64_t transactions, connections_lost, answers_lost, failed, crashes, conflicts;
 };
 
 extern struct database_counts database_counts;

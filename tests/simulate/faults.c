@@ -57,6 +57,7 @@ static void draw_rates(void)
     database_faults = (struct database_faults){
         .lose_connection = draw(TRIPS, COUNT(TRIPS)),
         .lose_answer = draw(ANSWERS, COUNT(ANSWERS)),
+        .fail = draw(TRIPS, COUNT(TRIPS)),
         .slow = draw(MESSAGES, COUNT(MESSAGES)),
         .slow_us = chance_once_in(2) ? 5000 : 100000,
     };

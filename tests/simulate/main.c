@@ -34,29 +34,49 @@ int coupon_main(int argc, char **argv);
 // Times are shorter than in the shop that sells for real: a run shall see them pass. The database's
 // name and the instance's come from the process (system.c).
 static const struct variable SETTINGS[] = {
-    {"BARO_SECRET",            "a secret of the simulation"},
-    {"BARO_OPS_LISTEN",        "off"                       },
-    {"BARO_DRAIN",             "2s"                        },
-    {"BARO_USER_RPC",          "user"                      },
-    {"BARO_PRODUCT_RPC",       "product"                   },
-    {"BARO_ORDER_RPC",         "order"                     },
-    {"BARO_COUPON_RPC",        "coupon"                    },
-    {"BARO_USER_BUS",          "user"                      },
-    {"BARO_PRODUCT_BUS",       "product"                   },
-    {"BARO_ORDER_BUS",         "order"                     },
-    {"BARO_COUPON_BUS",        "coupon"                    },
-    {"BARO_SWEEP_PERIOD",      "700ms"                     },
-    {"BARO_ORDER_TTL",         "6s"                        },
-    {"BARO_CHECKOUT_TTL",      "5s"                        },
-    {"BARO_OPEN_ORDERS",       "6"                         },
-    {"BARO_EXPIRY_PERIOD",     "100ms"                     },
-    {"BARO_SAGA_LEASE",        "2s"                        },
-    {"BARO_SAGA_HELD_AFTER",   "500ms"                     },
-    {"BARO_SAGA_DECIDE_AFTER", "3s"                        },
-    {"BARO_SAGA_PARK_AFTER",   "6"                         },
-    {"BARO_LAW_PERIOD",        "0s"                        }, // the world keeps laws of its own
-    {NULL,                     NULL                        },
+    {"BARO_SECRET",          "a secret of the simulation"},
+    {"BARO_OPS_LISTEN",      "off"                       },
+    {"BARO_DRAIN",           "2s"                        },
+    {"BARO_USER_RPC",        "user"                      },
+    {"BARO_PRODUCT_RPC",     "product"                   },
+    {"BARO_ORDER_RPC",       "order"                     },
+    {"BARO_COUPON_RPC",      "coupon"                    },
+    {"BARO_USER_BUS",        "user"                      },
+    {"BARO_PRODUCT_BUS",     "product"                   },
+    {"BARO_ORDER_BUS",       "order"                     },
+    {"BARO_COUPON_BUS",      "coupon"                    },
+    {"BARO_SWEEP_PERIOD",    "700ms"                     },
+    {"BARO_ORDER_TTL",       "6s"                        },
+    {"BARO_CHECKOUT_TTL",    "5s"                        },
+    {"BARO_OPEN_ORDERS",     "6"                         },
+    {"BARO_EXPIRY_PERIOD",   "100ms"                     },
+    {"BARO_SAGA_LEASE",      "2s"                        },
+    {"BARO_SAGA_PARK_AFTER", "6"                         },
+    {"BARO_LAW_PERIOD",      "0s"                        }, // the world keeps laws of its own
+    {NULL,                   NULL                        },
 };
+
+// Settings that each run draws.
+static const struct {
+    const char *name;
+    const char *values[3];
+} DRAWN[] = {
+    {"BARO_WRITE_WORKERS",     {"1", "2", "3"}         },
+    {"BARO_READ_WORKERS",      {"1", "1", "2"}         },
+    {"BARO_BATCH_MAX",         {"256", "4", "1"}       },
+    {"BARO_SAGA_HELD_AFTER",   {"500ms", "100ms", "2s"}},
+    {"BARO_SAGA_DECIDE_AFTER", {"3s", "1s", "5s"}      },
+};
+
+static struct variable settings[COUNT(SETTINGS) + COUNT(DRAWN)];
+
+static void draw_settings(void)
+{
+    for (size_t i = 0; i < COUNT(DRAWN); i++)
+        settings[i] =
+            (struct variable){DRAWN[i].name, DRAWN[i].values[chance_below(COUNT(DRAWN[i].values))]};
+    memcpy(settings + COUNT(DRAWN), SETTINGS, sizeof(SETTINGS));
+}
 
 static int (*const PROGRAMS[KINDS])(int argc, char **argv) = {
     [USER] = user_main,
@@ -92,14 +112,15 @@ static bool finished(void)
     return at_rest || law_broken || (faults_over && world_now_us() > give_up_us);
 }
 
-static void start_processes(void)
+static void make_processes(void)
 {
+    draw_settings();
     for (size_t i = 0; i < PROCESSES; i++) {
         enum process_kind kind = (enum process_kind)(i / REPLICAS);
         struct process fresh = {
             .kind = kind,
             .main = PROGRAMS[kind],
-            .environment = SETTINGS,
+            .environment = settings,
             .stalled = processes[i].stalled,
             .stalled_capacity = processes[i].stalled_capacity,
         };
@@ -121,6 +142,7 @@ static const struct {
     {"database crashes",   &database_counts.crashes         },
     {"connections lost",   &database_counts.connections_lost},
     {"COMMITs unanswered", &database_counts.answers_lost    },
+    {"statements failed",  &database_counts.failed          },
     {"losses of Redis",    &cache_counts.emptied            },
     {"silences of Redis",  &cache_counts.unanswered         },
     {"conflicts",          &database_counts.conflicts       },
@@ -189,7 +211,7 @@ static size_t run_seed(uint64_t seed, bool print, size_t *sagas)
     databases_begin();
     cache_begin();
     shop_open();
-    start_processes();
+    make_processes();
     faults_over = at_rest = law_broken = false;
     faults_plan(processes, PROCESSES, FAULTY_US);
     for (size_t i = 0; i < PROCESSES; i++)
