@@ -15,6 +15,17 @@ const char *saga_state_name(enum saga_state state)
     return names[state];
 }
 
+bool saga_state_may_follow(enum saga_state from, enum saga_state to)
+{
+    static const bool FOLLOWS[][SAGA_COMPENSATED + 1] = {
+        [SAGA_RUNNING] = {true, true, true, true},
+        [SAGA_COMPENSATING] = {[SAGA_COMPENSATING] = true, [SAGA_COMPENSATED] = true},
+        [SAGA_COMPLETED] = {[SAGA_COMPLETED] = true},
+        [SAGA_COMPENSATED] = {[SAGA_COMPENSATED] = true},
+    };
+    return FOLLOWS[from][to];
+}
+
 const char *saga_outcome_name(enum saga_outcome outcome)
 {
     static const char *const names[] = {

@@ -54,6 +54,10 @@ enum saga_state {
 
 const char *saga_state_name(enum saga_state state); // "RUNNING"
 
+// May the row of a saga in one state be written with the other (or the same)? What is decided stays so,
+// whoever comes later: a former owner who knows nothing of it may have the saga back.
+bool saga_state_may_follow(enum saga_state from, enum saga_state to);
+
 enum saga_outcome { SAGA_PENDING, SAGA_DONE, SAGA_REFUSED, SAGA_UNKNOWN, SAGA_SKIPPED };
 
 const char *saga_outcome_name(enum saga_outcome outcome); // "DONE"

@@ -108,7 +108,15 @@ static struct status save(struct recording *recording)
     return st;
 }
 
-// The row to write, or NULL when the saga is not ours any more or has ended otherwise.
+// A decision that is recorded twice (the answer of COMMIT was lost) is the same one.
+static bool is_another_decision(const struct saga_row *row, const Baro__Order__SagaRecord *record)
+{
+    return row->state == SAGA_COMPENSATING && record->what == SAGA_RECORD_COMPENSATING &&
+           row->failure.reason != reason_parse(record->failure_reason);
+}
+
+// The row to write, or NULL when the saga is not ours any more. It may be ours again, and not as we know
+// it: taken over, turned round or ended by another, and taken back from there.
 static struct saga_row *own_row(const struct recording *recording,
                                 const Baro__Order__SagaRecord *record)
 {
@@ -116,7 +124,9 @@ static struct saga_row *own_row(const struct recording *recording,
     struct saga_row *row = saga_set_find(&recording->sagas, record->saga_id);
     if (!row || strcmp(row->owner, sagas_owner(service->sagas)) != 0)
         return NULL;
-    return is_final(row->state) && row->state != (enum saga_state)record->state ? NULL : row;
+    if (!saga_state_may_follow(row->state, (enum saga_state)record->state))
+        return NULL;
+    return is_another_decision(row, record) ? NULL : row;
 }
 
 static struct status failure_of(const Baro__Order__SagaRecord *record)

@@ -4,8 +4,10 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
+#include "lib/base/metrics.h"
 #include "services/order/store.h"
 #include "tests/support/database.h"
+#include "tests/support/stand.h"
 
 #include <criterion/criterion.h>
 
@@ -168,6 +170,31 @@ Test(order_recovery, a_decision_to_give_back_survives_its_orchestrator)
     cr_assert_eq(shop_coupon_state(here->shop), SHOP_AVAILABLE);
     cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
     life_end(next);
+    life_end(here);
+}
+
+static bool has_lost_a_saga(void *arg)
+{
+    (void)arg;
+    return metric_value(metrics_counter("baro_saga_lost_total", "Sagas another orchestrator has.",
+                                        NULL)) > 0;
+}
+
+// A replica that sleeps loses its saga to one that gives back, and has it back when that one sleeps.
+Test(order_recovery, a_decision_to_give_back_binds_whoever_has_the_saga_again)
+{
+    struct life *here = life_begin();
+    int64_t id = given_stuck_payment(here, "ConfirmStock", 0);
+    cr_assert_eq(life_number(here, "UPDATE saga SET state = 1, failure_code = 13,"
+                                   " failure_reason = 'SYSTEM_FAILURE' RETURNING 1"),
+                 1);
+    shop_speak(here->shop, "ConfirmStock"); // the way forward is free
+    cr_assert(stand_wait(has_lost_a_saga, NULL, 10 * MS_PER_S));
+    life_pass_time(here, 10001);
+    life_keep(here);
+    const Baro__Order__OrderView *order = await_status(here, id, STATUS(CANCELLED));
+    cr_assert_str_eq(order->failure_reason, "SYSTEM_FAILURE");
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
     life_end(here);
 }
 

@@ -571,3 +571,12 @@ Test(runner, its_thread_asks_when_the_time_has_come, .timeout = 20)
     cr_expect_geq(clock_monotonic_us() - started_us, 20 * US_PER_MS);
     saga_runner_destroy(runner);
 }
+
+Test(saga_state, what_is_decided_stays_so)
+{
+    static const char ROWS[][5] = {"1111", "0101", "0010", "0001"};
+    for (int from = SAGA_RUNNING; from <= SAGA_COMPENSATED; from++)
+        for (int to = SAGA_RUNNING; to <= SAGA_COMPENSATED; to++)
+            cr_expect_eq(saga_state_may_follow((enum saga_state)from, (enum saga_state)to),
+                         ROWS[from][to] == '1', "%d to %d", from, to);
+}
