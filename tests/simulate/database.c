@@ -268,8 +268,10 @@ static struct status run(struct db *db, const struct statement *statement, struc
 
 // ---- lib/db/db.h
 
-static struct database *database_named(const char *name)
+// The database's name is the last part of the URL.
+static struct database *database_of(const char *url)
 {
+    const char *slash = strrchr(url, '/'), *name = slash ? slash + 1 : url;
     for (size_t i = 0; i < KINDS; i++)
         if (strcmp(databases[i].name, name) == 0)
             return &databases[i];
@@ -281,7 +283,7 @@ struct db *db_create(const char *url, const char *application_name)
     (void)application_name;
     struct db *db = calloc(1, sizeof(*db));
     assert(db);
-    db->database = database_named(url);
+    db->database = database_of(url);
     db->arena = arena_create();
     return db;
 }

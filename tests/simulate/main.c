@@ -37,14 +37,14 @@ static const struct variable SETTINGS[] = {
     {"BARO_SECRET",          "a secret of the simulation"},
     {"BARO_OPS_LISTEN",      "off"                       },
     {"BARO_DRAIN",           "2s"                        },
-    {"BARO_USER_RPC",        "user"                      },
-    {"BARO_PRODUCT_RPC",     "product"                   },
-    {"BARO_ORDER_RPC",       "order"                     },
-    {"BARO_COUPON_RPC",      "coupon"                    },
-    {"BARO_USER_BUS",        "user"                      },
-    {"BARO_PRODUCT_BUS",     "product"                   },
-    {"BARO_ORDER_BUS",       "order"                     },
-    {"BARO_COUPON_BUS",      "coupon"                    },
+    {"BARO_USER_RPC",        "ipc:///user"               },
+    {"BARO_PRODUCT_RPC",     "ipc:///product"            },
+    {"BARO_ORDER_RPC",       "ipc:///order"              },
+    {"BARO_COUPON_RPC",      "ipc:///coupon"             },
+    {"BARO_USER_BUS",        "ipc:///user"               },
+    {"BARO_PRODUCT_BUS",     "ipc:///product"            },
+    {"BARO_ORDER_BUS",       "ipc:///order"              },
+    {"BARO_COUPON_BUS",      "ipc:///coupon"             },
     {"BARO_SWEEP_PERIOD",    "700ms"                     },
     {"BARO_ORDER_TTL",       "6s"                        },
     {"BARO_CHECKOUT_TTL",    "5s"                        },
@@ -125,6 +125,8 @@ static void make_processes(void)
             .stalled_capacity = processes[i].stalled_capacity,
         };
         snprintf(fresh.name, sizeof(fresh.name), "%s-%zu", KIND_NAMES[kind], i % REPLICAS + 1);
+        snprintf(fresh.database_url, sizeof(fresh.database_url), "postgresql://baro@world:5432/%s",
+                 KIND_NAMES[kind]);
         processes[i] = fresh;
     }
     outside = (struct process){.kind = OUTSIDE, .name = "shop"};

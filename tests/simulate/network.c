@@ -64,8 +64,10 @@ static void enlist(struct process *process)
     replicas.of[process->kind][(*count)++] = process;
 }
 
-static enum process_kind kind_named(const char *name)
+// "user", or an address that ends with "/user".
+static enum process_kind kind_named(const char *address)
 {
+    const char *slash = strrchr(address, '/'), *name = slash ? slash + 1 : address;
     enum process_kind kind = USER;
     while (strcmp(KIND_NAMES[kind], name) != 0) {
         kind++;
@@ -240,12 +242,30 @@ static void reply_arrives(void *arg, uint64_t token)
     fiber_start(delivery->rpc->caller, take_reply, delivery, false);
 }
 
+static void trace_command(const char *how, const Baro__RpcRequest *command)
+{
+    const Baro__SagaStep *step = command->saga;
+    if (trace_on && step)
+        trace("%s %s of saga %lld, %s%s", how, command->method, (long long)step->saga_id,
+              step->compensation ? "undoing " : "", step->step);
+}
+
+static void trace_reply(const char *how, const Baro__RpcReply *reply)
+{
+    const Baro__SagaStep *step = reply->saga;
+    if (trace_on && step)
+        trace("%s %s for saga %lld, %s%s", how, reply->code ? reply->reason : "OK",
+              (long long)step->saga_id, step->compensation ? "undoing " : "", step->step);
+}
+
 static void respond(struct responder *responder, struct call *call, const Baro__RpcReply *reply)
 {
     (void)responder;
     struct delivery *delivery = world_alloc(sizeof(*delivery));
     *delivery = (struct delivery){.rpc = call_token(call), .bytes = pack(&reply->base)};
-    if (reply->code)
+    if (reply->saga)
+        trace_reply("answers", reply);
+    else if (reply->code)
         trace("%s: %s %s", delivery->rpc->method, reply->reason, reply->message);
     struct rpc *rpc = delivery->rpc;
     send_letter((struct letter){rpc->kind, rpc->caller->kind, reply_arrives, delivery, 0}, true);
@@ -263,6 +283,7 @@ static void *take_request(void *arg)
     const Baro__RpcRequest *request = (const Baro__RpcRequest *)protobuf_unpack(
         &baro__rpc_request__descriptor, delivery->bytes.size, delivery->bytes.bytes, arena);
     assert(request);
+    trace_command("is asked for", request);
     dispatcher_submit(delivery->server->dispatcher, request, &delivery->server->responder,
                       delivery->rpc);
     return NULL;
@@ -436,6 +457,10 @@ static void *take_message(void *arg)
     const Baro__BusMessage *message = (const Baro__BusMessage *)protobuf_unpack(
         &baro__bus_message__descriptor, delivery->bytes.size, delivery->bytes.bytes, arena);
     assert(message);
+    for (size_t i = 0; i < message->n_commands; i++)
+        trace_command("hears", message->commands[i]);
+    for (size_t i = 0; i < message->n_replies; i++)
+        trace_reply("hears", message->replies[i]);
     delivery->subscriber->received(delivery->subscriber->arg, message);
     return NULL;
 }

@@ -6,11 +6,9 @@
 #include "lib/base/metrics.h"
 #include "lib/base/scheduling.h"
 #include "lib/base/termination.h"
-#include "lib/db/migrate.h"
-#include "lib/db/rights.h"
-#include "lib/db/schema.h"
 #include "lib/rpc/seal.h"
 #include "lib/service/ops.h"
+#include "lib/service/tables.h"
 #include "services/user/service.h"
 #include "tests/simulate/world.h"
 
@@ -145,29 +143,18 @@ void ops_server_stop(struct ops_server *ops)
     (void)ops;
 }
 
-struct status schema_prepare(struct db *db)
+// The tables are there.
+bool tables_mode_read(const char *text, enum tables_mode *mode)
 {
-    (void)db;
-    return OK;
+    (void)text;
+    *mode = TABLES_MAKE;
+    return true;
 }
 
-struct status migrate(struct db *db, const struct migration *migrations, size_t count)
+struct status tables_prepare(const struct service_settings *service_settings,
+                             const struct service_definition *definition)
 {
-    (void)db, (void)migrations, (void)count;
-    return OK;
-}
-
-struct status rights_grant(struct db *db, const char *role)
-{
-    (void)db, (void)role;
-    return OK;
-}
-
-struct status rights_role(struct db *db, struct arena *arena, const char **role, bool *excess)
-{
-    (void)db, (void)arena;
-    *role = "";
-    *excess = false;
+    (void)service_settings, (void)definition;
     return OK;
 }
 

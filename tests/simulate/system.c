@@ -282,7 +282,7 @@ char *__wrap_getenv(const char *name)
     if (strcmp(name, "BARO_INSTANCE") == 0)
         return process_now->name;
     if (strcmp(name, "BARO_DATABASE_URL") == 0)
-        same.value = KIND_NAMES[process_now->kind];
+        same.value = process_now->database_url;
     for (const struct variable *v = process_now->environment; v && v->name; v++)
         if (strcmp(v->name, name) == 0)
             same.value = v->value;

@@ -69,6 +69,7 @@ struct process {
     uint64_t life; // counts its lives
     int (*main)(int argc, char **argv);
     const struct variable *environment;
+    char database_url[48];
     int64_t clock_offset_us; // of its monotonic clock
     int64_t clock_drift_ppm;
     int64_t wall_offset_us;
