@@ -17,11 +17,12 @@ const char *saga_state_name(enum saga_state state)
 
 bool saga_state_may_follow(enum saga_state from, enum saga_state to)
 {
+    // From each row's state, in the order of the enum, to each column's.
     static const bool FOLLOWS[][SAGA_COMPENSATED + 1] = {
-        [SAGA_RUNNING] = {true, true, true, true},
-        [SAGA_COMPENSATING] = {[SAGA_COMPENSATING] = true, [SAGA_COMPENSATED] = true},
-        [SAGA_COMPLETED] = {[SAGA_COMPLETED] = true},
-        [SAGA_COMPENSATED] = {[SAGA_COMPENSATED] = true},
+        {true,  true,  true,  true },
+        {false, true,  false, true },
+        {false, false, true,  false},
+        {false, false, false, true },
     };
     return FOLLOWS[from][to];
 }
