@@ -207,8 +207,9 @@ static void demand(const struct order_version *order, const char *what, int64_t 
                    int64_t demanded)
 {
     if (found != demanded)
-        violation("order %" PRId64 " in status %" PRId64 ": %s %" PRId64 ", must be %" PRId64,
-                  order->id, order->status, what, found, demanded);
+        violation("order %" PRId64 " (%s, saga %" PRId64 "): %s %" PRId64 ", must be %" PRId64,
+                  order->id, laws_status_name((size_t)order->status), order->saga_id, what, found,
+                  demanded);
 }
 
 static void check_order(const struct order_version *order)

@@ -276,6 +276,7 @@ sqlstate table_insert(struct transaction *tx, struct table *table, const void *v
     }
     if (row && row_seen(row, tx))
         return "23505";
-    bool inserted;
-    return table_insert_or_lock(tx, table, version, &row, &inserted);
+    bool inserted; // not, when another was faster in the place of a row that is gone
+    sqlstate state = table_insert_or_lock(tx, table, version, &row, &inserted);
+    return state || inserted ? state : "23505";
 }
