@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034
 # Sourced by `run`: how each case of `figures` is measured. A case starts a fresh stack and reports
 # what it found with `value FIGURE NUMBER` and `reference FIGURE NUMBER`, once for each run; `detail`
 # keeps whole JSON objects for those who want to know more. Runs of Baro and of a reference alternate.
@@ -97,12 +97,11 @@ case_latency() {
 constant() { # BYTES
     constant_port=$((port + 99))
     "$build/tests/bench-constant" "$constant_port" "$1" &
-    server=$!
+    helper=$!
     until curl -fsS -o /dev/null "http://127.0.0.1:$constant_port/" 2> /dev/null; do sleep 0.01; done
     "$build/tests/bench-load" --gateway "127.0.0.1:$constant_port" --flow product --warmup 1 \
         --connections "$read_connections" --seconds "$read_seconds"
-    kill $server
-    wait $server
+    end_helper
 }
 
 # Reads of any of the products: with the gateway's cache, and through to PostgreSQL.

@@ -31,7 +31,10 @@ start_stack() { # REPLICAS
     seed
 }
 
-stop_stack() { deploy/local/stack down "$dir" 2> /dev/null || true; }
+stop_stack() {
+    [ -z "${helper:-}" ] || kill "$helper" 2> /dev/null || true
+    deploy/local/stack down "$dir" 2> /dev/null || true
+}
 
 # Coupons for each run of a load: those that it does not use up are not used by another.
 coupons_each_run=$((users * (1 + (seconds + 2) * 1000 / users)))
@@ -157,6 +160,13 @@ memory_mb() {
 
 # --- PostgreSQL alone -----------------------------------------------------------------------------
 
+# The program that helps to measure runs until here, or until the run ends.
+end_helper() {
+    kill "$helper"
+    wait "$helper"
+    helper=
+}
+
 # A load with bench-record between the services and the server, which has copied their databases before.
 record() { # FLOW
     proxy=$(mktemp -d /tmp/baro-record-XXXXXX)
@@ -168,7 +178,7 @@ record() { # FLOW
             -c "CREATE DATABASE bench_$s TEMPLATE baro_$s OWNER baro_$s" "$BARO_ADMIN_DATABASE_URL"
     done
     "$build/tests/bench-record" "$dir/trace" "$proxy/.s.PGSQL.5432" "$socket" &
-    recorder=$!
+    helper=$!
     sed -i "/^BARO_[A-Z]*_\(DATABASE\|SERVICE\)_URL/s|@[^/]*/|@$(echo "$proxy" | sed 's|/|%2F|g')/|" "$dir/env"
     each_service start
     await_ready
@@ -176,8 +186,7 @@ record() { # FLOW
     next_coupons
     batches > "$dir/batches.reference"
     each_service stop
-    kill "$recorder"
-    wait "$recorder"
+    end_helper
     rm -rf "$proxy"
 }
 
