@@ -319,6 +319,7 @@ CPPCHECK = cppcheck --quiet -j$(CORES) --error-exitcode=1 --std=c11 --enable=war
     --inline-suppr --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
     --suppress='nullPointer*OutOfMemory:tests/*' --include=/usr/include/utlist.h --include=/usr/include/uthash.h \
     -DPROTOBUF_C_VERSION_NUMBER=1005001 -DPROTOBUF_C_MIN_COMPILER_VERSION=1000000 \
+    '-D_Noreturn=__attribute__((noreturn))' \
     '-DTest(suite,name,...)=static void suite\#\#_\#\#name(void)' '-DTestSuite(...)=' -I. -I$(BUILD)
 lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, layers, sizes
 	tests/lint/layers
