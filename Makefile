@@ -47,6 +47,7 @@ AREAS   := $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/ tests/integration/*
 UNIT    := $(patsubst tests/unit/%/,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*/))
 INTEGRATION := $(patsubst tests/integration/%/,$(BUILD)/tests/integration-%,$(wildcard tests/integration/*/))
 E2E     := $(BUILD)/tests/e2e-shop
+SIMULATE := $(BUILD)/tests/simulate
 
 .PHONY: build
 build: $(BIN) ## Build the five processes and baroctl
@@ -246,7 +247,6 @@ bench: build $(BENCH:%=$(BUILD)/tests/bench-%) ## Measure everything in tests/be
 
 # The simulator: the four programs from their main on, over a world of its own. What they would ask of
 # the system is wrapped; its objects come before the library's, and stand in for some of them.
-SIMULATE := $(BUILD)/tests/simulate
 SIMULATE_WRAPS := malloc calloc realloc reallocarray free strdup strndup asprintf __asprintf_chk getenv \
     pthread_create pthread_join pthread_setname_np pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock \
     pthread_mutex_unlock pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_rdlock pthread_rwlock_wrlock \
