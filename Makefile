@@ -271,14 +271,15 @@ $(SIMULATE)/simulate: $$(SIMULATE_OBJECTS) $(LIB)
 
 # Each bug of tests/simulate/plants in a simulator of its own, which must find it within 10,000 sagas.
 PLANTS := $(shell sed -n 's/^= \([a-z-]*\):.*/\1/p' tests/simulate/plants)
-$(SIMULATE)/plants/%: tests/simulate/plants tests/simulate/plant $$(SIMULATE_OBJECTS) $(LIB)
+PLANTED := $(PLANTS:%=$(SIMULATE)/plants/%)
+$(PLANTED): $(SIMULATE)/plants/%: tests/simulate/plants tests/simulate/plant $$(SIMULATE_OBJECTS) $(LIB)
 	@mkdir -p $(@D)
 	$(call show,PLANT)CC='$(CC)' CFLAGS='$(CFLAGS)' SIMULATE_LDFLAGS='$(SIMULATE_LDFLAGS)' LDLIBS='$(LDLIBS)' \
 	    LIB=$(LIB) SERVICES='$(SERVICES)' SIMULATE_OBJECTS='$(SIMULATE_OBJECTS)' \
 	    $(foreach service,$(SERVICES),OBJECTS_$(service)='$(call program_objects,$(service))') \
 	    tests/simulate/plant $* $@
 
-$(SIMULATE)/plants/%.found: $(SIMULATE)/plants/%
+$(PLANTED:%=%.found): $(SIMULATE)/plants/%.found: $(SIMULATE)/plants/%
 	@$< --seed 1 --sagas 10000 > $@.new 2>&1; test $$? = 1 || { echo "$*: not found"; cat $@.new; exit 1; }
 	@mv $@.new $@
 
@@ -286,7 +287,7 @@ $(SIMULATE)/plants/%.found: $(SIMULATE)/plants/%
 simulate: $(SIMULATE)/simulate ## Simulate 1,000,000 sagas under faults, or SEED=n [RUNS=n] [TRACE=1]
 	@tests/simulate/run $<
 
-plants: $(PLANTS:%=$(SIMULATE)/plants/%.found) ## Plant each bug of tests/simulate/plants: the simulator must find it
+plants: $(PLANTED:%=%.found) ## Plant each bug of tests/simulate/plants: the simulator must find it
 	@for plant in $(PLANTS); do printf '  %-26s %s\n' $$plant "$$(sed -n 's/: make simulate.*//; /^seed/p' $(SIMULATE)/plants/$$plant.found)"; done
 
 # What needs the libraries only.
