@@ -130,6 +130,8 @@ static const struct question {
     {"GET /docs/docs.js", NULL, NULL, ANYBODY, NULL, 200, false},
     {"GET /docs/swagger-ui-bundle.js", NULL, NULL, ANYBODY, NULL, 200, false},
     {"GET /docs/swagger-ui.css", NULL, NULL, ANYBODY, NULL, 200, false},
+    {"GET /", NULL, NULL, ANYBODY, NULL, 200, false},
+    {"GET /console/app.js", NULL, NULL, ANYBODY, NULL, 200, false},
     {"GET /.well-known/jwks.json", NULL, NULL, ANYBODY, NULL, 200, false},
     // clang-format on
 };
