@@ -127,11 +127,9 @@ static const struct question {
     {"GET /metrics", NULL, NULL, ANYBODY, NULL, 200, false},
     {"GET /openapi.json", NULL, NULL, ANYBODY, NULL, 200, false},
     {"GET /docs", NULL, NULL, ANYBODY, NULL, 200, false},
-    {"GET /docs/docs.js", NULL, NULL, ANYBODY, NULL, 200, false},
-    {"GET /docs/swagger-ui-bundle.js", NULL, NULL, ANYBODY, NULL, 200, false},
-    {"GET /docs/swagger-ui.css", NULL, NULL, ANYBODY, NULL, 200, false},
+    {"GET /docs/{file}", "/docs/docs.js", NULL, ANYBODY, NULL, 200, false},
     {"GET /", NULL, NULL, ANYBODY, NULL, 200, false},
-    {"GET /console/app.js", NULL, NULL, ANYBODY, NULL, 200, false},
+    {"GET /console/{file}", "/console/app.js", NULL, ANYBODY, NULL, 200, false},
     {"GET /.well-known/jwks.json", NULL, NULL, ANYBODY, NULL, 200, false},
     // clang-format on
 };
@@ -274,11 +272,13 @@ static struct http_reply ask(const struct side *side, const struct question *que
 {
     char path[TEXT_MAX] = V1, body[TEXT_MAX], method[16];
     size_t length = strcspn(question->route, " ");
+    const char *route = question->route + length + 1;
+    bool versioned = strncmp(route, V1, strlen(V1)) == 0;
     snprintf(method, sizeof method, "%.*s", (int)length, question->route);
     if (question->path)
-        write_question(side, i, question->path, path + strlen(V1));
+        write_question(side, i, question->path, versioned ? path + strlen(V1) : path);
     else
-        snprintf(path, sizeof path, "%s", question->route + length + 1);
+        snprintf(path, sizeof path, "%s", route);
     if (!question->body)
         return http_call(client_of(side, question->asker), method, path, NULL);
     write_question(side, i, question->body, body);
