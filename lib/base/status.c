@@ -7,6 +7,7 @@
 #include "lib/base/status.h"
 
 #include "lib/base/macros.h"
+#include "lib/base/text.h"
 
 #include <assert.h>
 #include <string.h>
@@ -102,6 +103,13 @@ struct status invalid(const char *field, const char *message)
 {
     struct status st = refuse(REASON_VALIDATION_ERROR, message);
     st.field = field;
+    return st;
+}
+
+struct status status_keep(struct status st, struct arena *arena)
+{
+    if (st.message)
+        st.message = text_copy(arena, st.message);
     return st;
 }
 

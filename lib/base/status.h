@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+struct arena;
+
 // gRPC's canonical codes, with gRPC's numbers: they travel on the wire.
 enum status_code {
     STATUS_OK = 0,
@@ -95,6 +97,10 @@ struct status refuse(enum reason reason, const char *message);
 
 // VALIDATION_ERROR that names the field.
 struct status invalid(const char *field, const char *message);
+
+// The same with its words copied into the arena: they often stand in what it is about, which may end
+// before they are read.
+struct status status_keep(struct status st, struct arena *arena);
 
 // "INSUFFICIENT_STOCK" for REASON_INSUFFICIENT_STOCK; "" for REASON_NONE.
 const char *reason_word(enum reason reason);

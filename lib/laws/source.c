@@ -96,16 +96,16 @@ static struct status check_all(const struct law_source *source, const struct law
         st = law_going_on(going);
         if (!failed(st))
             st = source->check(source->context, &request, arena, &page);
-        if (failed(st))
+        if (failed(st)) {
+            st = status_keep(st, report->arena); // the page's arena ends here
             break;
+        }
         *law = law_parse(page->law);
         if (*law < LAW_COUNT)
             report_add(report, *law, page->violations, page->sample, page->n_sample);
         ended = page->ended;
         request.after = page->last;
     }
-    if (failed(st) && st.message)
-        st.message = text_copy(report->arena, st.message);
     return st;
 }
 

@@ -26,6 +26,7 @@ enum { LEASE_PERIOD_MS = 2000, LEASE_MS = 10000, RUNNERS_MAX = 16 };
 struct service_runtime {
     const struct service_settings *settings;
     const struct service_definition *definition;
+    struct arena *arena; // for the words of a failing start
     struct dispatcher *dispatcher;
     struct publisher *publisher;
     struct command_receiver *commands;
@@ -53,6 +54,11 @@ struct publisher *service_publisher(struct service_runtime *runtime)
 struct cache *service_cache(struct service_runtime *runtime)
 {
     return runtime->cache;
+}
+
+struct arena *service_arena(struct service_runtime *runtime)
+{
+    return runtime->arena;
 }
 
 const char *service_instance(struct service_runtime *runtime)
@@ -154,7 +160,7 @@ static struct status start(struct service_runtime *runtime)
     if (!failed(st))
         st = about("BARO_REDIS_URL", cache_create(settings->redis_url, &runtime->cache));
     if (!failed(st))
-        st = tables_prepare(settings, definition);
+        st = tables_prepare(settings, definition, runtime->arena);
     if (!failed(st))
         st = make_dispatcher(runtime);
     if (!failed(st))
@@ -220,7 +226,8 @@ static void stop(struct service_runtime *runtime)
 static int only_make_tables(const struct service_settings *settings,
                             const struct service_definition *definition)
 {
-    struct status st = tables_prepare(settings, definition);
+    SCOPED(arena) *arena = arena_create();
+    struct status st = tables_prepare(settings, definition, arena);
     if (failed(st))
         log_error("cannot make the tables", log_status(st));
     else
@@ -231,7 +238,9 @@ static int only_make_tables(const struct service_settings *settings,
 int service_run(const struct service_settings *settings,
                 const struct service_definition *definition)
 {
-    struct service_runtime runtime = {.settings = settings, .definition = definition};
+    SCOPED(arena) *arena = arena_create();
+    struct service_runtime runtime = {
+        .settings = settings, .definition = definition, .arena = arena};
 
     scheduling_prefer_batches();
     log_init(definition->name, settings->log_level);

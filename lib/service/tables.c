@@ -46,10 +46,9 @@ static struct status for_each_set(const struct service_definition *definition, s
 }
 
 static struct status make(const struct service_settings *settings,
-                          const struct service_definition *definition)
+                          const struct service_definition *definition, struct arena *arena)
 {
     bool apart = settings->migrate_url[0] != '\0', excess = false;
-    SCOPED(arena) *arena = arena_create();
     SCOPED(db) *owner =
         db_create(apart ? settings->migrate_url : settings->database_url, "migrate");
     SCOPED(db) *own = db_create(settings->database_url, "rights");
@@ -71,11 +70,11 @@ static struct status make(const struct service_settings *settings,
     if (!failed(st) && excess)
         log_warn("this role could change histories: run as one that does not own the tables",
                  log_text("role", role));
-    return st;
+    return status_keep(st, arena);
 }
 
 static struct status await(const struct service_settings *settings,
-                           const struct service_definition *definition)
+                           const struct service_definition *definition, struct arena *arena)
 {
     int64_t end_us = clock_monotonic_us() + settings->start_wait_ms * US_PER_MS;
     SCOPED(db) *db = db_create(settings->database_url, "tables");
@@ -94,12 +93,12 @@ static struct status await(const struct service_settings *settings,
         poll(NULL, 0, LOOK_PERIOD_MS);
         st = OK;
     }
-    return st;
+    return status_keep(st, arena);
 }
 
 struct status tables_prepare(const struct service_settings *settings,
-                             const struct service_definition *definition)
+                             const struct service_definition *definition, struct arena *arena)
 {
-    return settings->tables == TABLES_WAIT ? await(settings, definition)
-                                           : make(settings, definition);
+    return settings->tables == TABLES_WAIT ? await(settings, definition, arena)
+                                           : make(settings, definition, arena);
 }

@@ -31,9 +31,8 @@ static const struct setting SETTINGS[] = {
 static struct status started(void *service, struct service_runtime *runtime)
 {
     struct user_service *user = service;
-    (void)runtime;
     SCOPED(db) *db = db_create(user->settings->common.database_url, "baro-user-start");
-    return user_service_bootstrap(user, db);
+    return status_keep(user_service_bootstrap(user, db), service_arena(runtime));
 }
 
 int main(int argc, char **argv)

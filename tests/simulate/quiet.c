@@ -152,9 +152,9 @@ bool tables_mode_read(const char *text, enum tables_mode *mode)
 }
 
 struct status tables_prepare(const struct service_settings *service_settings,
-                             const struct service_definition *definition)
+                             const struct service_definition *definition, struct arena *arena)
 {
-    (void)service_settings, (void)definition;
+    (void)service_settings, (void)definition, (void)arena;
     return OK;
 }
 

@@ -22,15 +22,16 @@ static struct service_settings settings_for(const char *url, enum tables_mode mo
 
 Test(tables, are_waited_for_by_who_may_not_make_them)
 {
+    SCOPED(arena) *arena = arena_create();
     const char *url = test_database("tables");
     const struct service_settings waiting = settings_for(url, TABLES_WAIT);
-    struct status st = tables_prepare(&waiting, &definition);
+    struct status st = tables_prepare(&waiting, &definition, arena);
     cr_assert(failed(st));
     cr_expect_eq(test_number(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), 0);
 
     const struct service_settings making = settings_for(url, TABLES_ONLY);
-    cr_assert(!failed(tables_prepare(&making, &definition)));
-    cr_assert(!failed(tables_prepare(&waiting, &definition)));
+    cr_assert(!failed(tables_prepare(&making, &definition, arena)));
+    cr_assert(!failed(tables_prepare(&waiting, &definition, arena)));
 }
 
 Test(tables, of_an_older_version_are_not_enough)
@@ -40,16 +41,18 @@ Test(tables, of_an_older_version_are_not_enough)
         {"0002_other.sql", "CREATE TABLE other (id bigint)"},
     };
     static const size_t newer_count = COUNT(newer);
+    SCOPED(arena) *arena = arena_create();
     const struct service_definition next = {
         .name = "test", .migrations = newer, .migration_count = &newer_count};
     const char *url = test_database("tables");
     const struct service_settings making = settings_for(url, TABLES_MAKE);
-    cr_assert(!failed(tables_prepare(&making, &definition)));
+    cr_assert(!failed(tables_prepare(&making, &definition, arena)));
 
     const struct service_settings waiting = settings_for(url, TABLES_WAIT);
-    struct status st = tables_prepare(&waiting, &next);
+    struct status st = tables_prepare(&waiting, &next, arena);
     cr_assert_eq(st.code, STATUS_FAILED_PRECONDITION);
-    cr_expect(!failed(tables_prepare(&waiting, &definition)));
+    cr_expect_str_eq(st.message, "migration 0002_other.sql is not applied yet");
+    cr_expect(!failed(tables_prepare(&waiting, &definition, arena)));
 }
 
 Test(tables, have_three_words)
