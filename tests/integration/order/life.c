@@ -18,8 +18,8 @@ static const struct {
     int64_t held_after_ms, decide_after_ms;
 } PATIENCE[] = {
     [PATIENT] = {60000, 60000},
-    [HOLDS_EARLY] = {150,   60000},
-    [GIVES_UP_EARLY] = {150,   600  },
+    [HOLDS_EARLY] = {500,   60000},
+    [GIVES_UP_EARLY] = {500,   2000 },
 };
 
 extern const struct migration order_migrations[];

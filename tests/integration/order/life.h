@@ -10,8 +10,8 @@
 // How long a silent saga is waited for: a hasty replica may also give one up that is only slow.
 enum patience {
     PATIENT,        // longer than any test takes
-    HOLDS_EARLY,    // held after 150 ms
-    GIVES_UP_EARLY, // held after 150 ms, decided after 600 ms
+    HOLDS_EARLY,    // held after half a second
+    GIVES_UP_EARLY, // held after half a second, decided after two
 };
 
 // Where a replica finds database and shop, and how patient it is there.
