@@ -13,6 +13,7 @@ through-root:
 	@deploy/local/root $(if $(filter-out $(NEED_RUN_ONLY),$(MAKECMDGOALS)),--with test) \
 		$(if $(filter bench,$(MAKECMDGOALS)),--with bench) \
 		$(if $(filter images,$(MAKECMDGOALS)),--with images) \
+		$(if $(filter failover test-pgbouncer,$(MAKECMDGOALS)),--with failover) \
 		$(MAKE) --no-print-directory $(MAKECMDGOALS)
 else
 
@@ -214,6 +215,13 @@ test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(SIMULA
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
 	@$(MAKE) --no-print-directory test-console
+
+.PHONY: test-pgbouncer failover
+test-pgbouncer: build $(E2E) ## The end-to-end tests with PgBouncer before PostgreSQL
+	@POOLER=pgbouncer tests/e2e/run .local/e2e-pgbouncer $(E2E) --jobs 1 --timeout 180
+
+failover: build ## Customers shop while PostgreSQL's primary is lost, ROUNDS=3 times; see tests/failover/README.md
+	@tests/failover/run .local/failover
 
 asan: ## Unit and integration tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined OPTIMIZE=-O1 check
