@@ -188,6 +188,10 @@ static int64_t apply_wait(struct request *request, ProtobufCMessage *message)
 static void start_rpc(struct request *request)
 {
     const struct route *route = request->match.endpoint->route;
+    if (route->serve) {
+        route->serve(request);
+        return;
+    }
     const char *key = route->key == NO_KEY ? NULL : request->headers.idempotency_key;
     struct rpc_request call = {
         .method = request->match.endpoint->rpc_method,

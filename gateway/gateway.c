@@ -14,6 +14,7 @@
 #include "gateway/streams.h"
 #include "gateway/web.h"
 #include "lib/base/clock.h"
+#include "lib/base/instance.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -26,15 +27,9 @@ enum {
 
 static void connect_services(struct gateway *gateway)
 {
-    static const char *const names[SERVICE_COUNT] = {
-        [USER_RPC] = "user",
-        [PRODUCT_RPC] = "product",
-        [ORDER_RPC] = "order",
-        [COUPON_RPC] = "coupon",
-    };
     for (size_t i = 0; i < SERVICE_COUNT; i++)
         gateway->services[i] = rpc_client_create(&(struct rpc_client_options){
-            .service = names[i],
+            .service = service_names[i],
             .addresses = gateway->settings->rpc[i],
             .secret = gateway->settings->secret,
             .max_in_flight = (size_t)gateway->settings->rpc_in_flight,
@@ -47,6 +42,7 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
     assert(made);
     made->settings = settings;
     made->arena = arena_create();
+    made->instance = instance_name(made->arena);
     made->cors_origin_count =
         text_split(made->arena, settings->cors_origins, ',', &made->cors_origins);
     struct status st = router_create(made->arena, route_table, route_count, &made->router);

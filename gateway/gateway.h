@@ -46,6 +46,7 @@ struct web;
 struct gateway {
     const struct gateway_settings *settings;
     struct arena *arena;
+    const char *instance; // of this process
     struct router *router;
     const struct web *web;
     struct rpc_client *services[SERVICE_COUNT];

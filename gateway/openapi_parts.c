@@ -28,7 +28,7 @@ static json_t *parsed(const char *text)
 json_t *openapi_tags(void)
 {
     json_t *tags = json_array();
-    for (size_t i = 0; i < SERVICE_COUNT; i++)
+    for (size_t i = 0; i < DESCRIPTOR_COUNT; i++)
         json_array_append_new(tags, json_pack("{s:s, s:s}", "name",
                                               service_descriptors[i]->short_name, "description",
                                               comment_of(service_descriptors[i]->name, NULL)));

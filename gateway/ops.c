@@ -21,19 +21,13 @@ void ops_livez(struct request *request)
 void ops_readyz(struct request *request)
 {
     struct gateway *gateway = request->gateway;
-    static const char *const names[SERVICE_COUNT] = {
-        [USER_RPC] = "user",
-        [PRODUCT_RPC] = "product",
-        [ORDER_RPC] = "order",
-        [COUPON_RPC] = "coupon",
-    };
     bool ready = gateway_ready(gateway);
     struct text_buffer *body = begin_body(request, 256);
     text_appendf(body, "{\"status\":\"%s\",\"draining\":%s,\"keys\":%s",
                  ready ? "ready" : "not ready", atomic_load(&gateway->draining) ? "true" : "false",
                  auth_has_keys(gateway->auth) ? "true" : "false");
     for (size_t i = 0; i < SERVICE_COUNT; i++)
-        text_appendf(body, ",\"%s\":%s", names[i],
+        text_appendf(body, ",\"%s\":%s", service_names[i],
                      gateway_reaches(gateway, (enum service)i) ? "true" : "false");
     text_append_char(body, '}');
     answer_with(request, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "application/json");

@@ -2,10 +2,12 @@
 
 #include "gateway/routes.h"
 
+#include "gateway/operations.h"
 #include "gateway/ops.h"
 #include "gateway/web.h"
 #include "lib/base/macros.h"
 #include "proto/coupon.pb-c.h"
+#include "proto/gateway.pb-c.h"
 #include "proto/order.pb-c.h"
 #include "proto/product.pb-c.h"
 #include "proto/user.pb-c.h"
@@ -72,6 +74,8 @@ const struct route route_table[] = {
     {HTTP_POST,   V1 "/admin/dead-letters/{dead_letter_id}/replay",
                                                              ADMIN,     ORDER_RPC,   "ReplayDeadLetter", 202, MAY_KEY,  .body = MAY_BODY},
 
+    {HTTP_GET,    V1 "/admin/operations",                    ADMIN,     GATEWAY_RPC, "GetOperations",    200, NO_KEY,   .body = NO_BODY, .serve = operations_serve},
+
     {HTTP_GET,    "/livez",                                  PUBLIC,    LOCAL, .success = 200, .serve = ops_livez,   .media = "application/json", .summary = "200 while the process runs."},
     {HTTP_GET,    "/readyz",                                 PUBLIC,    LOCAL, .success = 200, .serve = ops_readyz,  .media = "application/json", .summary = "200 when calls would succeed, else 503."},
     {HTTP_GET,    "/version",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_version, .media = "application/json", .summary = "Name and version."},
@@ -86,9 +90,17 @@ const struct route route_table[] = {
 // clang-format on
 const size_t route_count = COUNT(route_table);
 
-const ProtobufCServiceDescriptor *const service_descriptors[SERVICE_COUNT] = {
+const ProtobufCServiceDescriptor *const service_descriptors[DESCRIPTOR_COUNT] = {
     [USER_RPC] = &baro__user__user__descriptor,
     [PRODUCT_RPC] = &baro__product__product__descriptor,
     [ORDER_RPC] = &baro__order__order__descriptor,
     [COUPON_RPC] = &baro__coupon__coupon__descriptor,
+    [GATEWAY_RPC] = &baro__gateway__gateway__descriptor,
+};
+
+const char *const service_names[SERVICE_COUNT] = {
+    [USER_RPC] = "user",
+    [PRODUCT_RPC] = "product",
+    [ORDER_RPC] = "order",
+    [COUPON_RPC] = "coupon",
 };

@@ -19,7 +19,18 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_
 // Who may call. A visitor is anybody, but a token that comes along must be good and tells who asks.
 enum access { PUBLIC, VISITOR, SIGNED_IN, ADMIN };
 
-enum service { USER_RPC, PRODUCT_RPC, ORDER_RPC, COUPON_RPC, SERVICE_COUNT, LOCAL };
+// The services that are called; then what the gateway answers itself: out of messages like theirs
+// (GATEWAY_RPC), or as the row says (LOCAL).
+enum service {
+    USER_RPC,
+    PRODUCT_RPC,
+    ORDER_RPC,
+    COUPON_RPC,
+    SERVICE_COUNT,
+    GATEWAY_RPC = SERVICE_COUNT,
+    DESCRIPTOR_COUNT,
+    LOCAL,
+};
 
 enum key_rule { NO_KEY, MAY_KEY, MUST_KEY }; // Idempotency-Key
 enum body_rule { NO_BODY, MAY_BODY, BODY };  // a JSON object
@@ -58,9 +69,9 @@ struct route {
     bool catalogue;       // the same for all who are not signed in: kept, and tagged (catalogue.h)
     enum change changes;
     bool streams; // answers with the reply's events, and with what follows (streams.h)
-    void (*serve)(struct request *request);
-    const char *summary; // of LOCAL rows; the others have their RPC's comment
-    const char *media;   // of LOCAL rows: what they answer with
+    void (*serve)(struct request *request); // of LOCAL and GATEWAY_RPC rows
+    const char *summary;                    // of LOCAL rows; the others have their RPC's comment
+    const char *media;                      // of LOCAL rows: what they answer with
 };
 
 enum { PATH_PARAMETERS_MAX = 2 };
@@ -94,8 +105,11 @@ struct router;
 extern const struct route route_table[];
 extern const size_t route_count;
 
-// The protobuf service behind each enum service below SERVICE_COUNT.
-extern const ProtobufCServiceDescriptor *const service_descriptors[SERVICE_COUNT];
+// The protobuf service behind each enum service below DESCRIPTOR_COUNT.
+extern const ProtobufCServiceDescriptor *const service_descriptors[DESCRIPTOR_COUNT];
+
+// "user": the services that are called.
+extern const char *const service_names[SERVICE_COUNT];
 
 // Builds the trie. FAILED_PRECONDITION names a row whose RPC, parameter or message type does not
 // fit the descriptors. The router lives in the arena.

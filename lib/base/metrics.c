@@ -56,8 +56,9 @@ static const struct bucket size_buckets[] = {
     {512,  "512" },
     {1024, "1024"},
 };
-enum { MAX_BUCKETS = COUNT(duration_buckets) };
-static_assert(COUNT(size_buckets) <= MAX_BUCKETS, "room for every bucket");
+enum { LIMITS_MAX = METRIC_BUCKETS_MAX - 1 };
+static_assert(COUNT(duration_buckets) <= LIMITS_MAX, "room for every bucket");
+static_assert(COUNT(size_buckets) <= LIMITS_MAX, "room for every bucket");
 
 struct kind {
     const char *type;
@@ -70,13 +71,19 @@ static const struct kind gauge = {.type = "gauge"};
 static const struct kind duration = {"histogram", duration_buckets, COUNT(duration_buckets),
                                      US_PER_S};
 static const struct kind size = {"histogram", size_buckets, COUNT(size_buckets), 1};
+static const struct kind *const kinds[] = {
+    [METRIC_COUNTER] = &counter,
+    [METRIC_GAUGE] = &gauge,
+    [METRIC_DURATION] = &duration,
+    [METRIC_SIZE] = &size,
+};
 
 struct metric {
     struct metric *next;
     const struct kind *kind;
-    char *labels;                              // "" for none
-    _Atomic int64_t value;                     // of a histogram: the sum
-    _Atomic int64_t observed[MAX_BUCKETS + 1]; // the last: above every limit
+    char *labels;                                 // "" for none
+    _Atomic int64_t value;                        // of a histogram: the sum
+    _Atomic int64_t observed[METRIC_BUCKETS_MAX]; // the last: above every limit
 };
 
 struct family {
@@ -304,6 +311,39 @@ static void write_process(struct text_buffer *out)
         write_name(out, rows[i].name, "", "", NULL);
         write_number(out, rows[i].value, rows[i].scale);
     }
+}
+
+static void look(const struct family *family, const struct metric *metric, struct metric_view *view)
+{
+    size_t type = 0;
+    while (kinds[type] != family->kind)
+        type++;
+    view->name = family->name;
+    view->labels = metric->labels;
+    view->type = (enum metric_type)type;
+    view->value = get(&metric->value);
+    view->bucket_count = family->kind->buckets ? family->kind->bucket_count + 1 : 0;
+    for (size_t i = 0; i < view->bucket_count; i++)
+        view->observed[i] = get(&metric->observed[i]);
+}
+
+void metrics_each(void (*visit)(void *arg, const struct metric_view *view), void *arg)
+{
+    struct metric_view view;
+    pthread_mutex_lock(&lock);
+    for (const struct family *family = families; family; family = family->next)
+        for (const struct metric *metric = family->metrics; metric; metric = metric->next) {
+            look(family, metric, &view);
+            visit(arg, &view);
+        }
+    pthread_mutex_unlock(&lock);
+}
+
+size_t metrics_bounds(enum metric_type type, int64_t bounds[METRIC_BUCKETS_MAX])
+{
+    for (size_t i = 0; i < kinds[type]->bucket_count; i++)
+        bounds[i] = kinds[type]->buckets[i].limit;
+    return kinds[type]->bucket_count;
 }
 
 void metrics_write(struct text_buffer *out)

@@ -170,26 +170,30 @@ static struct exchange *take_exchange(struct client_call *call, struct status *s
     return exchange;
 }
 
-void client_launch(struct client_call *call)
+void client_send(struct client_call *call, struct exchange *exchange)
 {
-    struct status st;
-    struct exchange *exchange = take_exchange(call, &st);
-    if (failed(st))
-        client_finish(call, st, NULL);
-    if (!exchange)
-        return;
     int64_t remaining_ms = client_remaining_ms(call);
     nng_msg *message;
     call->last = exchange->replica;
     call->envelope.attempt++;
     call->envelope.timeout_ms = (uint32_t)remaining_ms;
-    st = envelope_seal(&call->client->key, &call->envelope.base, &message);
+    struct status st = envelope_seal(&call->client->key, &call->envelope.base, &message);
     if (!failed(st)) {
         exchange_start(exchange, message, remaining_ms);
         return;
     }
     exchange_abandon(exchange);
     client_finish(call, st, NULL);
+}
+
+void client_launch(struct client_call *call)
+{
+    struct status st;
+    struct exchange *exchange = take_exchange(call, &st);
+    if (failed(st))
+        client_finish(call, st, NULL);
+    if (exchange)
+        client_send(call, exchange);
 }
 
 static bool may_try_again(const struct client_call *call, enum try_end end, struct status st)
@@ -215,7 +219,7 @@ static bool try_again(struct client_call *call, enum try_end end, struct status 
 {
     struct rpc_client *client = call->client;
     uint32_t tries = call->envelope.attempt;
-    if (client->closing || tries >= TRIES_MAX || !may_try_again(call, end, st))
+    if (client->closing || call->directed || tries >= TRIES_MAX || !may_try_again(call, end, st))
         return false;
     uint64_t ceiling_ms = (uint64_t)BACKOFF_FIRST_MS << tries;
     int64_t pause_ms = (int64_t)(ceiling_ms / 2 + client_random(client) % (ceiling_ms / 2 + 1));
@@ -298,32 +302,36 @@ static void fill_envelope(struct client_call *call, const struct rpc_request *re
     copy_saga(call, request->saga);
 }
 
-static void refuse_at_once(struct rpc_client *client, rpc_done *done, void *arg, struct status st)
-{
-    count_outcome(client, st.code);
-    done(arg, st, NULL);
-}
-
-void rpc_call(struct rpc_client *client, const struct rpc_request *request, rpc_done *done,
-              void *arg)
+struct client_call *client_begin(struct rpc_client *client, const struct rpc_request *request,
+                                 rpc_done *done, void *arg, struct status *st)
 {
     int64_t deadline_us = clock_monotonic_us() + request->timeout_ms * US_PER_MS;
-    if (request->timeout_ms <= 0) {
-        refuse_at_once(client, done, arg, refuse(REASON_DEADLINE_EXCEEDED, "no time left"));
-        return;
-    }
-    struct client_call *call;
-    struct status st = take_call(client, &call);
-    if (failed(st)) {
-        refuse_at_once(client, done, arg, st);
-        return;
-    }
+    struct client_call *call = NULL;
+    if (request->timeout_ms <= 0)
+        *st = refuse(REASON_DEADLINE_EXCEEDED, "no time left");
+    else
+        *st = take_call(client, &call);
+    if (!call)
+        return NULL;
     call->done = done;
     call->arg = arg;
     call->idempotent = request->idempotent;
     call->deadline_us = deadline_us;
     fill_envelope(call, request);
-    client_launch(call);
+    return call;
+}
+
+void rpc_call(struct rpc_client *client, const struct rpc_request *request, rpc_done *done,
+              void *arg)
+{
+    struct status st;
+    struct client_call *call = client_begin(client, request, done, arg, &st);
+    if (call) {
+        client_launch(call);
+        return;
+    }
+    count_outcome(client, st.code);
+    done(arg, st, NULL);
 }
 
 struct rpc_client *rpc_client_create(const struct rpc_client_options *options)

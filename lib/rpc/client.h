@@ -43,6 +43,11 @@ typedef void rpc_done(void *arg, struct status st, const Baro__RpcReply *reply);
 void rpc_call(struct rpc_client *client, const struct rpc_request *request, rpc_done *done,
               void *arg);
 
+// Makes the call once at every replica that is connected, whatever it says of its health, and never
+// again. Returns how many there are; `done` is called as often, maybe before this returns.
+size_t rpc_call_each(struct rpc_client *client, const struct rpc_request *request, rpc_done *done,
+                     void *arg);
+
 // Waits for the outcome; *reply (may be NULL) is unpacked with `output` into arena.
 struct status rpc_call_wait(struct rpc_client *client, const struct rpc_request *request,
                             const ProtobufCMessageDescriptor *output, struct arena *arena,

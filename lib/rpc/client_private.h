@@ -26,6 +26,7 @@ struct client_call {
     Baro__RpcRequest envelope;
     Baro__SagaStep saga;
     bool idempotent;
+    bool directed; // to one replica: never sent again
     rpc_done *done;
     void *arg;
     int64_t deadline_us;
@@ -123,6 +124,13 @@ void exchange_abandon(struct exchange *exchange); // one that is not started
 
 // Sends the call to a replica, or lets it wait for one.
 void client_launch(struct client_call *call);
+
+// Takes a call in and fills its envelope; NULL: *st is the outcome, which nobody was told yet.
+struct client_call *client_begin(struct rpc_client *client, const struct rpc_request *request,
+                                 rpc_done *done, void *arg, struct status *st);
+
+// Sends the next try.
+void client_send(struct client_call *call, struct exchange *exchange);
 
 // What a try brought; message is the sealed answer of TRY_ANSWERED and becomes the client's.
 void client_try_ended(struct exchange *exchange, enum try_end end, nng_msg *message);

@@ -12,6 +12,7 @@
 #include "lib/base/text.h"
 #include "lib/rpc/arena_pool.h"
 #include "lib/rpc/envelope.h"
+#include "lib/rpc/observe.h"
 
 #include <nng/protocol/reqrep0/rep.h>
 #include <stdatomic.h>
@@ -119,12 +120,20 @@ static void answer_describe(struct channel *channel, const Baro__RpcRequest *req
     reply_with(channel, request, &description.base, arena);
 }
 
+static void answer_observe(struct channel *channel, const Baro__RpcRequest *request,
+                           struct arena *arena)
+{
+    const Baro__Observation *observation = observe(channel->server->options.instance, arena);
+    reply_with(channel, request, &observation->base, arena);
+}
+
 static const struct {
     const char *method;
     void (*answer)(struct channel *, const Baro__RpcRequest *, struct arena *);
 } health_methods[] = {
     {"baro.Health/Check",    answer_check   },
     {"baro.Health/Describe", answer_describe},
+    {"baro.Health/Observe",  answer_observe },
 };
 
 static void take_request(struct channel *channel, const Baro__RpcRequest *request,

@@ -12,7 +12,7 @@ struct rpc_server;
 struct rpc_server_options {
     const char *listen;   // "tcp://127.0.0.1:7001" or "ipc:///path"; tcp port 0: any
     const char *secret;   // shared by all processes
-    const char *instance; // name of this replica, shown by Health.Check
+    const char *instance; // name of this replica, shown by Health
     size_t contexts;      // default 4,096
     struct dispatcher *dispatcher;
 };

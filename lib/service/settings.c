@@ -2,15 +2,14 @@
 
 #include "lib/service/service.h"
 
+#include "lib/base/instance.h"
 #include "lib/base/macros.h"
 #include "lib/base/termination.h"
-#include "lib/base/text.h"
 #include "lib/service/tables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define AT(field) offsetof(struct service_settings, field)
 
@@ -59,14 +58,6 @@ static const struct setting *row_named(const struct setting *rows, size_t count,
     return NULL;
 }
 
-// "host-1234": unique among the replicas that run at one time.
-static const char *default_instance(struct arena *arena)
-{
-    char host[64] = "local";
-    gethostname(host, sizeof host - 1);
-    return text_printf(arena, "%s-%d", host, (int)getpid());
-}
-
 void service_settings_load_or_exit(int argc, char **argv, const struct setting *own,
                                    size_t own_count, struct arena *arena, void *into)
 {
@@ -83,7 +74,7 @@ void service_settings_load_or_exit(int argc, char **argv, const struct setting *
 
     struct service_settings *settings = into;
     if (!settings->instance[0])
-        settings->instance = default_instance(arena);
+        settings->instance = instance_name(arena);
     if (!tables_mode_read(settings->migrate, &settings->tables)) {
         fprintf(stderr, "BARO_MIGRATE is \"%s\": it must be start, only or wait\n",
                 settings->migrate);

@@ -119,6 +119,7 @@ static const struct question {
     {"POST " V1 "/admin/sagas/{saga_id}/retry", "/admin/sagas/$id/retry", "{}", AN_ADMIN, a_saga, 409, false},
     {"GET " V1 "/admin/dead-letters", "/admin/dead-letters?page_size=$size", NULL, AN_ADMIN, a_letter, 200, true},
     {"POST " V1 "/admin/dead-letters/{dead_letter_id}/replay", "/admin/dead-letters/$id/replay", "{}", AN_ADMIN, a_letter, 409, false},
+    {"GET " V1 "/admin/operations", NULL, NULL, AN_ADMIN, NULL, 200, false},
     {"GET " V1 "/admin/invariants", NULL, NULL, AN_ADMIN, NULL, 200, false},
 
     {"GET /livez", NULL, NULL, ANYBODY, NULL, 200, false},

@@ -156,3 +156,34 @@ Test(metrics, loses_no_update_of_any_thread)
     cr_assert_eq(metric_value(metrics_size("batch_size", "Calls in a batch.", NULL)), 80000);
     cr_assert_eq(occurrences(exposition(arena), "batch_size_sum 240000\n"), 1);
 }
+
+struct views {
+    int64_t value, at_most_2, above_all;
+    size_t bucket_count;
+};
+
+static void find_sizes(void *arg, const struct metric_view *view)
+{
+    struct views *views = arg;
+    if (strcmp(view->name, "sizes") != 0 || view->type != METRIC_SIZE)
+        return;
+    views->value = view->value;
+    views->bucket_count = view->bucket_count;
+    views->at_most_2 = view->observed[1];
+    views->above_all = view->observed[view->bucket_count - 1];
+}
+
+Test(metrics, are_shown_one_by_one_with_a_bucket_above_every_bound)
+{
+    struct metric *sizes = metrics_size("sizes", "Sizes.", NULL);
+    metric_observe(sizes, 2);
+    metric_observe(sizes, 5000);
+    struct views views = {0};
+    metrics_each(find_sizes, &views);
+    int64_t bounds[METRIC_BUCKETS_MAX];
+    cr_assert_eq(metrics_bounds(METRIC_SIZE, bounds) + 1, views.bucket_count);
+    cr_expect_eq(bounds[1], 2);
+    cr_expect_eq(views.value, 5002);
+    cr_expect_eq(views.at_most_2, 1);
+    cr_expect_eq(views.above_all, 1);
+}

@@ -2,11 +2,13 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/metrics.h"
+#include "lib/base/protobuf.h"
 #include "lib/rpc/client.h"
 #include "tests/support/stand.h"
 #include "tests/unit/lib/rpc/peer.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +72,57 @@ Test(replicas, share_the_load)
     struct seen seen = echo_times(client, 200, false);
     cr_expect(seen.a > 50 && seen.b > 50, "%d and %d", seen.a, seen.b);
     cr_expect_eq(seen.failed, 0);
+    rpc_client_destroy(client);
+    peer_kill(&a, SIGKILL);
+    peer_kill(&b, SIGKILL);
+}
+
+struct roll {
+    struct arena *arena;
+    pthread_mutex_t lock;
+    size_t answers;
+    bool a, b;
+};
+
+static void call_the_roll(void *arg, struct status st, const Baro__RpcReply *reply)
+{
+    struct roll *roll = arg;
+    pthread_mutex_lock(&roll->lock);
+    const ProtobufCMessage *payload =
+        failed(st) ? NULL
+                   : protobuf_unpack(&baro__observation__descriptor, reply->payload.len,
+                                     reply->payload.data, roll->arena);
+    const Baro__Observation *seen = (const Baro__Observation *)payload;
+    roll->a |= seen && strcmp(seen->instance, "a") == 0;
+    roll->b |= seen && strcmp(seen->instance, "b") == 0;
+    roll->answers++;
+    pthread_mutex_unlock(&roll->lock);
+}
+
+static bool both_have_answered(void *arg)
+{
+    struct roll *roll = arg;
+    pthread_mutex_lock(&roll->lock);
+    bool answered = roll->answers == 2;
+    pthread_mutex_unlock(&roll->lock);
+    return answered;
+}
+
+Test(replicas, are_each_called_once_when_each_is_meant)
+{
+    struct peer a = peer_start("a", "tcp", 0), b = peer_start("b", "ipc", 0);
+    struct rpc_client *client = given_client_of(&a, &b);
+    wait_for_both(client);
+    SCOPED(arena) *arena = arena_create();
+    struct roll roll = {.arena = arena};
+    pthread_mutex_init(&roll.lock, NULL);
+    Baro__Empty nothing;
+    baro__empty__init(&nothing);
+    const struct rpc_request request = {
+        .method = "baro.Health/Observe", .message = &nothing.base, .timeout_ms = 5000};
+    cr_assert_eq(rpc_call_each(client, &request, call_the_roll, &roll), 2);
+    cr_assert(stand_wait(both_have_answered, &roll, 10000));
+    cr_expect(roll.a && roll.b);
     rpc_client_destroy(client);
     peer_kill(&a, SIGKILL);
     peer_kill(&b, SIGKILL);
