@@ -60,6 +60,12 @@ static void add_retry_after(struct request *request, int64_t default_s, int64_t 
                           text_printf(request->arena, "%lld", (long long)wait_s));
 }
 
+void answer_add_language(struct request *request, enum language language)
+{
+    answer_add_header(request, MHD_HTTP_HEADER_CONTENT_LANGUAGE, language_tag(language));
+    answer_add_header(request, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_LANGUAGE);
+}
+
 void answer_problem(struct request *request, struct status st, const struct field_errors *errors,
                     int64_t pushback_ms)
 {
@@ -69,10 +75,12 @@ void answer_problem(struct request *request, struct status st, const struct fiel
         .errors = errors,
         .instance = request->path,
         .trace_id = request->trace.id,
+        .language = language_wanted(request->headers.accept_language),
     };
     text_buffer_init(&request->answer.body, request->arena, 512);
     problem_write(&problem, &request->answer.body);
     answer_with(request, kind->http_status, "application/problem+json");
+    answer_add_language(request, problem.language);
     add_retry_after(request, kind->retry_after_s, pushback_ms);
     if (kind->http_status == MHD_HTTP_UNAUTHORIZED)
         answer_add_header(request, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"baro\"");

@@ -98,22 +98,39 @@ static void write_member(struct text_buffer *out, const char *name, const char *
     text_append_json(out, value, strlen(value));
 }
 
+static const char *title_in(const struct problem_kind *kind, enum language language,
+                            struct arena *arena)
+{
+    const char *title = sentence_in(language, kind->title, arena);
+    return title ? title : kind->title;
+}
+
+// A sentence in the reader's language. One that this build does not know, of a newer service, is
+// better in English than not at all.
+static const char *message_in(enum language language, const char *message, struct arena *arena)
+{
+    const char *said = sentence_in(language, message, arena);
+    return said ? said : message;
+}
+
 // What the service says; else what is wrong with the first field; else the title. What an internal
 // fault says stays inside.
 static void write_detail(const struct problem *problem, const struct problem_kind *kind,
                          struct text_buffer *out)
 {
     const struct field_errors *errors = problem->errors;
-    const char *message = problem->status.message;
-    text_append(out, ",\"detail\":");
-    if (kind->http_status != 500 && message && *message)
-        text_append_json(out, message, strlen(message));
-    else if (errors && errors->count > 0)
-        write_member(out, "",
-                     text_printf(out->arena, "%s%s%s", errors->items[0].field,
-                                 *errors->items[0].field ? " " : "", errors->items[0].message));
-    else
-        write_member(out, "", kind->title);
+    const char *message = problem->status.message, *field = problem->status.field;
+    bool told = kind->http_status != 500 && message && *message;
+    if (!told && errors && errors->count > 0) {
+        message = errors->items[0].message;
+        field = errors->items[0].field;
+        told = true;
+    }
+    const char *said = told ? message_in(problem->language, message, out->arena)
+                            : title_in(kind, problem->language, out->arena);
+    if (told && field && *field)
+        said = text_printf(out->arena, "%s: %s", field, said);
+    write_member(out, ",\"detail\":", said);
 }
 
 static void write_errors(const struct problem *problem, struct text_buffer *out)
@@ -128,7 +145,8 @@ static void write_errors(const struct problem *problem, struct text_buffer *out)
     text_append(out, ",\"errors\":[");
     for (size_t i = 0; i < errors->count; i++) {
         write_member(out, i > 0 ? ",{\"field\":" : "{\"field\":", errors->items[i].field);
-        write_member(out, ",\"message\":", errors->items[i].message);
+        write_member(out, ",\"message\":",
+                     message_in(problem->language, errors->items[i].message, out->arena));
         text_append_char(out, '}');
     }
     text_append_char(out, ']');
@@ -141,7 +159,7 @@ void problem_write(const struct problem *problem, struct text_buffer *out)
     const struct problem_kind *kind = problem_kind(reason);
     text_append(out, "{\"type\":\"urn:baro:problem:");
     text_append(out, reason_word(reason));
-    write_member(out, "\",\"title\":", kind->title);
+    write_member(out, "\",\"title\":", title_in(kind, problem->language, out->arena));
     text_append(out, ",\"status\":");
     text_append_int64(out, kind->http_status);
     write_detail(problem, kind, out);
@@ -150,4 +168,21 @@ void problem_write(const struct problem *problem, struct text_buffer *out)
     write_errors(problem, out);
     write_member(out, ",\"trace_id\":", problem->trace_id);
     text_append(out, status_is_retryable(st) ? ",\"retryable\":true}" : ",\"retryable\":false}");
+}
+
+void problem_write_kinds(enum language language, struct text_buffer *out)
+{
+    text_append(out, "{\"items\":[");
+    for (size_t i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+        const struct problem_kind *kind = problem_kind((enum reason)i);
+        write_member(
+            out, i > REASON_NONE + 1 ? ",{\"code\":" : "{\"code\":", reason_word((enum reason)i));
+        write_member(out, ",\"title\":", title_in(kind, language, out->arena));
+        text_append(out, ",\"status\":");
+        text_append_int64(out, kind->http_status);
+        struct status st = refuse((enum reason)i, NULL);
+        text_append(out,
+                    status_is_retryable(st) ? ",\"retryable\":true}" : ",\"retryable\":false}");
+    }
+    text_append(out, "]}");
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Errors for clients: which HTTP status a reason gets, and the problem document (RFC 9457).
 
+#include "gateway/sentences.h"
 #include "gateway/transcode.h"
 
 #include <stdbool.h>
@@ -8,7 +9,7 @@
 struct problem_kind {
     unsigned int http_status; // 0: this reason has no row
     int64_t retry_after_s;    // what Retry-After says unless the service knows better; 0: none
-    const char *title;
+    const char *title;        // in English; its row in sentences.c has the others
 };
 
 // The row of a reason. Every reason but REASON_NONE has one.
@@ -23,7 +24,11 @@ struct problem {
     const struct field_errors *errors; // or NULL: taken from status.field
     const char *instance;              // the path of the request
     const char *trace_id;
+    enum language language; // of title, detail and errors[].message
 };
 
 // Appends the problem as JSON.
 void problem_write(const struct problem *problem, struct text_buffer *out);
+
+// Appends every kind of problem, for GET /api/v1/problems.
+void problem_write_kinds(enum language language, struct text_buffer *out);

@@ -25,6 +25,7 @@ static const struct {
     {"traceparent",                   offsetof(struct headers, traceparent),       FORGET},
     {"X-Request-Id",                  offsetof(struct headers, request_id),        FORGET},
     {"If-None-Match",                 offsetof(struct headers, if_none_match),     FORGET},
+    {"Accept-Language",               offsetof(struct headers, accept_language),   FORGET},
     {"Last-Event-ID",                 offsetof(struct headers, last_event_id),     FORGET},
     {"Origin",                        offsetof(struct headers, origin),            FORGET},
     {"Access-Control-Request-Method", offsetof(struct headers, requested_method),  FORGET},

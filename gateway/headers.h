@@ -21,6 +21,7 @@ struct headers {
     const char *traceparent;
     const char *request_id;
     const char *if_none_match;
+    const char *accept_language;
     const char *last_event_id;
     const char *origin;
     const char *requested_method; // Access-Control-Request-Method

@@ -15,7 +15,8 @@ const char openapi_introduction[] =
     "RFC 3339 in UTC. Lists come in pages: `next_page_token` of one page is the `page_token` of "
     "the "
     "next, empty at the end. Errors are `application/problem+json` (RFC 9457) with a stable "
-    "`code`. "
+    "`code`; their `title`, `detail` and `errors[].message` are in the language of "
+    "`Accept-Language` (`en`, `ko`). "
     "Sign in with `POST /api/v1/auth/login` and send `Authorization: Bearer ACCESS_TOKEN`.";
 
 static json_t *parsed(const char *text)
@@ -43,6 +44,9 @@ json_t *openapi_headers(void)
                   "\"schema\": {\"type\": \"string\"}}, "
                   "\"ETag\": {\"description\": \"Names these bytes; send it as If-None-Match\", "
                   "\"schema\": {\"type\": \"string\"}}, "
+                  "\"ContentLanguage\": {\"description\": \"The language of title, detail and "
+                  "errors[].message\", \"schema\": {\"type\": \"string\", \"enum\": [\"en\", "
+                  "\"ko\"]}}, "
                   "\"RetryAfter\": {\"description\": \"Seconds to wait before the next try\", "
                   "\"schema\": {\"type\": \"integer\"}}}");
 }
@@ -128,10 +132,12 @@ static json_t *problem_response(const char *description, json_t *schema, bool wi
 {
     json_t *response = json_pack("{s:s, s:{s:{s:o}}}", "description", description, "content",
                                  "application/problem+json", "schema", schema);
+    json_t *headers =
+        json_pack("{s:{s:s}}", "Content-Language", "$ref", "#/components/headers/ContentLanguage");
     if (with_retry_after)
-        json_object_set_new(
-            response, "headers",
-            json_pack("{s:{s:s}}", "Retry-After", "$ref", "#/components/headers/RetryAfter"));
+        json_object_set_new(headers, "Retry-After",
+                            json_pack("{s:s}", "$ref", "#/components/headers/RetryAfter"));
+    json_object_set_new(response, "headers", headers);
     return response;
 }
 

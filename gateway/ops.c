@@ -45,6 +45,16 @@ void ops_metrics(struct request *request)
     answer_with(request, MHD_HTTP_OK, "text/plain; version=0.0.4");
 }
 
+void ops_problems(struct request *request)
+{
+    enum language language = language_wanted(request->headers.accept_language);
+    problem_write_kinds(language, begin_body(request, 8 * 1024));
+    answer_with(request, MHD_HTTP_OK, "application/json");
+    answer_add_language(request, language);
+    answer_add_header(request, MHD_HTTP_HEADER_CACHE_CONTROL, "public, max-age=60");
+    request->answer.cacheable = true;
+}
+
 void ops_jwks(struct request *request)
 {
     auth_write_keys(request->gateway->auth, begin_body(request, 1024));

@@ -8,4 +8,5 @@ void ops_readyz(
     struct request *request); // 503 while a call would fail, and from the start of a drain
 void ops_version(struct request *request);
 void ops_metrics(struct request *request); // Prometheus' text format
-void ops_jwks(struct request *request);    // the keys that sign access tokens
+void ops_problems(struct request *request);
+void ops_jwks(struct request *request); // the keys that sign access tokens

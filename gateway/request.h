@@ -13,7 +13,7 @@
 
 #include <microhttpd.h>
 
-enum { BODY_MAX = 64 * 1024, ANSWER_HEADERS_MAX = 8 };
+enum { BODY_MAX = 64 * 1024, ANSWER_HEADERS_MAX = 10 };
 
 enum phase { PHASE_HEAD, PHASE_BODY, PHASE_CALLING, PHASE_ANSWERED };
 
@@ -97,6 +97,9 @@ void answer_problem(struct request *request, struct status st, const struct fiel
 
 // Adds a header; the value is borrowed until the request ends.
 void answer_add_header(struct request *request, const char *name, const char *value);
+
+// Adds the headers of an answer that people read: its language, and that others would get another.
+void answer_add_language(struct request *request, enum language language);
 
 // Hands a suspended request, whose answer is set, back to the HTTP thread.
 void request_resume(struct request *request);

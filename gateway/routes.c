@@ -80,6 +80,7 @@ const struct route route_table[] = {
     {HTTP_GET,    "/readyz",                                 PUBLIC,    LOCAL, .success = 200, .serve = ops_readyz,  .media = "application/json", .summary = "200 when calls would succeed, else 503."},
     {HTTP_GET,    "/version",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_version, .media = "application/json", .summary = "Name and version."},
     {HTTP_GET,    "/metrics",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_metrics, .media = "text/plain",       .summary = "Metrics in Prometheus' text format."},
+    {HTTP_GET,    V1 "/problems",                            PUBLIC,    LOCAL, .success = 200, .serve = ops_problems, .media = "application/json", .summary = "Every problem code with its status and its title, in the language of Accept-Language (en, ko)."},
     {HTTP_GET,    "/.well-known/jwks.json",                  PUBLIC,    LOCAL, .success = 200, .serve = ops_jwks,    .media = "application/jwk-set+json", .summary = "The keys that sign access tokens (RFC 7517)."},
     {HTTP_GET,    "/openapi.json",                           PUBLIC,    LOCAL, .success = 200, .serve = web_serve,   .media = "application/json", .summary = "This description."},
     {HTTP_GET,    "/docs",                                   PUBLIC,    LOCAL, .success = 200, .serve = web_serve,   .media = "text/html",        .summary = "This description, to read and try (Swagger UI)."},

@@ -182,6 +182,32 @@ Test(http, a_refusal_of_a_service_becomes_a_problem)
     cr_assert_null(strstr(reply->body, "SELECT"));
 }
 
+Test(http, a_refusal_is_worded_in_the_language_of_its_reader)
+{
+    const struct wire_reply *reply =
+        wire_call(port, "GET", "/api/v1/products?page_sise=5",
+                  "Accept-Language: ko-KR,ko;q=0.9,en;q=0.8\r\n", NULL);
+    cr_expect_str_eq(wire_code(reply), "VALIDATION_ERROR");
+    cr_expect(strstr(reply->body, "page_sise: 이 요청의 매개변수가 아닙니다"), "%s", reply->body);
+    cr_expect_str_eq(wire_header(reply, "Content-Language"), "ko");
+    cr_expect_str_eq(wire_header(reply, "Vary"), "Accept-Language");
+
+    reply = wire_call(port, "GET", "/api/v1/products?page_sise=5", "Accept-Language: fr\r\n", NULL);
+    cr_expect(strstr(reply->body, "page_sise: is not a parameter"), "%s", reply->body);
+    cr_expect_str_eq(wire_header(reply, "Content-Language"), "en");
+}
+
+Test(http, every_problem_can_be_looked_up)
+{
+    const struct wire_reply *reply =
+        wire_call(port, "GET", "/api/v1/problems", "Accept-Language: ko\r\n", NULL);
+    cr_expect_eq(reply->status, 200);
+    cr_expect_str_eq(wire_header(reply, "Content-Language"), "ko");
+    cr_expect_eq(json_array_size(json_object_get(reply->json, "items")), REASON_COUNT - 1);
+    cr_expect(strstr(reply->body, "\"code\":\"INSUFFICIENT_STOCK\",\"title\":\"재고가 부족합니다\","
+                                  "\"status\":409,\"retryable\":false"));
+}
+
 Test(http, who_may_call_is_decided_here)
 {
     static const struct {

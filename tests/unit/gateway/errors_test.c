@@ -72,15 +72,21 @@ Test(errors, a_status_without_a_reason_is_shown_by_its_code)
     cr_expect_eq(problem_reason(st), REASON_INTERNAL);
 }
 
-static json_t *problem_of(struct status st, const struct field_errors *errors)
+static json_t *problem_in(enum language language, struct status st,
+                          const struct field_errors *errors)
 {
     SCOPED(arena) *arena = arena_create();
     struct text_buffer out;
     text_buffer_init(&out, arena, 16);
-    problem_write(&(struct problem){st, errors, "/api/v1/x\"\r\n", "00ff"}, &out);
+    problem_write(&(struct problem){st, errors, "/api/v1/x\"\r\n", "00ff", language}, &out);
     json_t *json = json_loads(out.data, JSON_REJECT_DUPLICATES, NULL);
     cr_assert_not_null(json, "%s", out.data);
     return json;
+}
+
+static json_t *problem_of(struct status st, const struct field_errors *errors)
+{
+    return problem_in(ENGLISH, st, errors);
 }
 
 static const char *member(const json_t *json, const char *name)
@@ -119,8 +125,29 @@ Test(errors, all_field_errors_are_listed)
     field_errors_add(&errors, "b\"", "two");
     json_t *json = problem_of(refuse(REASON_VALIDATION_ERROR, NULL), &errors);
     cr_expect_eq(json_array_size(json_object_get(json, "errors")), 2);
-    cr_expect_str_eq(member(json, "detail"), "a one");
+    cr_expect_str_eq(member(json, "detail"), "a: one");
     cr_expect_str_eq(member(json_array_get(json_object_get(json, "errors"), 1), "field"), "b\"");
+    json_decref(json);
+}
+
+Test(errors, every_title_is_also_in_korean)
+{
+    SCOPED(arena) *arena = arena_create();
+    for (int i = REASON_NONE + 1; i < REASON_COUNT; i++) {
+        const char *title = problem_kind((enum reason)i)->title;
+        const char *korean = sentence_in(KOREAN, title, arena);
+        cr_expect(korean && strcmp(korean, title) != 0, "%s", reason_word((enum reason)i));
+    }
+}
+
+Test(errors, a_korean_reader_gets_the_same_code_in_korean_words)
+{
+    json_t *json = problem_in(KOREAN, invalid("page_size", "must be 1 to 100"), NULL);
+    cr_expect_str_eq(member(json, "code"), "VALIDATION_ERROR");
+    cr_expect_str_eq(member(json, "title"), "요청이 올바르지 않습니다");
+    cr_expect_str_eq(member(json, "detail"), "page_size: 1에서 100 사이여야 합니다");
+    const json_t *entry = json_array_get(json_object_get(json, "errors"), 0);
+    cr_expect_str_eq(member(entry, "message"), "1에서 100 사이여야 합니다");
     json_decref(json);
 }
 
