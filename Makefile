@@ -188,7 +188,7 @@ UP    := .local/up
 export BUILD
 
 .PHONY: run up down
-run: build ## Start everything, place and pay a demo order, print the addresses; Ctrl-C stops all
+run: build ## Start everything, take a short tour, print the addresses; Ctrl-C stops all
 	@deploy/local/run $(UP)
 
 up: build ## The same in the background; REPLICAS=2 for two of each
@@ -333,6 +333,7 @@ CPPCHECK = cppcheck --quiet -j$(CORES) --error-exitcode=1 --std=c11 --enable=war
 lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, layers, sizes
 	tests/lint/layers
 	tests/lint/functions
+	tests/lint/sentences
 	clang-format --dry-run -Werror $$(find $(SOURCES) -name '*.[ch]')
 	shellcheck -S warning $(SCRIPTS)
 	@$(MAKE) --no-print-directory CC=gcc objects
