@@ -7,7 +7,7 @@
 #include "gateway/calls.h"
 
 #include "gateway/catalogue.h"
-#include "gateway/query.h"
+#include "gateway/message.h"
 #include "gateway/quota.h"
 #include "gateway/streams.h"
 #include "lib/base/clock.h"
@@ -22,82 +22,6 @@ enum {
     WAIT_DEFAULT_MS = 2000,
     WAIT_MARGIN_MS = 3000, // for what is not waiting
 };
-
-// The fields that path and headers set, so that query and body must not.
-struct taken {
-    const ProtobufCFieldDescriptor *fields[PATH_PARAMETERS_MAX + 2];
-    size_t count;
-};
-
-static struct taken taken_fields(const struct endpoint *endpoint)
-{
-    struct taken taken = {0};
-    for (size_t i = 0; i < endpoint->parameter_count; i++)
-        taken.fields[taken.count++] = endpoint->parameters[i];
-    if (endpoint->wait_field)
-        taken.fields[taken.count++] = endpoint->wait_field;
-    if (endpoint->after_field)
-        taken.fields[taken.count++] = endpoint->after_field;
-    return taken;
-}
-
-static void read_path(struct request *request, ProtobufCMessage *message,
-                      struct field_errors *errors)
-{
-    const struct path_match *match = &request->match;
-    for (size_t i = 0; i < match->endpoint->parameter_count; i++) {
-        const char *text =
-            text_copy_n(request->arena, match->parameters[i], match->parameter_lengths[i]);
-        transcode_text(match->endpoint->parameters[i], text, message, errors);
-    }
-}
-
-// Where a stream goes on.
-static void read_last_event(const struct request *request, ProtobufCMessage *message,
-                            struct field_errors *errors)
-{
-    const ProtobufCFieldDescriptor *field = request->match.endpoint->after_field;
-    if (field && request->headers.last_event_id)
-        transcode_text(field, request->headers.last_event_id, message, errors);
-}
-
-static void read_query(struct request *request, const struct taken *taken,
-                       ProtobufCMessage *message, struct field_errors *errors)
-{
-    if (request->match.endpoint->route->body == NO_BODY)
-        query_read(request->query, taken->fields, taken->count, message, errors);
-    else // the fields belong to the body: every parameter is one too many
-        query_read(request->query, NULL, 0, message_create(&baro__empty__descriptor, errors->arena),
-                   errors);
-}
-
-static void read_body(struct request *request, const struct taken *taken, ProtobufCMessage *message,
-                      struct field_errors *errors)
-{
-    enum body_rule rule = request->match.endpoint->route->body;
-    if (request->body.length > 0)
-        transcode_body(request->body.data, request->body.length, taken->fields, taken->count,
-                       message, errors);
-    else if (rule == BODY)
-        field_errors_add(errors, "body", "must be a JSON object");
-}
-
-// The request message out of path, query and body; NULL: the answer says what is wrong.
-static ProtobufCMessage *build_message(struct request *request)
-{
-    const struct endpoint *endpoint = request->match.endpoint;
-    struct taken taken = taken_fields(endpoint);
-    struct field_errors errors = {.arena = request->arena};
-    ProtobufCMessage *message = message_create(endpoint->input, request->arena);
-    read_path(request, message, &errors);
-    read_last_event(request, message, &errors);
-    read_query(request, &taken, message, &errors);
-    read_body(request, &taken, message, &errors);
-    if (errors.count == 0)
-        return message;
-    answer_problem(request, refuse(REASON_VALIDATION_ERROR, NULL), &errors, 0);
-    return NULL;
-}
 
 // The order is not decided yet; or nobody wanted to wait for it, however quick it was.
 static bool is_early(const struct request *request, const ProtobufCMessage *reply)
@@ -239,7 +163,7 @@ bool call_begin(struct request *request)
     }
     if (catalogue_serve(request))
         return true;
-    request->message = build_message(request);
+    request->message = message_build(request);
     if (!request->message || !take_place(request))
         return true;
     request->phase = PHASE_CALLING;
