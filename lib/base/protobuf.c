@@ -1,7 +1,8 @@
 // protobuf-c takes any bytes as a string and forgets the length, so after unpacking a NUL inside
 // one can no longer be seen: two services could disagree about a key. The wire is therefore walked
 // beside the descriptors before it is unpacked. The walk reads tags and lengths exactly as
-// protobuf-c does (five bytes at most); what it does not judge, unpacking does. Both recurse as
+// protobuf-c does (five bytes at most), but for field numbers that there are not: protobuf-c keeps them, and
+// what it packs of that nobody can read. What the walk does not judge, unpacking does. Both recurse as
 // deep as the type does, which is little: no message of proto/ contains itself.
 
 #include "lib/base/protobuf.h"
@@ -13,6 +14,7 @@
 enum {
     MEMORY_LIMIT = 1024 * 1024,
     ALLOCATION_UNIT = 16, // what the smallest allocation costs
+    FIELD_NUMBER_MAX = (1 << 29) - 1,
 };
 
 static void *allocate(void *context, size_t size)
@@ -72,6 +74,8 @@ static bool read_field(struct wire *wire, uint32_t *number, struct wire *body)
 {
     uint64_t tag, value;
     if (!read_varint(wire, 5, &tag))
+        return false;
+    if (tag >> 3 == 0 || tag >> 3 > FIELD_NUMBER_MAX)
         return false;
     *number = (uint32_t)(tag >> 3);
     *body = (struct wire){0};

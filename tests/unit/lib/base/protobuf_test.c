@@ -133,6 +133,9 @@ Test(protobuf, refuses_malformed_bytes)
         {"\x0D\x01\x02",                                         3 }, // 32 bits cut off
         {"\xF8\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 13},
         {"\x08\x01",                                             2 }, // a varint, no string
+        {"\x00\x01",                                             2 }, // of a field 0
+        {"\x80\x00\x01",                                         3 }, // the same, in two bytes
+        {"\x80\x80\x80\x80\x10\x01",                             6 }, // of a field beyond the last
         {"\x1A\x02\x0A\x05",                                     4 }, // nested, too long
     };
     for (size_t i = 0; i < COUNT(rows); i++)
