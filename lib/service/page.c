@@ -45,5 +45,7 @@ struct status page_token_parse(struct arena *arena, const char *token, const cha
     for (size_t i = 0; i < count; i++)
         if (!text_parse_int64(parts[i + 1], INT64_MIN, INT64_MAX, &keys[i]))
             return invalid("page_token", NOT_OURS);
-    return OK;
+    // Numbers and base64 can be spelt in several ways; ours is one.
+    bool ours = strcmp(page_token(arena, order, keys, count), token) == 0;
+    return ours ? OK : invalid("page_token", NOT_OURS);
 }

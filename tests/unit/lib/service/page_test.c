@@ -36,7 +36,14 @@ Test(page, tokens_of_others_are_refused)
     const char *tokens[] = {
         page_token(arena, "latest", &key, 1),    // of another list
         page_token(arena, "price_asc", &key, 1), // with a key too few
-        text_base64url(arena, "price_asc:1:x", 13), text_base64url(arena, "", 0), "!!", "가",
+        text_base64url(arena, "price_asc:1:x", 13),
+        text_base64url(arena, "", 0),
+        "!!",
+        "가",
+        text_base64url(arena, "price_asc:1: 2", 14), // the right keys, but not as we write them
+        text_base64url(arena, "price_asc:1:02", 14),
+        text_base64url(arena, "price_asc::1:2", 14),
+        text_base64url(arena, "price_asc:1:2\0x", 15),
     };
     for (size_t i = 0; i < COUNT(tokens); i++) {
         struct status st = page_token_parse(arena, tokens[i], "price_asc", read, COUNT(read));
