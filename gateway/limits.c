@@ -180,6 +180,11 @@ static bool read_answer(const struct cache_value *value, struct limit_answer *an
     enum { NUMBERS = 5 };
     if (!value || value->kind != CACHE_ARRAY || value->count != NUMBERS)
         return false;
+    for (size_t i = 0; i < NUMBERS; i++)
+        if (value->items[i].kind != CACHE_INTEGER)
+            return false;
+    if (value->items[0].number < LIMIT_PASSED || value->items[0].number > LIMIT_BLOCKED)
+        return false;
     *answer = (struct limit_answer){
         .verdict = (enum limit_verdict)value->items[0].number,
         .remaining = value->items[1].number,
@@ -204,8 +209,8 @@ static void answered(void *arg, const struct cache_value *value)
     struct limit_answer answer = {0};
     if (question->purpose == TAKE && !read_answer(value, &answer))
         answer = fall_back(question);
-    if (question->purpose == FAIL && value)
-        metric_add(question->limits->blocks, value->number);
+    if (question->purpose == FAIL && value && value->kind == CACHE_INTEGER && value->number == 1)
+        metric_add(question->limits->blocks, 1);
     count_verdict(question, answer.verdict);
     question->done(question->arg, &answer);
     free(question);

@@ -119,6 +119,7 @@ static void connect_once(struct cache *cache)
                       : redisConnectWithTimeout(address->host, address->port, interval(CONNECT_MS));
     if (!connection)
         abort();
+    connection->reader->maxelements = REPLY_ELEMENTS_MAX;
     if (connection->err || redisSetTimeout(connection, interval(COMMAND_MS)) != REDIS_OK ||
         !introduce(address, connection)) {
         try_later(cache, connection);

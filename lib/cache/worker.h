@@ -8,6 +8,9 @@
 #include <hiredis/hiredis.h>
 #include <pthread.h>
 
+// Of one array: hiredis reserves memory for as many as a reply says that there are, before they come.
+enum { REPLY_ELEMENTS_MAX = 4096 };
+
 // Where Redis is.
 struct cache_address {
     char *path; // of a unix socket; NULL: host and port

@@ -134,6 +134,23 @@ Test(cache_failure, what_waits_at_the_end_is_called_back_once)
     redis_server_fini(&server);
 }
 
+Test(cache_failure, a_reply_of_more_elements_than_anybody_asks_for_is_not_taken)
+{
+    struct redis_server server;
+    redis_server_init(&server);
+    redis_server_start(&server, "");
+    SCOPED(cache) *cache = given_cache(&server);
+    SCOPED(arena) *arena = arena_create();
+    cr_assert(!failed(cache_wait(cache, 5000)));
+    const char *words[] = {"EVAL", "local t = {} for i = 1, 4097 do t[i] = i end return t", "0"};
+    struct cache_value value;
+    struct status st = cache_call(cache, (struct cache_command){.words = words, .count = 3},
+                                  clock_monotonic_us() + 5 * US_PER_S, arena, &value);
+    cr_expect_eq(st.code, STATUS_UNAVAILABLE);
+    cr_expect(comes_to(cache, STATUS_OK));
+    redis_server_fini(&server);
+}
+
 Test(cache_failure, a_full_queue_refuses)
 {
     struct redis_server server;
