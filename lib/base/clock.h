@@ -10,6 +10,9 @@ enum {
 };
 #define US_PER_S INT64_C(1000000)
 
+// The end of the year 9999, the last that RFC 3339 can write.
+#define TIME_LAST_US INT64_C(253402300799999999)
+
 // Microseconds of CLOCK_MONOTONIC: for deadlines and timers inside one process.
 int64_t clock_monotonic_us(void);
 

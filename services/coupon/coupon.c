@@ -24,7 +24,6 @@ enum {
 #define QUANTITY_MAX INT64_C(1000000000)
 #define WON_MAX INT64_C(1000000000000)
 #define US_PER_DAY (24 * 3600 * US_PER_S)
-#define LAST_US INT64_C(253402300799999999) // of the year 9999
 
 static const struct {
     enum coupon_status from;
@@ -154,9 +153,9 @@ static struct status check_times(const struct campaign *campaign)
 {
     if (campaign->starts_at_us <= 0)
         return invalid("starts_at", "say when claims begin");
-    if (campaign->ends_at_us <= campaign->starts_at_us || campaign->ends_at_us > LAST_US)
+    if (campaign->ends_at_us <= campaign->starts_at_us || campaign->ends_at_us > TIME_LAST_US)
         return invalid("ends_at", "claims end after they begin, before the year 10000");
-    if (campaign->last_day_us < 0 || campaign->last_day_us > LAST_US)
+    if (campaign->last_day_us < 0 || campaign->last_day_us > TIME_LAST_US)
         return invalid("last_day", "the last day of validity is one before the year 10000");
     if (campaign->valid_days < 0 || campaign->valid_days > VALID_DAYS_MAX)
         return invalid("valid_days", "coupons are valid for 1 to 3,650 days");

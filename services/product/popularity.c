@@ -62,9 +62,18 @@ static struct status days_of(const struct popular_wish *wish, int64_t now_us,
     return OK;
 }
 
+static bool is_time(int64_t us)
+{
+    return us >= -TIME_LAST_US && us <= TIME_LAST_US;
+}
+
 static struct status period_of(const struct popular_wish *wish, int64_t now_us,
                                struct popular_query *query)
 {
+    if (wish->has_from && !is_time(wish->from_us))
+        return invalid("from", "must be before the year 10000");
+    if (wish->has_to && !is_time(wish->to_us))
+        return invalid("to", "must be before the year 10000");
     int64_t to_us = wish->has_to ? wish->to_us : now_us + 1;
     int64_t from_us = wish->has_from ? wish->from_us : to_us - POPULAR_DAYS * DAY_US;
     if (wish->has_days)

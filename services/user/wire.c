@@ -3,6 +3,7 @@
 
 #include "services/user/wire.h"
 
+#include "lib/base/clock.h"
 #include "lib/db/db.h"
 #include "lib/service/page.h"
 #include "services/user/token.h"
@@ -11,9 +12,6 @@
 
 // A page goes on below the number of its last entry.
 static const char PAGE_ORDER[] = "newest";
-
-// The end of the year 9999, the last that RFC 3339 can write.
-static const int64_t LATEST_US = INT64_C(253402300799999999);
 
 static_assert((int)ENTRY_CHARGE == BARO__USER__ENTRY_TYPE__ENTRY_TYPE_CHARGE, "numbered alike");
 static_assert((int)ENTRY_USE == BARO__USER__ENTRY_TYPE__ENTRY_TYPE_USE, "numbered alike");
@@ -138,7 +136,7 @@ const ProtobufCMessage *wire_history_page(const struct history *history, size_t 
 static struct status read_time(const Baro__Timestamp *time, const char *field, int64_t *us)
 {
     *us = time ? time->us : DB_NULL_INT64;
-    if (time && (time->us < 0 || time->us > LATEST_US))
+    if (time && (time->us < 0 || time->us > TIME_LAST_US))
         return invalid(field, "a time between 1970 and 9999");
     return OK;
 }
