@@ -232,6 +232,34 @@ tsan: ## The same under ThreadSanitizer
 check: $(UNIT) $(INTEGRATION)
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION)
 
+# The fuzz targets, one program each: clang's libFuzzer is their main. They link what they need of the
+# gateway and of what the services know without a database.
+FUZZ         := $(BUILD)/tests/fuzz
+FUZZ_TARGETS := $(patsubst tests/fuzz/targets/%.c,%,$(wildcard tests/fuzz/targets/*.c))
+FUZZ_PARTS   := order/webhook order/public_address order/signature order/event_body order/delivery \
+                product/wire product/catalogue product/popularity user/account
+FUZZ_BUILD   := BUILD=build-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE=-O2
+
+$(FUZZ)/parts.a: $$(call area_objects,gateway) $(sort $(RULE_OBJ) $(FUZZ_PARTS:%=$(BUILD)/services/%.o))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call show,AR)ar rcs $@ $^
+
+$(FUZZ_TARGETS:%=$(FUZZ)/%): $(FUZZ)/%: $(FUZZ)/targets/%.o $(FUZZ)/fuzz.o $(FUZZ)/parts.a $(LIB)
+	$(call show,LINK)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+.PHONY: fuzz fuzz-short fuzzers
+fuzz: ## Fuzz every target for SECONDS (60), or TARGET=x
+	@$(MAKE) --no-print-directory $(FUZZ_BUILD) fuzzers
+	@tests/fuzz/run build-fuzz/tests/fuzz $(or $(SECONDS),60) $(or $(TARGET),$(FUZZ_TARGETS))
+
+fuzz-short: ## The same for 2 seconds each, from the seeds alone
+	@rm -rf .local/fuzz/short
+	@$(MAKE) --no-print-directory $(FUZZ_BUILD) fuzzers
+	@CORPORA=.local/fuzz/short tests/fuzz/run build-fuzz/tests/fuzz 2 $(FUZZ_TARGETS)
+
+fuzzers: $(FUZZ_TARGETS:%=$(FUZZ)/%)
+
 BENCH := load record replay buyers constant rpc grpc
 BENCH_LOAD := $(addprefix $(BUILD)/tests/bench/,load.o exchange.o flow.o samples.o)
 
