@@ -7,6 +7,7 @@
 
 #include "gateway/gateway.h"
 
+#include "gateway/fault_panel.h"
 #include "gateway/housekeeping.h"
 #include "gateway/http.h"
 #include "gateway/page_cache.h"
@@ -50,6 +51,8 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
         st = limits_create(&settings->limits, &made->limits);
     if (!failed(st))
         st = streams_create(&settings->streams, settings->secret, &made->streams);
+    if (!failed(st) && settings->fault_panel)
+        st = fault_panel_create(settings->limits.redis_url, &made->fault_panel);
     if (!failed(st)) {
         made->web = web_create(made->arena, made->router);
         made->auth = auth_create();
@@ -117,6 +120,7 @@ void gateway_stop(struct gateway *gateway)
         drain(gateway);
     housekeeping_stop(gateway->housekeeping);
     limits_stop(gateway->limits);
+    fault_panel_stop(gateway->fault_panel);
     streams_quiesce(gateway->streams);
     for (size_t i = 0; i < SERVICE_COUNT; i++)
         rpc_client_destroy(gateway->services[i]);
@@ -129,6 +133,7 @@ void gateway_stop(struct gateway *gateway)
     connections_destroy(gateway->connections);
     auth_destroy(gateway->auth);
     limits_destroy(gateway->limits);
+    fault_panel_destroy(gateway->fault_panel);
     arena_destroy(gateway->arena);
     free(gateway);
 }

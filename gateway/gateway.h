@@ -34,6 +34,7 @@ struct gateway_settings {
     int64_t request_deadline_ms;     // for a request to arrive, for an answer to be taken
     int64_t rpc_in_flight;           // per service
     int64_t catalogue_cache_ms;      // how old what anybody may read can be; 0: not kept
+    bool fault_panel;                // faults_panel.h
     int64_t drain_notice_ms;         // /readyz says 503 for so long before the port closes
     int64_t drain_ms;                // then what runs has so long to end
 };
@@ -53,6 +54,7 @@ struct gateway {
     struct auth *auth;
     struct limits *limits;
     struct streams *streams;
+    struct fault_panel *fault_panel; // NULL: there is none
     struct connections *connections;
     struct page_cache *pages;
     struct request_pool *requests;

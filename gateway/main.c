@@ -1,6 +1,7 @@
 // Wiring: settings -> log -> gateway -> wait for a signal -> drain.
 
 #include "gateway/gateway.h"
+#include "lib/base/faults.h"
 #include "lib/base/scheduling.h"
 #include "lib/base/settings.h"
 #include "lib/base/termination.h"
@@ -41,6 +42,7 @@ static const struct setting table[] = {
     {"BARO_RPC_IN_FLIGHT",         SETTING_INTEGER,     "4096",                 AT(rpc_in_flight),           1, 100000, "calls at a time to one service"},
     {"BARO_CATALOGUE_CACHE",       SETTING_DURATION_MS, "1s",                   AT(catalogue_cache_ms),      0, 60000,  "how old an answer of the catalogue can be, or off"},
     {"BARO_CORS_ORIGINS",          SETTING_TEXT,        "",                     AT(cors_origins),            0, 0,      "origins whose scripts may call, comma-separated"},
+    {"BARO_FAULT_PANEL",           SETTING_BOOLEAN,     "off",                  AT(fault_panel),             0, 0,      "lets admins break things on purpose; for demonstrations on one machine"},
     {"BARO_DRAIN_NOTICE",          SETTING_DURATION_MS, "0s",                   AT(drain_notice_ms),         0, 600000, "/readyz says no for so long before the port closes"},
     {"BARO_DRAIN",                 SETTING_DURATION_MS, "10s",                  AT(drain_ms),                0, 600000, "time for running requests to end"},
 };
@@ -79,6 +81,8 @@ int main(int argc, char **argv)
     struct gateway_settings settings;
     SCOPED(arena) *arena = arena_create();
     settings_load_or_exit(argc, argv, table, COUNT(table), arena, &settings);
+    for (size_t i = 0; i < SERVICE_COUNT && settings.fault_panel; i++)
+        faults_allow_or_exit(argv[0], settings.rpc[i]);
     log_init("baro-gateway", settings.log_level);
     raise_descriptor_limit(settings.connections_max);
 

@@ -2,6 +2,7 @@
 
 #include "gateway/routes.h"
 
+#include "gateway/fault_panel.h"
 #include "gateway/operations.h"
 #include "gateway/ops.h"
 #include "gateway/web.h"
@@ -75,6 +76,8 @@ const struct route route_table[] = {
                                                              ADMIN,     ORDER_RPC,   "ReplayDeadLetter", 202, MAY_KEY,  .body = MAY_BODY},
 
     {HTTP_GET,    V1 "/admin/operations",                    ADMIN,     GATEWAY_RPC, "GetOperations",    200, NO_KEY,   .body = NO_BODY, .serve = operations_serve},
+    {HTTP_GET,    V1 "/admin/faults",                        ADMIN,     GATEWAY_RPC, "GetFaults",        200, NO_KEY,   .body = NO_BODY, .serve = fault_panel_serve},
+    {HTTP_POST,   V1 "/admin/faults",                        ADMIN,     GATEWAY_RPC, "CauseFault",       202, NO_KEY,   .body = BODY, .serve = fault_panel_cause},
 
     {HTTP_GET,    "/livez",                                  PUBLIC,    LOCAL, .success = 200, .serve = ops_livez,   .media = "application/json", .summary = "200 while the process runs."},
     {HTTP_GET,    "/readyz",                                 PUBLIC,    LOCAL, .success = 200, .serve = ops_readyz,  .media = "application/json", .summary = "200 when calls would succeed, else 503."},

@@ -103,6 +103,10 @@ static const struct {
     {"must be positive", "0보다 커야 합니다"},
     {"must be positive and at most a day", "0보다 크고 하루 이하여야 합니다"},
     {"is too large", "너무 큽니다"},
+    {"must be KILL, DELAY, DROP_BUS or EMPTY_REDIS", "KILL, DELAY, DROP_BUS, EMPTY_REDIS 중 하나여야 합니다"},
+    {"must be user, product, order or coupon", "user, product, order, coupon 중 하나여야 합니다"},
+    {"must be 1 to 60", "1에서 60 사이여야 합니다"},
+    {"must be 1 to 5,000", "1에서 5,000 사이여야 합니다"},
 
     // headers
     {"a header holds characters that it must not", "헤더에 쓸 수 없는 문자가 있습니다"},

@@ -18,10 +18,14 @@
     FILE("/console/app.js", console_app_js, SCRIPT)                                                \
     FILE("/console/account.js", console_account_js, SCRIPT)                                        \
     FILE("/console/api.js", console_api_js, SCRIPT)                                                \
+    FILE("/console/charts.js", console_charts_js, SCRIPT)                                          \
     FILE("/console/coupons.js", console_coupons_js, SCRIPT)                                        \
     FILE("/console/dom.js", console_dom_js, SCRIPT)                                                \
+    FILE("/console/faults.js", console_faults_js, SCRIPT)                                          \
+    FILE("/console/metrics.js", console_metrics_js, SCRIPT)                                        \
     FILE("/console/operations.js", console_operations_js, SCRIPT)                                  \
     FILE("/console/orders.js", console_orders_js, SCRIPT)                                          \
+    FILE("/console/sagas.js", console_sagas_js, SCRIPT)                                            \
     FILE("/console/shop.js", console_shop_js, SCRIPT)                                              \
     FILE("/console/words.js", console_words_js, SCRIPT)                                            \
     FILE("/console/uPlot.min.css", console_uPlot_min_css, STYLE)                                   \

@@ -7,6 +7,7 @@
 
 #include "lib/bus/bus.h"
 
+#include "lib/base/faults.h"
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
@@ -185,6 +186,8 @@ void publish(struct publisher *publisher, const char *topic, const Baro__BusMess
     char name[TOPIC_LENGTH_MAX + 1];
     size_t length = strlen(topic);
     assert(length < sizeof(name));
+    if (faults_drop_bus())
+        return;
     memcpy(name, topic, length + 1);
     Baro__BusMessage copy = *message;
     copy.topic = name;

@@ -6,6 +6,7 @@
 
 #include "lib/rpc/server.h"
 
+#include "lib/base/faults.h"
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
@@ -127,13 +128,36 @@ static void answer_observe(struct channel *channel, const Baro__RpcRequest *requ
     reply_with(channel, request, &observation->base, arena);
 }
 
+static void answer_suffer(struct channel *channel, const Baro__RpcRequest *request,
+                          struct arena *arena)
+{
+    static const enum fault faults[] = {
+        [BARO__FAULT_KIND__FAULT_KIND_KILL] = FAULT_KILL,
+        [BARO__FAULT_KIND__FAULT_KIND_DELAY] = FAULT_DELAY,
+        [BARO__FAULT_KIND__FAULT_KIND_DROP_BUS] = FAULT_DROP_BUS,
+    };
+    const Baro__SufferRequest *wish = (const Baro__SufferRequest *)protobuf_unpack(
+        &baro__suffer_request__descriptor, request->payload.len, request->payload.data, arena);
+    if (wish && wish->kind > 0 && (size_t)wish->kind < COUNT(faults))
+        faults_begin(faults[wish->kind], wish->duration_ms, wish->delay_ms);
+    Baro__Empty nothing = BARO__EMPTY__INIT;
+    reply_with(channel, request, &nothing.base, arena);
+}
+
+static bool always(void)
+{
+    return true;
+}
+
 static const struct {
     const char *method;
     void (*answer)(struct channel *, const Baro__RpcRequest *, struct arena *);
+    bool (*exists)(void);
 } health_methods[] = {
-    {"baro.Health/Check",    answer_check   },
-    {"baro.Health/Describe", answer_describe},
-    {"baro.Health/Observe",  answer_observe },
+    {"baro.Health/Check",    answer_check,    always            },
+    {"baro.Health/Describe", answer_describe, always            },
+    {"baro.Health/Observe",  answer_observe,  always            },
+    {"baro.Health/Suffer",   answer_suffer,   faults_are_allowed},
 };
 
 static void take_request(struct channel *channel, const Baro__RpcRequest *request,
@@ -142,7 +166,7 @@ static void take_request(struct channel *channel, const Baro__RpcRequest *reques
     struct rpc_server *server = channel->server;
     channel->phase = CHANNEL_WORKING;
     for (size_t i = 0; i < COUNT(health_methods); i++)
-        if (strcmp(health_methods[i].method, request->method) == 0) {
+        if (strcmp(health_methods[i].method, request->method) == 0 && health_methods[i].exists()) {
             health_methods[i].answer(channel, request, arena);
             return;
         }

@@ -8,6 +8,7 @@
 #include "lib/rpc/dispatcher_private.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/faults.h"
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
 
@@ -151,6 +152,7 @@ static struct status run_look_up(const struct transaction_ops *ops, struct batch
 static struct status try_batch(struct worker *worker, enum queue_work work, struct batch *batch)
 {
     const struct transaction_ops *ops = worker->dispatcher->options.transaction;
+    faults_dawdle();
     arena_reset(worker->arena);
     batch->handled = NULL;
     for (size_t i = 0; i < batch->count; i++)

@@ -2,6 +2,7 @@
 
 #include "lib/service/service.h"
 
+#include "lib/base/faults.h"
 #include "lib/base/instance.h"
 #include "lib/base/macros.h"
 #include "lib/base/termination.h"
@@ -46,6 +47,8 @@ static const struct setting COMMON[] = {
      "calls that may wait, per method"                                                                                              },
     {"BARO_DRAIN",         SETTING_DURATION_MS, "20s",                    AT(drain_ms),      0,  600000,
      "how long a stop waits for calls that run"                                                                                     },
+    {"BARO_FAULT_PANEL",   SETTING_BOOLEAN,     "off",                    AT(fault_panel),   0,  0,
+     "lets admins break this process on purpose; for demonstrations on one machine"                                                 },
     {"BARO_START_WAIT",    SETTING_DURATION_MS, "60s",                    AT(start_wait_ms), 0,  3600000,
      "how long a start waits for PostgreSQL"                                                                                        },
 };
@@ -80,4 +83,6 @@ void service_settings_load_or_exit(int argc, char **argv, const struct setting *
                 settings->migrate);
         exit(EXIT_BAD_SETTING);
     }
+    if (settings->fault_panel)
+        faults_allow_or_exit(argv[0], settings->rpc_listen);
 }

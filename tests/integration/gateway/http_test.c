@@ -208,6 +208,19 @@ Test(http, every_problem_can_be_looked_up)
                                   "\"status\":409,\"retryable\":false"));
 }
 
+Test(http, faults_are_not_offered_unless_a_setting_says_so)
+{
+    const struct wire_reply *reply =
+        wire_call(port, "GET", "/api/v1/admin/faults", as("ADMIN", ""), NULL);
+    cr_expect_eq(reply->status, 200);
+    cr_expect_str_eq(reply->body, "{\"kinds\":[],\"services\":[]}");
+    reply = wire_call(port, "POST", "/api/v1/admin/faults", as("ADMIN", JSON),
+                      "{\"kind\":\"KILL\",\"service\":\"order\"}");
+    cr_expect_eq(reply->status, 404, "%s", reply->body);
+    cr_expect_eq(wire_call(port, "POST", "/api/v1/admin/faults", as("USER", JSON), "{}")->status,
+                 403);
+}
+
 Test(http, who_may_call_is_decided_here)
 {
     static const struct {

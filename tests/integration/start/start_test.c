@@ -43,6 +43,8 @@ static const struct {
     {"user",    "BARO_JWT_KEY=key",                      "a PEM private key"             },
     {"order",   "BARO_WEBHOOK_URL=example.org",          "an http or https URL"          },
     {"order",   "BARO_WRITE_WORKERS=0",                  "a whole number from 1 to 64"   },
+    {"coupon",  "BARO_FAULT_PANEL=on",                   "ipc:// sockets"                },
+    {"gateway", "BARO_FAULT_PANEL=on",                   "ipc:// sockets"                },
     {"gateway", "BARO_SECRET=",                          "it is required"                },
     {"gateway", "BARO_SECRET=short",                     "16 characters or more"         },
     {"gateway", "BARO_HTTP_ADDRESS=8080",                "HOST:PORT"                     },
