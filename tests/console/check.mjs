@@ -35,14 +35,17 @@ async function api(method, path, body, token) {
 
 const admin = { email: process.env.BARO_ADMIN_EMAIL ?? "admin@baro.local", password: process.env.BARO_ADMIN_PASSWORD ?? PASSWORD };
 const shirt = `바로 티셔츠 ${run}`, fridge = `냉장고 ${run}`, campaign = `Rush ${run}`;
-let browser, product, expensive;
+let browser, product, expensive, token, soon;
 
 before(async () => {
-  const { access_token } = await api("POST", "/auth/login", admin);
-  const made = (name, price) => api("POST", "/admin/products", { name, description: "Soft, and here right away", category: "clothes", options: [{ name: "빨강-L", price, stock: 50 }, { name: "none left", price, stock: 0 }], images: [] }, access_token);
+  ({ access_token: token } = await api("POST", "/auth/login", admin));
+  const made = (name, price) => api("POST", "/admin/products", { name, description: "Soft, and here right away", category: "clothes", options: [{ name: "빨강-L", price, stock: 50 }, { name: "none left", price, stock: 0 }], images: [] }, token);
   [product, expensive] = [await made(shirt, 19900), await made(fridge, 900000)];
   const hour = 3600000, at = (ms) => new Date(Date.now() + ms).toISOString();
-  await api("POST", "/admin/coupons", { name: campaign, code: `RUSH-${run}`, type: "PERCENT", value: 10, max_discount_amount: 5000, min_order_amount: 1000, total_quantity: 100, starts_at: at(-hour), ends_at: at(hour), valid_days: 7 }, access_token);
+  const campaignOf = (name, code, starts_at, total_quantity) =>
+    api("POST", "/admin/coupons", { name, code, type: "PERCENT", value: 10, max_discount_amount: 5000, min_order_amount: 1000, total_quantity, starts_at, ends_at: at(hour), valid_days: 7 }, token);
+  await campaignOf(campaign, `RUSH-${run}`, at(-hour), 100);
+  soon = () => campaignOf(`Soon ${run}`, `SOON-${run}`, at(5000), 1);
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 });
 after(() => browser?.close());
@@ -67,8 +70,8 @@ async function open(t, options = {}) {
 }
 
 async function look(page, name) {
-  await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
   await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
+  await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] }));
   assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], name);
@@ -92,11 +95,12 @@ async function charge(page, amount) {
   await page.getByText(/Your balance is/).waitFor();
 }
 
-async function order(page, of) {
+async function order(page, of, coupon) {
   await page.goto(`${base}/#/products/${of.id}`);
   await page.getByRole("button", { name: "Add to cart" }).first().click();
   await page.getByText("In the cart.").waitFor();
   await page.goto(`${base}/#/cart`);
+  if (coupon) await page.getByLabel("Coupon").selectOption({ label: coupon });
   await page.getByRole("button", { name: "Place the order" }).click();
   await page.getByText("Waiting for payment").first().waitFor();
 }
@@ -115,7 +119,7 @@ test("a customer finds a shirt, claims a coupon, orders, pays, and has the money
   await page.goto(`${base}/#/coupons`);
   const card = page.locator(".card", { hasText: campaign });
   await card.getByRole("button", { name: "Claim" }).click();
-  await page.getByText("You are number 1!").waitFor();
+  await card.getByText("You are number 1!").waitFor();
   await look(page, "coupons");
 
   await page.goto(`${base}/#/products/${product.id}`);
@@ -131,6 +135,7 @@ test("a customer finds a shirt, claims a coupon, orders, pays, and has the money
   await page.locator(".steps li", { hasText: "Confirm the stock" }).waitFor();
   await page.locator(".steps li.done", { hasText: "Debit the wallet" }).waitFor();
   await page.locator(".big", { hasText: "Paid" }).waitFor();
+  await page.locator(".steps li", { hasText: "Paid" }).waitFor(); // the last line
   await look(page, "paid");
 
   await page.getByRole("button", { name: "Cancel and refund" }).click();
@@ -145,29 +150,113 @@ test("a payment that fails shows what was given back, and the order can still be
   const page = await open(t);
   await signUp(page, "Poor Kim");
   await charge(page, 1000);
-  await order(page, expensive);
+  await page.goto(`${base}/#/coupons`);
+  await page.locator(".card", { hasText: campaign }).getByRole("button", { name: "Claim" }).click();
+  await page.locator(".rank", { hasText: "You are number" }).waitFor();
+  await order(page, expensive, campaign);
   await page.getByRole("button", { name: /^Pay/ }).click();
+  await page.locator(".steps li.done", { hasText: "Use the coupon" }).waitFor();
   await page.locator(".steps li.refused", { hasText: "Debit the wallet" }).waitFor();
+  await page.locator(".steps li.returned", { hasText: "Coupon given back" }).waitFor();
+  await page.locator(".steps li", { hasText: "The balance is too low" }).waitFor(); // the last line
+  await page.getByRole("cell", { name: "The balance is too low" }).waitFor();
   await page.getByRole("button", { name: /^Pay/ }).waitFor();
   await look(page, "refused");
+  await page.goto(`${base}/#/coupons`);
+  await page.getByRole("cell", { name: "Available" }).waitFor();
+  await page.getByRole("button", { name: "한국어" }).click();
+  await page.getByRole("cell", { name: "사용 가능" }).waitFor();
 });
 
-test("an operator sees the laws hold, what happens, and a saga with its steps", async (t) => {
-  const page = await open(t);
+test("a customer waits for a rush to open, is quick, and the next one is too late", async (t) => {
+  const { id } = await soon();
+  const [quick, late] = [await open(t), await open(t)];
+  await signUp(quick, "Quick Kim");
+  await signUp(late, "Late Kim");
+  for (const page of [quick, late]) await page.goto(`${base}/#/coupons/${id}`);
+  await quick.getByText(/Opens in|Closes in/).waitFor();
+  await look(quick, "rush");
+  await quick.getByRole("button", { name: "Claim" }).click();
+  await quick.locator(".rank", { hasText: "You are number 1!" }).waitFor();
+  await look(quick, "rush-won");
+  await late.getByRole("button", { name: "Sold out" }).waitFor();
+});
+
+async function signInAsAdmin(page) {
   await page.goto(`${base}/#/account`);
   const form = page.locator("form").first();
   await form.getByLabel("E-mail").fill(admin.email);
   await form.getByLabel("Password").fill(admin.password);
   await form.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("link", { name: "Operations" }).click();
+}
+
+// A customer over the API: what an order comes to while something is broken.
+async function buy() {
+  const { access_token } = await api("POST", "/auth/signup", { email: `${crypto.randomUUID()}@example.com`, password: PASSWORD, name: "Lee" });
+  await patiently(() => api("POST", "/me/balance/charges", { amount: 50000 }, access_token));
+  const { id } = await patiently(() => api("POST", "/orders", { items: [{ option_id: product.options[0].id, quantity: 1 }] }, access_token));
+  await patiently(() => api("POST", `/orders/${id}/payment`, {}, access_token).catch((error) => { if (!/ORDER_ALREADY_PAID/.test(error.message)) throw error; }));
+  await until(async () => (await api("GET", `/orders/${id}`, null, access_token)).status === "PAID");
+}
+
+// What a customer with patience does about 503: the same again.
+async function patiently(action) {
+  for (const deadline = Date.now() + 2 * PATIENCE; ; await new Promise((resolve) => setTimeout(resolve, 200))) {
+    try {
+      return await action();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+  }
+}
+const until = (holds) => patiently(async () => assert.ok(await holds()));
+
+test("an operator sees the laws hold, what happens, and a saga with its steps", async (t) => {
+  const page = await open(t);
+  await buy();
+  await signInAsAdmin(page);
   await page.locator(".laws li.good").nth(4).waitFor();
   assert.equal(await page.locator(".laws li.bad").count(), 0);
-  await page.locator(".chart canvas").nth(1).waitFor();
+  await buy();
+  await page.locator(".chart canvas").nth(3).waitFor();
+  await page.locator(".tiles li", { hasText: "Processes" }).getByText("5", { exact: true }).waitFor();
+  await page.getByRole("cell", { name: "빨강-L" }).first().waitFor();
   await look(page, "operations");
   await page.getByRole("link", { name: "Sagas" }).click();
+  await page.getByLabel("State").selectOption("PARKED");
+  await page.getByText("Nothing here yet.").waitFor();
+  await page.getByLabel("State").selectOption("COMPLETED");
+  await look(page, "sagas");
   await page.locator("tbody a").first().click();
-  await page.getByRole("cell", { name: "Debit the wallet" }).first().waitFor();
+  await page.locator(".timeline li.done", { hasText: "Debit the wallet" }).waitFor();
   await look(page, "saga");
+});
+
+test("an operator breaks things and watches the shop recover with the laws green", async (t) => {
+  const page = await open(t);
+  await signInAsAdmin(page);
+  const panel = page.getByRole("region", { name: "Break something" });
+  const processes = page.locator(".tiles li", { hasText: "Processes" }).locator("strong");
+  await processes.getByText("5").waitFor();
+  await panel.getByLabel("Seconds").fill("4");
+  const cause = async (fault, service) => {
+    if (service) await panel.getByLabel("Service").selectOption(service);
+    await panel.getByRole("button", { name: fault }).click();
+    await panel.locator(".caused li", { hasText: fault }).first().waitFor();
+    await buy();
+  };
+  await cause("Empty Redis");
+  await cause("Drop pub/sub");
+  await panel.getByLabel("Delay").fill("200");
+  await cause("Delay the service", "user");
+  await cause("Kill the service", "product");
+  await until(async () => (await api("GET", "/admin/operations", null, token)).replicas.length === 5);
+  await until(async () => (await api("GET", "/admin/invariants", null, token)).ok);
+  await processes.getByText("5").waitFor();
+  await page.locator(".laws li.good").nth(4).waitFor();
+  assert.equal(await page.locator(".laws li.bad").count(), 0);
+  await look(page, "faults");
 });
 
 test("the console speaks Korean, fits a phone, and follows the system into the dark", async (t) => {
@@ -178,6 +267,14 @@ test("the console speaks Korean, fits a phone, and follows the system into the d
   assert.ok(wide <= 0, `the page is ${wide} px wider than the phone`);
   await page.getByRole("button", { name: "English" }).click();
   await page.getByRole("heading", { name: "Shop" }).waitFor();
+  await signInAsAdmin(page);
+  await page.locator(".chart canvas").nth(3).waitFor();
+  await page.getByRole("button", { name: "한국어" }).click();
+  await page.locator(".laws li.good", { hasText: "지갑" }).waitFor();
+  await page.locator(".chart canvas").nth(3).waitFor();
+  await look(page, "phone-operations");
+  const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(beyond <= 0, `the operations are ${beyond} px wider than the phone`);
 });
 
 test("a customer with a keyboard alone reaches the shop's search and its products", async (t) => {

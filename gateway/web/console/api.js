@@ -71,6 +71,16 @@ export async function get(path) {
   return understood(await sendAsUser("GET", path));
 }
 
+// The titles of all problem codes, in the page's language: reasons that orders and payments keep.
+let titles = { language: null, map: null };
+export async function reasons() {
+  if (titles.language !== language()) {
+    const { items } = await get("/problems");
+    titles = { language: language(), map: new Map(items.map(({ code, title }) => [code, title])) };
+  }
+  return titles.map;
+}
+
 // What changes something carries a key: a second try of the same intent gets the first one's answer.
 export async function change(method, path, body, headers) {
   const options = { body, key: crypto.randomUUID(), headers };

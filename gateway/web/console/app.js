@@ -4,9 +4,10 @@ import { get, isAdmin, onSession, Problem, user } from "./api.js";
 import { h, notice, replace } from "./dom.js";
 import { otherLanguage, say, switchLanguage, won } from "./words.js";
 import { accountPage } from "./account.js";
-import { couponsPage } from "./coupons.js";
-import { operationsPage, sagaPage, sagasPage } from "./operations.js";
+import { couponsPage, rushPage } from "./coupons.js";
+import { operationsPage } from "./operations.js";
 import { orderPage, ordersPage } from "./orders.js";
+import { sagaPage, sagasPage } from "./sagas.js";
 import { cartPage, productPage, shopPage } from "./shop.js";
 
 // A page is an async function of the address's parts and a signal that says when it is left; it gives
@@ -15,6 +16,7 @@ const pages = [
   { path: /^\/$/, show: shopPage, nav: "shop", link: "/" },
   { path: /^\/products\/(\d+)$/, show: productPage, nav: "shop" },
   { path: /^\/coupons$/, show: couponsPage, nav: "coupons", link: "/coupons" },
+  { path: /^\/coupons\/(\d+)$/, show: rushPage, nav: "coupons" },
   { path: /^\/cart$/, show: cartPage, nav: "cart", link: "/cart", who: user },
   { path: /^\/orders$/, show: ordersPage, nav: "orders", link: "/orders", who: user },
   { path: /^\/orders\/(\d+)$/, show: orderPage, nav: "orders", who: user },

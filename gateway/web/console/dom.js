@@ -33,6 +33,16 @@ export function form(action, ...children) {
   return element;
 }
 
+// A listener of a button that runs `action` once at a time; `then` says what the button is afterwards.
+export const busy = (action, then = (button) => { button.disabled = false; }) => async ({ currentTarget: button }) => {
+  button.disabled = true;
+  try {
+    await action();
+  } finally {
+    then(button);
+  }
+};
+
 export const field = (label, attributes) => h("label", {}, label, h("input", { required: true, ...attributes }));
 
 // rows of cells; a column is [heading, cell(row), "number"?].

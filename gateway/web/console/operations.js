@@ -1,164 +1,142 @@
-// For admins: what happens now, whether the laws hold, and the sagas.
+// For admins: what all processes do now, whether the laws hold, and what is left on the shelves.
 
-import { get, post } from "./api.js";
+import { get } from "./api.js";
+import { chart } from "./charts.js";
 import { h, notice, replace, table } from "./dom.js";
-import { say, time } from "./words.js";
+import { faultPanel } from "./faults.js";
+import { between, largest, mean, quantile } from "./metrics.js";
+import { deadLetters } from "./sagas.js";
+import { say, time, won } from "./words.js";
 
-/* global uPlot */
-const PERIOD = 2000, POINTS = 120;
+const PERIOD = 2000, SLOWLY = 5000, HOTTEST = 5;
 
-// Prometheus' text format: [{ name, labels, value }].
-function parse(text) {
-  return text.split("\n").filter((line) => line && !line.startsWith("#")).map((line) => {
-    const [, name, labels, value] = line.match(/^(\w+)(?:\{(.*)\})? (\S+)$/);
-    return { name, labels: Object.fromEntries([...(labels ?? "").matchAll(/(\w+)="([^"]*)"/g)].map((m) => [m[1], m[2]])), value: Number(value) };
-  });
+// What customers wait for: not what this page itself asks, nor streams, which are meant to last.
+const customers = ({ route }) => route.includes("/api/v1/") && !route.includes("/admin/") && !route.includes("/events");
+const outcome = (wanted) => (labels) => labels.outcome === wanted;
+const state = (wanted) => (labels) => labels.state === wanted;
+const writes = ({ method }) => !/\/(Get|List|Find|Fetch|Read|Reserve|CheckLaw)/.test(method);
+const ms = (microseconds) => (microseconds === null ? null : microseconds / 1000);
+
+const tile = (name) => {
+  const value = h("strong", { class: "big" }, "–");
+  return { element: h("li", { class: "card" }, h("span", { class: "quiet" }, say(name)), value), set: (text, tone = "") => { value.textContent = text; value.className = `big ${tone}`; } };
+};
+
+// The charts, each with what it shows of the time between two looks.
+const charts = () => [
+  [chart(say("ordersPerSecond"), [say("placed"), say("paid"), say("refusedOrders")]), (now) => [
+    now.rate("baro_order_orders_total", outcome("placed")),
+    now.rate("baro_order_payments_total", outcome("completed")),
+    now.rate("baro_order_payments_total", outcome("refused")) + now.rate("baro_order_orders_total", outcome("stock_conflict"))]],
+  [chart(say("latency"), ["p50", "p99"]), (now) => {
+    const seconds = now.histogram("baro_http_request_seconds", customers);
+    return [ms(quantile(seconds, 0.5)), ms(quantile(seconds, 0.99))];
+  }],
+  [chart(say("batchSizes"), [say("meanSize"), say("largestSize")]), (now) => {
+    const sizes = now.histogram("baro_batch_size", writes);
+    return [mean(sizes), sizes.count ? largest(sizes) : null];
+  }],
+  [chart(say("sagaStates"), [say("RUNNING"), say("PARKED"), say("completedRate"), say("compensatedRate")]), (now) => [
+    now.gauge("baro_saga_running"), now.gauge("baro_saga_parked"),
+    now.rate("baro_saga_ended_total", state("COMPLETED")), now.rate("baro_saga_ended_total", state("COMPENSATED"))]],
+];
+
+function batchTable(now) {
+  const rows = now.names("baro_batch_size", "method", writes)
+    .map((method) => ({ method, sizes: now.histogram("baro_batch_size", (labels) => labels.method === method), waiting: now.gauge("baro_queue_depth", (labels) => labels.method === method) }))
+    .filter(({ sizes }) => sizes.count > 0).sort((a, b) => b.sizes.sum - a.sizes.sum).slice(0, 8);
+  return rows.length ? table([
+    [say("method"), ({ method }) => method.replace(/^baro\.\w+\./, "")],
+    [say("callsPerSecond"), ({ sizes }) => (sizes.sum / now.seconds).toFixed(1), "number"],
+    [say("meanSize"), ({ sizes }) => mean(sizes).toFixed(1), "number"],
+    [say("largestSize"), ({ sizes }) => `≤ ${largest(sizes)}`, "number"],
+    [say("waiting"), ({ waiting }) => String(waiting), "number"],
+  ], rows, say("batchSizes")) : h("p", { class: "quiet" }, say("quietNow"));
 }
 
-const sum = (samples, name, fits = () => true) =>
-  samples.filter((sample) => sample.name === name && fits(sample.labels)).reduce((total, { value }) => total + value, 0);
-
-// The quantile of what two readings of a histogram have between them, in its unit; null without any.
-function quantile(before, after, name, share) {
-  const bounds = [...new Set(after.filter((sample) => sample.name === `${name}_bucket`).map(({ labels }) => labels.le))]
-    .map((le) => [le === "+Inf" ? Infinity : Number(le), sum(after, `${name}_bucket`, (l) => l.le === le) - sum(before, `${name}_bucket`, (l) => l.le === le)])
-    .sort(([a], [b]) => a - b);
-  const total = bounds.at(-1)?.[1] ?? 0;
-  if (total === 0) return null;
-  const index = bounds.findIndex(([, count]) => count >= share * total);
-  const [low, below] = index ? bounds[index - 1] : [0, 0];
-  const [high, upTo] = bounds[index];
-  return high === Infinity ? low : low + ((high - low) * (share * total - below)) / (upTo - below);
-}
-
-// A chart of a few lines over the last minutes.
-function chart(title, lines) {
-  const holder = h("div", { class: "chart" }, h("h2", {}, title));
-  const data = [[], ...lines.map(() => [])];
-  const colour = getComputedStyle(document.documentElement);
-  const strokes = ["--accent", "--wait", "--bad"].map((name) => colour.getPropertyValue(name).trim());
-  const axis = { stroke: colour.getPropertyValue("--quiet").trim(), grid: { stroke: colour.getPropertyValue("--line").trim(), width: 1 } };
-  let plot = null;
-  return {
-    holder,
-    add(...values) {
-      data[0].push(Date.now() / 1000);
-      values.forEach((value, index) => data[index + 1].push(value));
-      if (data[0].length > POINTS) data.forEach((column) => column.shift());
-      plot ??= new uPlot({
-        width: Math.max(260, holder.clientWidth - 20), height: 200, axes: [axis, axis],
-        series: [{}, ...lines.map((label, index) => ({ label, stroke: strokes[index], width: 2 }))],
-      }, data, holder);
-      plot.setData(data);
-    },
+// What is left of what sells best; the bar is full at the most that this page has seen.
+function shelf() {
+  const most = new Map();
+  return (products) => {
+    const options = products.flatMap(({ product, sold }) => product.options.map((option) => ({ ...option, product, sold })));
+    for (const { id, available } of options) most.set(id, Math.max(available, most.get(id) ?? 1));
+    return options.length ? table([
+      [say("product"), ({ product }) => h("a", { href: `#/products/${product.id}` }, product.name)],
+      [say("option"), ({ name }) => name],
+      [say("price"), ({ price }) => won(price), "number"],
+      [say("sold"), ({ sold }) => String(sold), "number"],
+      [say("left"), ({ id, available }) => [h("meter", { min: 0, max: most.get(id), value: available, "aria-label": say("left") }), ` ${available}`], "number"],
+    ], options, say("hottest")) : h("p", { class: "quiet" }, say("nothing"));
   };
 }
 
-function lawList({ checked_at, laws }) {
-  return [
-    h("ul", { class: "laws" }, laws.map((law) =>
-      h("li", { class: law.ok ? "good" : "bad" }, law.ok ? say("lawOk", law.name) : say("lawBroken", law.name, law.violations)))),
-    h("p", { class: "quiet" }, say("checkedAt", time(checked_at))),
-  ];
-}
+const lawList = ({ checked_at, laws }) => [
+  h("ul", { class: "laws" }, laws.map((law) =>
+    h("li", { class: law.ok ? "good" : "bad" }, h("span", { "aria-hidden": "true" }, law.ok ? "✓ " : "✗ "), law.ok ? say("lawOk", say(`law_${law.name}`)) : say("lawBroken", say(`law_${law.name}`), law.violations),
+      law.sample.map((line) => h("p", {}, line))))),
+  h("p", { class: "quiet" }, say("checkedAt", time(checked_at))),
+];
 
-async function deadLetters() {
-  const { items } = await get("/admin/dead-letters?page_size=20");
-  if (!items.length) return h("p", { class: "quiet" }, say("nothing"));
-  return table([
-    [say("when"), (letter) => time(letter.created_at)],
-    [say("sink"), (letter) => letter.sink],
-    [say("error"), (letter) => letter.error],
-    [say("attempts"), (letter) => String(letter.attempts), "number"],
-    ["", (letter) => h("button", { type: "button", onclick: async () => { await post(`/admin/dead-letters/${letter.id}/replay`, {}); notice(say("done")); } }, say("replay"))],
-  ], items, say("deadLetters"));
+async function hottest() {
+  const { items } = await get(`/products/popular?limit=${HOTTEST}`);
+  return Promise.all(items.map(async (row) => ({ sold: row.units_sold, product: await get(`/products/${row.product_id}`) })));
 }
 
 export async function operationsPage(signal) {
-  const requests = chart(say("requestsPerSecond"), ["/s"]);
-  const latency = chart(say("p99"), ["p50", "p99"]);
-  const laws = h("div"), hottest = h("div"), letters = h("div");
-  let before = null, at = 0;
+  const all = charts(), shelves = shelf();
+  const tiles = { paidPerSecond: tile("paidPerSecond"), p99: tile("p99"), meanSize: tile("meanBatch"), parkedNow: tile("parkedNow"), lawsHold: tile("lawsHold"), processes: tile("processes") };
+  const laws = h("div"), stock = h("div"), batches = h("div");
+  let before = null;
 
   async function look() {
-    const after = parse(await (await fetch("metrics", { signal })).text());
-    const now = performance.now();
+    const after = await get("/admin/operations");
+    tiles.processes.set(String(after.replicas.length));
     if (before) {
-      const count = sum(after, "baro_http_requests_total") - sum(before, "baro_http_requests_total");
-      requests.add(count / ((now - at) / 1000));
-      latency.add(...[0.5, 0.99].map((share) => {
-        const seconds = quantile(before, after, "baro_http_request_seconds", share);
-        return seconds === null ? null : seconds * 1000;
-      }));
+      const now = between(before, after);
+      const [orders, latency, sizes, sagas] = all.map(([shown, values]) => {
+        const them = values(now);
+        shown.add(...them);
+        return them;
+      });
+      tiles.paidPerSecond.set(orders[1].toFixed(1));
+      tiles.p99.set(latency[1] === null ? "–" : `${latency[1].toFixed(0)} ms`);
+      tiles.meanSize.set(sizes[0] === null ? "–" : sizes[0].toFixed(1));
+      tiles.parkedNow.set(String(sagas[1]), sagas[1] ? "bad" : "good");
+      replace(batches, batchTable(now));
     }
-    [before, at] = [after, now];
+    before = after;
   }
-
-  async function lookSlowly() {
-    const [invariants, popular] = await Promise.all([get("/admin/invariants"), get("/products/popular?limit=10")]);
+  async function lookAtLaws() {
+    const invariants = await get("/admin/invariants");
+    tiles.lawsHold.set(invariants.ok ? "✓" : "✗", invariants.ok ? "good" : "bad");
     replace(laws, lawList(invariants));
-    replace(hottest, table([
-      ["#", (row) => String(row.rank)],
-      [say("product"), (row) => h("a", { href: `#/products/${row.product_id}` }, row.name)],
-      [say("sold"), (row) => String(row.units_sold), "number"],
-    ], popular.items, say("hottest")));
-    replace(letters, await deadLetters());
   }
-
+  async function lookAtStock() {
+    replace(stock, shelves(await hottest()));
+  }
+  // A look that fails is told once; the next that succeeds says that all is well again.
   async function every(period, action) {
+    let well = true;
     while (!signal.aborted) {
-      await action().catch((error) => signal.aborted || notice(error.message, "bad"));
+      await action().then(() => { well = true; }, (error) => {
+        if (well && !signal.aborted) notice(error.message, "bad");
+        well = false;
+      });
       await new Promise((resolve) => setTimeout(resolve, period));
     }
   }
+  const [panel, letters] = await Promise.all([faultPanel(), deadLetters()]);
   every(PERIOD, look);
-  every(5 * PERIOD, lookSlowly);
+  every(SLOWLY, lookAtLaws);
+  every(SLOWLY, lookAtStock);
   return [
     h("h1", {}, say("operations")),
-    h("div", { class: "charts" }, requests.holder, latency.holder),
+    h("ul", { class: "tiles" }, Object.values(tiles).map(({ element }) => element)),
     h("h2", {}, say("laws")), laws,
-    h("h2", {}, say("hottest")), hottest,
+    h("div", { class: "charts" }, all.map(([shown]) => shown.holder)),
+    panel,
+    h("h2", {}, say("batchesNow")), batches,
+    h("h2", {}, say("hottest")), stock,
     h("h2", {}, say("deadLetters")), letters,
-  ];
-}
-
-const states = ["", "RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED", "PARKED"];
-
-export async function sagasPage() {
-  const list = h("div");
-  async function load(state) {
-    const { items } = await get(`/admin/sagas?page_size=50${state ? `&state=${state}` : ""}`);
-    replace(list, items.length ? table([
-      ["id", (saga) => h("a", { href: `#/sagas/${saga.id}` }, String(saga.id))],
-      [say("kind"), (saga) => saga.kind],
-      [say("state"), (saga) => (saga.parked ? h("strong", { class: "bad" }, `${saga.state} · PARKED`) : saga.state)],
-      [say("step"), (saga) => saga.step ?? ""],
-      [say("when"), (saga) => time(saga.created_at)],
-    ], items, say("sagas")) : h("p", { class: "quiet" }, say("nothing")));
-  }
-  await load("");
-  return [
-    h("h1", {}, say("sagas")),
-    h("label", {}, say("state"), h("select", { onchange: (event) => load(event.target.value) },
-      states.map((state) => h("option", { value: state }, state || say("all"))))),
-    list,
-  ];
-}
-
-export async function sagaPage(signal, id) {
-  const saga = await get(`/admin/sagas/${id}`);
-  const took = ({ started_at, finished_at }) => (finished_at ? `${new Date(finished_at) - new Date(started_at)} ms` : "");
-  return [
-    h("h1", {}, `${saga.kind} ${saga.id}`),
-    h("p", {}, saga.state, saga.parked ? h("strong", { class: "bad" }, " PARKED ") : "",
-      h("a", { href: `#/orders/${saga.order_id}` }, say("orderTitle", saga.order_id))),
-    h("button", { type: "button", disabled: !saga.parked, onclick: async () => { await post(`/admin/sagas/${id}/retry`, {}); notice(say("done")); } }, say("retry")),
-    table([
-      [say("step"), (step) => say(step.name)],
-      [say("kind"), (step) => step.op],
-      [say("outcome"), (step) => step.outcome],
-      [say("attempts"), (step) => String(step.attempts), "number"],
-      [say("took"), took, "number"],
-    ], saga.steps ?? [], say("path")),
-  ];
+  ].filter(Boolean);
 }
