@@ -12,7 +12,8 @@ $(or $(MAKECMDGOALS),build): through-root ; @:
 through-root:
 	@deploy/local/root $(if $(filter-out $(NEED_RUN_ONLY),$(MAKECMDGOALS)),--with test) \
 		$(if $(filter bench,$(MAKECMDGOALS)),--with bench) \
-		$(if $(filter images,$(MAKECMDGOALS)),--with images) \
+		$(if $(filter images test-images,$(MAKECMDGOALS)),--with images) \
+		$(if $(filter test-cluster test-images,$(MAKECMDGOALS)),--with cluster) \
 		$(if $(filter failover test-pgbouncer,$(MAKECMDGOALS)),--with failover) \
 		$(MAKE) --no-print-directory $(MAKECMDGOALS)
 else
@@ -167,13 +168,22 @@ $(NODE_CHECKS:%=%/node_modules): $(BUILD)/tests/%/node_modules: \
 	$(call show,NPM)npm ci --prefix $(@D) --loglevel error > /dev/null
 	@touch $@
 
-$(NODE_CHECKS:%=%/check.mjs): $(BUILD)/tests/%/check.mjs: tests/%/check.mjs $(BUILD)/tests/%/node_modules
-	@cp $< $@
+$(NODE_CHECKS:%=%/check.mjs): $(BUILD)/tests/%/check.mjs: $$(wildcard tests/%/*.mjs) $(BUILD)/tests/%/node_modules
+	@cp $(filter %.mjs,$^) $(@D)
 
-.PHONY: test-manifests test-console
+# The local cluster reads manifests as their check does, and with its packages.
+CLUSTER := $(MANIFESTS)/cluster
+$(CLUSTER)/check.mjs: $(wildcard tests/cluster/*.mjs) tests/cluster/container $(MANIFESTS)/check.mjs
+	@mkdir -p $(@D)
+	@cp -t $(@D) tests/cluster/*.mjs tests/cluster/container
+
+.PHONY: test-manifests test-cluster test-console
 test-manifests: build $(MANIFESTS)/check.mjs ## Render the Kubernetes overlays and check them; test the alert rules
 	@node --test-reporter=spec $(MANIFESTS)/check.mjs $(BUILD)
 	@promtool test rules tests/monitoring/rules_test.yaml
+
+test-cluster: build $(CLUSTER)/check.mjs ## Scale, roll and cut the pods of an overlay in network namespaces, under load
+	@tests/cluster/run .local/cluster $(CLUSTER)/check.mjs
 
 test-console: build $(CONSOLE)/check.mjs ## A customer and an operator use the console in Chromium
 	@tests/console/run .local/console $(CONSOLE)/check.mjs
@@ -199,7 +209,7 @@ down: ## Stop what `up` started; the data stays
 	@$(STACK) down $(UP)
 
 .PHONY: images
-images: ## Build one container image for each process, into .local/images
+images: build ## Build one container image for each program, into .local/images
 	@deploy/images/build .local/images
 
 # --- testing ---------------------------------------------------------------------------------------

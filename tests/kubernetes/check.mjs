@@ -5,14 +5,12 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
-import { parse, parseAllDocuments } from "yaml";
+import { parse } from "yaml";
+import { allowed, component, containersOf, env, named, podsOf, policiesFor, render, selects } from "./manifests.mjs";
 
 const build = process.argv[2] ?? "build";
 const processes = ["gateway", "user", "product", "order", "coupon"];
 const overlays = readdirSync("deploy/kubernetes/overlays");
-
-const render = (folder) =>
-  parseAllDocuments(execFileSync("kubectl", ["kustomize", folder], { encoding: "utf8" })).map((d) => d.toJS());
 
 // NAME -> default, as `baro-X --help` prints the settings table.
 const settingsOf = (name) =>
@@ -26,47 +24,6 @@ const settingsOf = (name) =>
 
 // Job and Deployment of one process have the same settings table.
 const settings = new Map(processes.map((name) => [name, settingsOf(name)]));
-const component = (object) => object.metadata.labels?.["app.kubernetes.io/component"];
-const named = (objects, kind) => objects.filter((object) => object.kind === kind);
-const podsOf = (objects) =>
-  objects.filter(({ kind }) => ["Deployment", "StatefulSet", "Job"].includes(kind)).map((object) => ({
-    name: `${object.kind} ${object.metadata.name}`,
-    labels: object.spec.template.metadata.labels,
-    component: component(object),
-    kind: object.kind,
-    spec: object.spec.template.spec,
-  }));
-const containersOf = (pod) => [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
-const env = (container) => new Map((container.env ?? []).map(({ name, value }) => [name, value]));
-
-// Does a label selector choose these labels?
-function selects(selector, labels) {
-  const expressions = (selector.matchExpressions ?? []).every(({ key, operator, values }) => {
-    assert.equal(operator, "In", "the only operator that these policies use");
-    return values.includes(labels[key]);
-  });
-  return expressions && Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
-}
-
-const policiesFor = (objects, pod, direction) =>
-  named(objects, "NetworkPolicy").filter(
-    ({ spec }) => spec.policyTypes.includes(direction) && selects(spec.podSelector, pod.labels),
-  );
-
-// May one pod open a connection to a port of another, by the policies of both?
-function allowed(objects, from, to, port) {
-  const fits = (rules, side, peer) =>
-    rules.some((rule) => {
-      const peers = rule[side];
-      const known = !peers || peers.some(({ podSelector, namespaceSelector }) => podSelector && !namespaceSelector && selects(podSelector, peer.labels));
-      return known && (!rule.ports || rule.ports.some((allowedPort) => allowedPort.port === port));
-    });
-  return (
-    policiesFor(objects, from, "Egress").some(({ spec }) => fits(spec.egress ?? [], "to", to)) &&
-    policiesFor(objects, to, "Ingress").some(({ spec }) => fits(spec.ingress ?? [], "from", from))
-  );
-}
-
 // The connections that a process's settings tell it to open: tcp://baro-order:7103.
 function* connectionsOf(pod) {
   for (const container of pod.spec.containers)
@@ -168,6 +125,27 @@ for (const overlay of overlays) {
           }
       for (const { name, host } of connectionsOf(from)) assert.ok(podOf(host), `${from.name}: ${name}`);
     }
+  });
+
+  test(`${overlay}: everybody may ask for names`, () => {
+    const names = { namespace: "kube-system", labels: { "k8s-app": "kube-dns" } };
+    for (const pod of pods) assert.ok(allowed(objects, pod, names, 53), pod.name);
+  });
+
+  test(`${overlay}: the first admin has an address and a password`, () => {
+    const given = new Map(ours.map((pod) => [pod.component, env(pod.spec.containers[0])])).get("user");
+    for (const name of ["BARO_ADMIN_EMAIL", "BARO_ADMIN_PASSWORD_FILE"]) assert.ok(given.has(name), name);
+  });
+
+  test(`${overlay}: secrets that it brings have what is asked of them, and nothing empty`, () => {
+    const brought = new Map(named(objects, "Secret").map(({ metadata, data }) => [metadata.name, data]));
+    for (const data of brought.values()) for (const key in data) assert.ok(data[key], key);
+    for (const pod of brought.size ? [...ours, ...jobs] : [])
+      for (const { name, value, valueFrom } of pod.spec.containers[0].env) {
+        const [, volume, key] = value?.match(/^\/run\/secrets\/baro\/(\w+)\/(.+)$/) ?? [];
+        const asked = valueFrom?.secretKeyRef ?? (volume && { name: pod.spec.volumes.find((one) => one.name === volume).secret.secretName, key });
+        if (asked) assert.ok(brought.get(asked.name)?.[asked.key], `${pod.name}: ${name} wants ${asked.key} of ${asked.name}`);
+      }
   });
 
   test(`${overlay}: each process scales, survives a drained node, and spreads`, () => {

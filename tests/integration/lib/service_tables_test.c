@@ -1,6 +1,7 @@
 // Who makes a service's tables, and who waits for them.
 
 #include "lib/base/macros.h"
+#include "lib/base/text.h"
 #include "lib/service/tables.h"
 #include "tests/support/database.h"
 
@@ -32,6 +33,28 @@ Test(tables, are_waited_for_by_who_may_not_make_them)
     const struct service_settings making = settings_for(url, TABLES_ONLY);
     cr_assert(!failed(tables_prepare(&making, &definition, arena)));
     cr_assert(!failed(tables_prepare(&waiting, &definition, arena)));
+}
+
+// The same database, as a role that owns nothing in it.
+static const char *as_waiting(struct arena *arena, const char *url)
+{
+    SCOPED(db) *db = db_create(url, "test");
+    test_script(db, "DROP ROLE IF EXISTS tables_waiting; CREATE ROLE tables_waiting LOGIN");
+    return text_printf(arena, "postgresql://tables_waiting%s", strchr(url, '@'));
+}
+
+Test(tables, are_seen_by_the_role_that_waits_and_owns_nothing)
+{
+    SCOPED(arena) *arena = arena_create();
+    const char *url = test_database("tables"), *own = as_waiting(arena, url);
+    struct service_settings settings = settings_for(own, TABLES_ONLY);
+    settings.migrate_url = url;
+    cr_assert(!failed(tables_prepare(&settings, &definition, arena)));
+
+    const struct service_settings waiting = settings_for(own, TABLES_WAIT);
+    struct status st = tables_prepare(&waiting, &definition, arena);
+    cr_expect(!failed(st), "%s", st.message);
+    cr_expect_eq(test_number(own, "SELECT has_table_privilege('migration', 'INSERT')::int"), 0);
 }
 
 Test(tables, of_an_older_version_are_not_enough)
