@@ -24,15 +24,15 @@ struct connection {
 struct connections {
     pthread_mutex_t lock;
     struct connection *all;
-    int64_t limit_us;
+    struct connection_limits limits;
 };
 
-struct connections *connections_create(int64_t limit_ms)
+struct connections *connections_create(struct connection_limits limits)
 {
     struct connections *connections = calloc(1, sizeof(*connections));
     assert(connections);
     pthread_mutex_init(&connections->lock, NULL);
-    connections->limit_us = limit_ms * US_PER_MS;
+    connections->limits = limits;
     return connections;
 }
 
@@ -45,12 +45,22 @@ void connections_destroy(struct connections *connections)
     free(connections);
 }
 
+static void set_deadline(struct connection *connection, int64_t deadline_us)
+{
+    atomic_store_explicit(&connection->deadline_us, deadline_us, memory_order_relaxed);
+}
+
+static int64_t from_now(int64_t limit_ms)
+{
+    return clock_monotonic_us() + limit_ms * US_PER_MS;
+}
+
 struct connection *connection_open(struct connections *connections, int fd)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     assert(connection);
     connection->fd = fd;
-    connection_restart(connections, connection);
+    set_deadline(connection, from_now(connections->limits.head_ms));
     pthread_mutex_lock(&connections->lock);
     DL_APPEND(connections->all, connection);
     pthread_mutex_unlock(&connections->lock);
@@ -65,15 +75,26 @@ void connection_close(struct connections *connections, struct connection *connec
     free(connection);
 }
 
+void connection_expect_head(const struct connections *connections, struct connection *connection)
+{
+    int64_t until_us = from_now(connections->limits.head_ms);
+    if (until_us < atomic_load_explicit(&connection->deadline_us, memory_order_relaxed))
+        set_deadline(connection, until_us);
+}
+
+void connection_expect_body(const struct connections *connections, struct connection *connection)
+{
+    set_deadline(connection, from_now(connections->limits.body_ms));
+}
+
 void connection_restart(const struct connections *connections, struct connection *connection)
 {
-    atomic_store_explicit(&connection->deadline_us, clock_monotonic_us() + connections->limit_us,
-                          memory_order_relaxed);
+    set_deadline(connection, from_now(connections->limits.rest_ms));
 }
 
 void connection_pause(struct connection *connection)
 {
-    atomic_store_explicit(&connection->deadline_us, INT64_MAX, memory_order_relaxed);
+    set_deadline(connection, INT64_MAX);
 }
 
 int connections_expire(struct connections *connections, int64_t now_us)

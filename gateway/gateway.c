@@ -56,7 +56,7 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
     if (!failed(st)) {
         made->web = web_create(made->arena, made->router);
         made->auth = auth_create();
-        made->connections = connections_create(settings->request_deadline_ms);
+        made->connections = connections_create(settings->connection_limits);
         made->pages = page_cache_create(settings->catalogue_cache_ms, PAGES_BYTES_MAX);
         made->requests = request_pool_create();
         connect_services(made);

@@ -31,12 +31,12 @@ struct gateway_settings {
     int64_t http_threads;
     int64_t connections_max;
     int64_t connections_per_address; // 0: no limit
-    int64_t request_deadline_ms;     // for a request to arrive, for an answer to be taken
-    int64_t rpc_in_flight;           // per service
-    int64_t catalogue_cache_ms;      // how old what anybody may read can be; 0: not kept
-    bool fault_panel;                // faults_panel.h
-    int64_t drain_notice_ms;         // /readyz says 503 for so long before the port closes
-    int64_t drain_ms;                // then what runs has so long to end
+    struct connection_limits connection_limits;
+    int64_t rpc_in_flight;      // per service
+    int64_t catalogue_cache_ms; // how old what anybody may read can be; 0: not kept
+    bool fault_panel;           // faults_panel.h
+    int64_t drain_notice_ms;    // /readyz says 503 for so long before the port closes
+    int64_t drain_ms;           // then what runs has so long to end
 };
 
 struct http_server;

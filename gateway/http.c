@@ -39,7 +39,7 @@ static void *request_line(void *arg, const char *target, struct MHD_Connection *
 {
     const struct http_server *server = arg;
     struct request *request = request_acquire(server->gateway, target, connection);
-    connection_restart(server->gateway->connections, request_connection(request));
+    connection_expect_head(server->gateway->connections, request_connection(request));
     return request;
 }
 
@@ -53,6 +53,7 @@ static enum MHD_Result send_now(struct request *request)
 static enum MHD_Result take_head(struct request *request, const char *method, const char *version)
 {
     request->phase = PHASE_BODY;
+    connection_expect_body(request->gateway->connections, request_connection(request));
     admit(request, method, version);
     return request->answer.status && request->answer.close ? send_now(request) : MHD_YES;
 }
@@ -142,7 +143,7 @@ static size_t leave_escapes(void *arg, struct MHD_Connection *connection, char *
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
     const struct gateway_settings *settings = server->gateway->settings;
-    unsigned int idle_s = (unsigned int)((settings->request_deadline_ms + 999) / 1000);
+    unsigned int idle_s = (unsigned int)((settings->connection_limits.rest_ms + 999) / 1000);
     unsigned int share = (unsigned int)((settings->connections_max + settings->http_threads - 1) /
                                         settings->http_threads);
     // clang-format off

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char *stack_folder(void)
 {
@@ -27,12 +28,29 @@ static int read_number(const char *path)
     return number;
 }
 
-void stack_signal(const char *name, int replica, int signal_number)
+static pid_t pid_of(const char *name, int replica)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/run/%s-%d.pid", stack_folder(), name, replica);
     pid_t pid = read_number(path);
     cr_assert_gt(pid, 1, "%s names no process", path);
+    return pid;
+}
+
+int64_t stack_memory_kib(const char *name, int replica)
+{
+    char path[64];
+    long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid_of(name, replica));
+    FILE *file = fopen(path, "r");
+    cr_assert(file && fscanf(file, "%*d %ld", &pages) == 1, "%s cannot be read", path);
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+void stack_signal(const char *name, int replica, int signal_number)
+{
+    pid_t pid = pid_of(name, replica);
     cr_assert_eq(kill(pid, signal_number), 0, "%s-%d (pid %d) is not running", name, replica,
                  (int)pid);
 

@@ -2,6 +2,8 @@
 // The running processes, for tests that take them away: pid files are those of deploy/local/stack,
 // whose folder is $BARO_STACK_DIR.
 
+#include <stdint.h>
+
 // Sends a signal to replica i of a process ("user"); kill -9 waits until it is gone.
 void stack_signal(const char *name, int replica, int signal_number);
 
@@ -11,6 +13,9 @@ void stack_start(const char *name, int replica);
 // The same for all replicas of a process.
 void stack_kill_all(const char *name);
 void stack_start_all(const char *name);
+
+// What a process keeps in memory, in KiB.
+int64_t stack_memory_kib(const char *name, int replica);
 
 // Lets it end in good order; returns when it has.
 void stack_stop(const char *name, int replica);

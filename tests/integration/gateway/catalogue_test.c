@@ -7,8 +7,8 @@
 #include "proto/order.pb-c.h"
 #include "proto/product.pb-c.h"
 #include "tests/integration/gateway/fakes.h"
-#include "tests/integration/gateway/wire.h"
 #include "tests/support/stand.h"
+#include "tests/support/wire.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

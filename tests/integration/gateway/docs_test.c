@@ -3,7 +3,7 @@
 #include "lib/base/macros.h"
 #include "lib/base/text.h"
 #include "tests/integration/gateway/fakes.h"
-#include "tests/integration/gateway/wire.h"
+#include "tests/support/wire.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

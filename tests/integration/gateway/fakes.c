@@ -183,7 +183,7 @@ struct stage *stage_open(void (*tune)(struct gateway_settings *settings))
         .cors_origins = "",
         .http_threads = 1,
         .connections_max = 1000,
-        .request_deadline_ms = 10000,
+        .connection_limits = {.head_ms = 10000, .body_ms = 10000, .rest_ms = 10000},
         .streams =
             {
                 .bus = text_printf(stage->arena, "tcp://127.0.0.1:%d",

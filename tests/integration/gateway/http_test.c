@@ -7,8 +7,8 @@
 #include "proto/order.pb-c.h"
 #include "proto/product.pb-c.h"
 #include "tests/integration/gateway/fakes.h"
-#include "tests/integration/gateway/wire.h"
 #include "tests/support/stand.h"
+#include "tests/support/wire.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -566,29 +566,45 @@ Test(threads, several_share_the_port_and_end_together)
     stage_close(stage);
 }
 
-static void short_deadline(struct gateway_settings *settings)
+static void short_deadlines(struct gateway_settings *settings)
 {
-    settings->request_deadline_ms = 1000;
+    settings->connection_limits.head_ms = 700;
+    settings->connection_limits.body_ms = 1500;
+    settings->connection_limits.rest_ms = 1000;
 }
 
 // One byte now and then keeps a connection from being idle, but not alive for ever.
 Test(deadline, a_request_that_drips_is_cut_off)
 {
-    stage = stage_open(short_deadline);
-    int fd = wire_open(stage_port(stage));
-    wire_text(fd, "GET /livez HTTP/1.1\r\nX-Slow: ");
-    int64_t start_us = clock_monotonic_us();
-    while (!wire_is_closed(fd, 100)) {
-        wire_text(fd, "a");
-        cr_assert(clock_monotonic_us() - start_us < 5 * US_PER_S, "still open");
+    static const struct {
+        const char *before;
+        int64_t limit_ms;
+    } rows[] = {
+        {"",                                                                                     700 },
+        {"GET /livez HTTP/1.1\r\nX-Slow: ",                                                      700 },
+        {"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n" JSON "Content-Length: 60000\r\n\r\n",
+         1500                                                                                        },
+        {"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n" JSON
+         "Transfer-Encoding: chunked\r\n\r\nfff\r\n",                                   1500},
+    };
+    stage = stage_open(short_deadlines);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int fd = wire_open(stage_port(stage));
+        wire_text(fd, rows[i].before);
+        int64_t start_us = clock_monotonic_us(), took_us;
+        while (!wire_is_closed(fd, 50))
+            wire_text(fd, "a");
+        took_us = clock_monotonic_us() - start_us;
+        cr_expect_lt(took_us, (rows[i].limit_ms + 1000) * US_PER_MS, "row %zu: %lld us", i,
+                     (long long)took_us);
+        close(fd);
     }
-    close(fd);
     stage_close(stage);
 }
 
 Test(deadline, a_call_that_runs_is_not_cut_off)
 {
-    stage = stage_open(short_deadline);
+    stage = stage_open(short_deadlines);
     stage_reply(stage, "ListProducts", empty(&baro__product__product_page__descriptor));
     stage_hold(stage, "ListProducts");
     int fd = wire_open(stage_port(stage));

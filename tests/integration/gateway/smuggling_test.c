@@ -3,9 +3,10 @@
 
 #include "lib/base/macros.h"
 #include "tests/integration/gateway/fakes.h"
-#include "tests/integration/gateway/wire.h"
+#include "tests/support/wire.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -108,18 +109,43 @@ static const struct {
      BYTES(POST HOST TYPE "Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n" HIDDEN)                                             },
 };
 
+// How a request comes out of the network.
+enum cut { WHOLE, HALVES, LINES, BYTES, CUTS };
+
+static size_t piece_of(enum cut cut, const char *bytes, size_t left, size_t size)
+{
+    const char *line = memchr(bytes, '\n', left);
+    const size_t pieces[CUTS] = {
+        [WHOLE] = left,
+        [HALVES] = (size + 1) / 2,
+        [LINES] = line ? (size_t)(line + 1 - bytes) : left,
+        [BYTES] = 1,
+    };
+    return pieces[cut] < left ? pieces[cut] : left;
+}
+
+static void send_in_pieces(int fd, const char *bytes, size_t size, enum cut cut)
+{
+    for (size_t sent = 0; sent < size;) {
+        size_t piece = piece_of(cut, bytes + sent, size - sent, size);
+        wire_send(fd, bytes + sent, piece);
+        sent += piece;
+        sched_yield(); // to whoever reads
+    }
+}
+
 Test(smuggling, every_ambiguous_request_is_refused_and_cut_off, .timeout = 120)
 {
-    for (size_t i = 0; i < COUNT(attacks); i++) {
+    for (size_t i = 0; i < CUTS * COUNT(attacks); i++) {
+        const char *what = attacks[i / CUTS].what;
+        enum cut cut = (enum cut)(i % CUTS);
         int fd = wire_open(stage_port(stage));
-        wire_send(fd, attacks[i].bytes, attacks[i].size);
+        send_in_pieces(fd, attacks[i / CUTS].bytes, attacks[i / CUTS].size, cut);
         int status = wire_read(fd)->status;
-        cr_expect(status == 0 || (status >= 400 && status <= 505), "%s: %d", attacks[i].what,
-                  status);
+        cr_expect(status == 0 || (status >= 400 && status <= 505), "%s: %d", what, status);
         // What was hidden is not answered: the next thing is the end.
-        cr_expect_eq(wire_read(fd)->status, 0, "%s: the hidden request was served",
-                     attacks[i].what);
-        cr_expect(wire_is_closed(fd, 1000), "%s: still open", attacks[i].what);
+        cr_expect_eq(wire_read(fd)->status, 0, "%s: the hidden request was served", what);
+        cr_expect(wire_is_closed(fd, 1000), "%s, cut %d: still open", what, cut);
         close(fd);
     }
     cr_assert_eq(stage_asked(stage).count, 0);

@@ -5,8 +5,8 @@
 #include "lib/base/macros.h"
 #include "proto/order.pb-c.h"
 #include "tests/integration/gateway/fakes.h"
-#include "tests/integration/gateway/wire.h"
 #include "tests/support/stand.h"
+#include "tests/support/wire.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -380,7 +380,7 @@ Test(streams, a_gateway_that_leaves_ends_its_streams_in_good_order)
 
 static void quick_deadline(struct gateway_settings *settings)
 {
-    settings->request_deadline_ms = 700;
+    settings->connection_limits.rest_ms = 700;
     settings->streams.look_ms = 50;
 }
 

@@ -55,7 +55,8 @@ Test(connections, only_those_that_are_overdue_end)
 {
     int pairs[3][2];
     struct connection *opened[3];
-    struct connections *connections = connections_create(1000);
+    struct connections *connections =
+        connections_create((struct connection_limits){.head_ms = 1000, .rest_ms = 1000});
     for (size_t i = 0; i < 3; i++) {
         cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
         opened[i] = connection_open(connections, pairs[i][0]);
@@ -73,5 +74,26 @@ Test(connections, only_those_that_are_overdue_end)
     cr_assert_eq(connections_expire(connections, now_us + 10 * US_PER_S), 1);
     cr_assert(is_shut(pairs[1][1]));
     connection_close(connections, opened[1]);
+    connections_destroy(connections);
+}
+
+Test(connections, a_drip_is_no_progress)
+{
+    int pair[2];
+    struct connections *connections = connections_create(
+        (struct connection_limits){.head_ms = 1000, .body_ms = 3000, .rest_ms = 9000});
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    struct connection *connection = connection_open(connections, pair[0]);
+    int64_t now_us = clock_monotonic_us();
+    connection_restart(connections, connection); // a request is over: idle
+    cr_assert_eq(connections_expire(connections, now_us + 8 * US_PER_S), 0);
+    connection_expect_head(connections, connection);
+    connection_expect_body(connections, connection);
+    cr_assert_eq(connections_expire(connections, now_us + 2 * US_PER_S), 0);
+    connection_expect_head(connections, connection);
+    cr_assert_eq(connections_expire(connections, now_us + 2 * US_PER_S), 1);
+    connection_expect_head(connections, connection); // later than before: that one stays
+    cr_assert_eq(connections_expire(connections, now_us + 2 * US_PER_S), 1);
+    connection_close(connections, connection);
     connections_destroy(connections);
 }

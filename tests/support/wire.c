@@ -1,10 +1,11 @@
-#include "tests/integration/gateway/wire.h"
+#include "tests/support/wire.h"
 
 #include "lib/base/clock.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ int wire_open(int port)
         .sin_port = htons((uint16_t)port),
         .sin_addr = {htonl(INADDR_LOOPBACK)},
     };
+    int on = 1; // what is sent in pieces arrives in pieces
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0, "%s",
                  strerror(errno));
     return fd;
