@@ -227,13 +227,17 @@ static struct status find_method(struct call *call, const char *name, int64_t ti
     return OK;
 }
 
+// Joins those that wait for the method; returns how many they were.
+static size_t join(struct call *call)
+{
+    call->private->admitted = true;
+    return atomic_fetch_add(&call->private->entry->admitted, 1);
+}
+
 // Calls in `prepare` count too, so that no call is refused once remote work was done for it.
 static struct status enter(struct call *call)
 {
-    struct method_entry *entry = call->private->entry;
-    size_t before = atomic_fetch_add(&entry->admitted, 1);
-    call->private->admitted = true;
-    if (before < call->private->dispatcher->options.queue_max)
+    if (join(call) < call->private->dispatcher->options.queue_max)
         return OK;
     entry_leave(call);
     return refuse(REASON_OVERLOADED, "too many calls wait for this method");
@@ -329,15 +333,14 @@ static struct status take_own(struct call *call, const char *method,
         return st;
     assert(request->descriptor == call->private->entry->descriptor->input);
     call->caller.role = CALLER_SERVICE;
-    st = enter(call);
-    if (failed(st))
-        return st;
+    join(call);
     size_t size;
     uint8_t *bytes = protobuf_pack(request, call->arena, &size);
     return unpack_request(call, size, bytes);
 }
 
-// Goes on while the dispatcher drains: deferred calls wait for sagas that end through here.
+// Goes on while the dispatcher drains, and beyond the queue's limit: deferred calls wait for sagas that
+// end through here, and what was let in must be able to end, or a crowd at the door stops the work.
 void dispatcher_run(struct dispatcher *dispatcher, const char *method,
                     const ProtobufCMessage *request, const Baro__SagaStep *saga, int64_t timeout_ms,
                     void (*done)(void *arg, const struct call *call), void *arg)

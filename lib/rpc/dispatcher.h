@@ -66,8 +66,9 @@ void dispatcher_submit(struct dispatcher *dispatcher, const Baro__RpcRequest *en
                        struct responder *responder, void *token);
 void *call_token(const struct call *call);
 
-// Runs a method of our own service: no envelope, no guard key; `done` gets the outcome (the call is
-// borrowed for its duration). For the last steps of sagas and for jobs.
+// Runs a method of our own service: no envelope, no guard key, and never refused for a full queue;
+// `done` gets the outcome (the call is borrowed for its duration). For the last steps of sagas and for
+// jobs.
 void dispatcher_run(struct dispatcher *dispatcher, const char *method,
                     const ProtobufCMessage *request, const Baro__SagaStep *saga, int64_t timeout_ms,
                     void (*done)(void *arg, const struct call *call), void *arg);

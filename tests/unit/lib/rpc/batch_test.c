@@ -243,6 +243,36 @@ Test(dispatcher, refuses_at_once_when_the_queue_is_full)
     dispatcher_destroy(dispatcher);
 }
 
+static void note_outcome(void *arg, const struct call *call)
+{
+    atomic_int *code = arg;
+    cr_expect(call->request, "whoever asked may look at what he asked");
+    atomic_store(code, (int)call->status.code);
+}
+
+static bool has_outcome(void *arg)
+{
+    return atomic_load((atomic_int *)arg) >= 0;
+}
+
+Test(dispatcher, takes_calls_of_its_own_service_into_a_full_queue)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    SCOPED(arena) *arena = arena_create();
+    SCOPED(stand_desk) *desk = stand_desk_create();
+    struct dispatcher *dispatcher =
+        stand_dispatcher(&echo, &store, (struct dispatcher_options){.queue_max = 2});
+    atomic_int code = -1;
+    hold_the_worker(dispatcher, desk);
+    submit_numbers(dispatcher, desk, 1, 2);
+    dispatcher_run(dispatcher, STAND_METHOD, &stand_text(arena, "own")->base, NULL, 5000,
+                   note_outcome, &code);
+    atomic_store(&gate.open, true);
+    cr_assert(stand_wait(has_outcome, &code, 5000));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(atomic_load(&code), STATUS_OK);
+}
+
 static bool millisecond_has_passed(void *until_us)
 {
     return clock_monotonic_us() > *(int64_t *)until_us;
