@@ -71,7 +71,7 @@ static int goodput(int64_t for_ms)
     int count = 0, fd = wire_open(port);
     for (int64_t end_us = clock_monotonic_us() + for_ms * US_PER_MS; clock_monotonic_us() < end_us;
          count++) {
-        wire_text(fd, "GET /api/v1/products?page_size=1 HTTP/1.1\r\n" HOST "\r\n");
+        wire_say(fd, "GET /api/v1/products?page_size=1 HTTP/1.1\r\n" HOST "\r\n");
         cr_assert_eq(wire_read(fd)->status, 200, "an honest request was not served");
     }
     close(fd);
@@ -101,14 +101,14 @@ Test(abuse, who_sends_byte_by_byte_is_cut_off_and_others_are_served, .timeout = 
     int fds[SLOW], open = SLOW;
     for (int i = 0; i < SLOW; i++) {
         fds[i] = wire_open(port);
-        wire_text(fds[i], begun[(size_t)i % COUNT(begun)]);
+        wire_say(fds[i], begun[(size_t)i % COUNT(begun)]);
     }
     int64_t end_us = clock_monotonic_us() + (DEADLINE_MS + MARGIN_MS) * US_PER_MS;
     while (open > 0 && clock_monotonic_us() < end_us) {
         for (int i = 0; i < SLOW; i++) {
             if (fds[i] < 0)
                 continue;
-            wire_text(fds[i], "a");
+            wire_say(fds[i], "a");
             if (!has_ended(fds[i]))
                 continue;
             close(fds[i]);
@@ -161,7 +161,7 @@ Test(abuse, what_is_too_large_is_refused_and_cut_off, .timeout = 60)
     for (size_t i = 0; i < COUNT(LARGE); i++) {
         char *text = make_large(&LARGE[i]);
         int fd = wire_open(port);
-        wire_text(fd, text);
+        wire_say(fd, text);
         int status = wire_read(fd)->status;
         cr_expect(is_refusal(status), "%s: %d", LARGE[i].what, status);
         cr_expect(wire_is_closed(fd, DEADLINE_MS + MARGIN_MS), "%s: still open", LARGE[i].what);
@@ -205,7 +205,7 @@ Test(abuse, a_pipeline_is_answered_whole_and_in_order, .timeout = 60)
     enum { PAIRS = 200 };
     int fd = wire_open(port);
     for (int i = 0; i < PAIRS; i++)
-        wire_text(fd, LIVEZ "GET /nowhere HTTP/1.1\r\n" HOST "\r\n");
+        wire_say(fd, LIVEZ "GET /nowhere HTTP/1.1\r\n" HOST "\r\n");
     for (int i = 0; i < PAIRS; i++) {
         cr_assert_eq(wire_read(fd)->status, 200, "answer %d", 2 * i);
         cr_assert_eq(wire_read(fd)->status, 404, "answer %d", 2 * i + 1);
@@ -219,7 +219,7 @@ Test(abuse, who_closes_one_half_gets_an_answer_or_the_end, .timeout = 60)
                                        POST "Content-Length: 100\r\n\r\n{"};
     for (size_t i = 0; i < COUNT(said); i++) {
         int fd = wire_open(port);
-        wire_text(fd, said[i]);
+        wire_say(fd, said[i]);
         cr_assert_eq(shutdown(fd, SHUT_WR), 0);
         int status = wire_read(fd)->status;
         cr_expect(status == 200 || is_refusal(status), "row %zu: %d", i, status);
@@ -253,7 +253,7 @@ Test(abuse, a_storm_of_resets_leaves_nothing_behind, .timeout = 90)
     int64_t began_us = clock_monotonic_us();
     for (size_t i = 0; i < RESETS; i++) {
         int fd = wire_open(port);
-        wire_text(fd, said[i % COUNT(said)]);
+        wire_say(fd, said[i % COUNT(said)]);
         reset(fd);
     }
     fprintf(stderr, "abuse: %d resets in %lld ms\n", RESETS,
@@ -280,7 +280,7 @@ Test(abuse, checkouts_that_nobody_waits_for_keep_the_laws, .timeout = 120)
                  "Content-Length: %zu\r\n\r\n%s",
                  (long long)option, i, http_token(customer), strlen(body), body);
         int fd = wire_open(port);
-        wire_text(fd, head);
+        wire_say(fd, head);
         reset(fd);
     }
     // Those that have arrived are still being worked on.
@@ -315,7 +315,7 @@ Test(abuse, ten_thousand_idle_connections_cost_little, .timeout = 120)
     int64_t memory_kib = stack_memory_kib("gateway", last);
     for (int i = 0; i < IDLE; i++) {
         fds[i] = wire_open(port);
-        wire_text(fds[i], LIVEZ); // who has asked once may be silent for long
+        wire_say(fds[i], LIVEZ); // who has asked once may be silent for long
     }
     for (int i = 0; i < IDLE; i++)
         cr_assert_eq(wire_read(fds[i])->status, 200, "connection %d", i);

@@ -43,7 +43,7 @@ void wire_send(int fd, const char *bytes, size_t size)
     }
 }
 
-void wire_text(int fd, const char *text)
+void wire_say(int fd, const char *text)
 {
     wire_send(fd, text, strlen(text));
 }
@@ -129,13 +129,13 @@ struct wire_reply *wire_call(int port, const char *method, const char *target, c
     int fd = wire_open(port);
     snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: shop.example\r\n%s", method, target,
              headers);
-    wire_text(fd, head);
+    wire_say(fd, head);
     if (body) {
         snprintf(head, sizeof(head), "Content-Length: %zu\r\n", strlen(body));
-        wire_text(fd, head);
+        wire_say(fd, head);
     }
-    wire_text(fd, "\r\n");
-    wire_text(fd, body ? body : "");
+    wire_say(fd, "\r\n");
+    wire_say(fd, body ? body : "");
     struct wire_reply *reply = wire_read(fd);
     close(fd);
     return reply;

@@ -17,7 +17,7 @@ int wire_open(int port);
 
 // Sends bytes; a peer that has gone is no error.
 void wire_send(int fd, const char *bytes, size_t size);
-void wire_text(int fd, const char *text);
+void wire_say(int fd, const char *text);
 
 // Reads one answer, within 5 s. The reply is static: the next call overwrites it.
 struct wire_reply *wire_read(int fd);

@@ -220,7 +220,7 @@ static void gather(int clients[CROWD])
     stage_hold(stage, "GetProduct");
     for (size_t i = 0; i < CROWD; i++) {
         clients[i] = wire_open(port);
-        wire_text(clients[i], "GET " PRODUCT " HTTP/1.1\r\nHost: x\r\n\r\n");
+        wire_say(clients[i], "GET " PRODUCT " HTTP/1.1\r\nHost: x\r\n\r\n");
     }
     cr_assert(stage_await_held(stage, 1));
     cr_assert(stand_wait(have_joined, &wait, 5000));

@@ -359,16 +359,16 @@ Test(http, a_chunked_body_may_have_64_kib_and_no_more)
     stage_refuse(stage, "Login", refuse(REASON_UNAUTHENTICATED, NULL));
     for (int over = 0; over <= 1; over++) {
         int fd = wire_open(port);
-        wire_text(fd, "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n" JSON
-                      "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n");
+        wire_say(fd, "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n" JSON
+                     "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n");
         char spaces[1024];
         memset(spaces, ' ', sizeof(spaces));
         for (int i = 0; i < (over ? 65 : 63); i++) {
-            wire_text(fd, "400\r\n");
+            wire_say(fd, "400\r\n");
             wire_send(fd, spaces, sizeof(spaces));
-            wire_text(fd, "\r\n");
+            wire_say(fd, "\r\n");
         }
-        wire_text(fd, "0\r\n\r\n");
+        wire_say(fd, "0\r\n\r\n");
         const struct wire_reply *reply = wire_read(fd);
         cr_assert_eq(reply->status, over ? 400 : 401, "%d", reply->status);
         cr_assert_str_eq(wire_field(reply), over ? "body" : "");
@@ -381,12 +381,12 @@ Test(http, a_connection_serves_many_requests_also_after_refusals)
     stage_reply(stage, "ListProducts", empty(&baro__product__product_page__descriptor));
     int fd = wire_open(port);
     for (int i = 0; i < 5; i++) {
-        wire_text(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
+        wire_say(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
         cr_assert_eq(wire_read(fd)->status, 200);
-        wire_text(fd, "POST /api/v1/nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+        wire_say(fd, "POST /api/v1/nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
         cr_assert_eq(wire_read(fd)->status, 404);
-        wire_text(fd, "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n" JSON
-                      "Content-Length: 3\r\n\r\n{x}");
+        wire_say(fd, "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n" JSON
+                     "Content-Length: 3\r\n\r\n{x}");
         cr_assert_eq(wire_read(fd)->status, 400);
     }
     close(fd);
@@ -397,9 +397,9 @@ Test(http, pipelined_requests_are_answered_in_order)
     stage_reply(stage, "ListProducts", empty(&baro__product__product_page__descriptor));
     stage_refuse(stage, "GetProduct", refuse(REASON_PRODUCT_NOT_FOUND, NULL));
     int fd = wire_open(port);
-    wire_text(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n"
-                  "GET /api/v1/products/1 HTTP/1.1\r\nHost: a\r\n\r\n"
-                  "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+    wire_say(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n"
+                 "GET /api/v1/products/1 HTTP/1.1\r\nHost: a\r\n\r\n"
+                 "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
     cr_assert_eq(wire_read(fd)->status, 200);
     cr_assert_eq(wire_read(fd)->status, 404);
     cr_assert_str_eq(wire_read(fd)->body, "{\"status\":\"alive\"}");
@@ -409,7 +409,7 @@ Test(http, pipelined_requests_are_answered_in_order)
 Test(http, head_is_a_get_without_a_body)
 {
     int fd = wire_open(port);
-    wire_text(fd, "HEAD /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+    wire_say(fd, "HEAD /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
     char answers[4096] = "";
     size_t length = 0;
     while (!strstr(answers, "{\"status\"") && length < sizeof(answers) - 1) {
@@ -440,7 +440,7 @@ Test(http, a_client_that_goes_away_harms_nobody)
     stage_hold(stage, "ListProducts");
     for (int i = 0; i < 8; i++) {
         int fd = wire_open(port);
-        wire_text(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
+        wire_say(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
         cr_assert(stage_await_held(stage, i + 1));
         if (i % 2) { // an abrupt end: RST
             struct linger now = {.l_onoff = 1};
@@ -463,7 +463,7 @@ Test(http, hundreds_of_connections_are_answered_round_after_round, .timeout = 60
         fds[i] = wire_open(port);
     for (int round = 0; round < ROUNDS; round++) {
         for (int i = 0; i < CONNECTIONS; i++)
-            wire_text(fds[i], "GET /api/v1/coupons HTTP/1.1\r\nHost: a\r\n\r\n");
+            wire_say(fds[i], "GET /api/v1/coupons HTTP/1.1\r\nHost: a\r\n\r\n");
         for (int i = 0; i < CONNECTIONS; i++)
             cr_assert_eq(wire_read(fds[i])->status, 200, "round %d, connection %d", round, i);
     }
@@ -475,8 +475,8 @@ Test(http, a_client_that_leaves_in_the_middle_of_a_body_harms_nobody)
 {
     for (int i = 0; i < 8; i++) {
         int fd = wire_open(port);
-        wire_text(fd, "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n" JSON
-                      "Content-Length: 100\r\n\r\n{\"em");
+        wire_say(fd, "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n" JSON
+                     "Content-Length: 100\r\n\r\n{\"em");
         close(fd);
     }
     cr_assert_eq(wire_call(port, "GET", "/livez", "", NULL)->status, 200);
@@ -552,7 +552,7 @@ Test(threads, several_share_the_port_and_end_together)
     stage_hold(stage, "ListProducts");
     for (int i = 0; i < CONNECTIONS; i++) {
         fds[i] = wire_open(stage_port(stage));
-        wire_text(fds[i], "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
+        wire_say(fds[i], "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
     }
     cr_assert(stage_await_held(stage, CONNECTIONS));
     stage_release(stage);
@@ -590,10 +590,10 @@ Test(deadline, a_request_that_drips_is_cut_off)
     stage = stage_open(short_deadlines);
     for (size_t i = 0; i < COUNT(rows); i++) {
         int fd = wire_open(stage_port(stage));
-        wire_text(fd, rows[i].before);
+        wire_say(fd, rows[i].before);
         int64_t start_us = clock_monotonic_us(), took_us;
         while (!wire_is_closed(fd, 50))
-            wire_text(fd, "a");
+            wire_say(fd, "a");
         took_us = clock_monotonic_us() - start_us;
         cr_expect_lt(took_us, (rows[i].limit_ms + 1000) * US_PER_MS, "row %zu: %lld us", i,
                      (long long)took_us);
@@ -608,7 +608,7 @@ Test(deadline, a_call_that_runs_is_not_cut_off)
     stage_reply(stage, "ListProducts", empty(&baro__product__product_page__descriptor));
     stage_hold(stage, "ListProducts");
     int fd = wire_open(stage_port(stage));
-    wire_text(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
+    wire_say(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
     cr_assert(stage_await_held(stage, 1));
     cr_assert_not(wire_is_closed(fd, 2000));
     stage_release(stage);
@@ -635,7 +635,7 @@ Test(drain, what_runs_is_finished_and_the_end_is_announced)
     stage_reply(stage, "ListProducts", empty(&baro__product__product_page__descriptor));
     stage_hold(stage, "ListProducts");
     int fd = wire_open(port);
-    wire_text(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
+    wire_say(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
     cr_assert(stage_await_held(stage, 1));
     pthread_t stopper;
     pthread_create(&stopper, NULL, stop_gateway, stage);
@@ -664,7 +664,7 @@ Test(drain, what_does_not_end_in_time_is_answered_503)
     stage_reply(stage, "ListProducts", empty(&baro__product__product_page__descriptor));
     stage_hold(stage, "ListProducts");
     int fd = wire_open(stage_port(stage));
-    wire_text(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
+    wire_say(fd, "GET /api/v1/products HTTP/1.1\r\nHost: a\r\n\r\n");
     cr_assert(stage_await_held(stage, 1));
     stage_stop_gateway(stage);
     const struct wire_reply *reply = wire_read(fd);

@@ -139,7 +139,7 @@ Test(limits, two_gateways_share_one_exact_count)
                      "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
                      "Idempotency-Key: %d-%d\r\nContent-Length: 2\r\n\r\n{}",
                      tokens[i % GATEWAYS], round, i);
-            wire_text(fds[i], text);
+            wire_say(fds[i], text);
         }
         for (int i = 0; i < AT_ONCE; i++) {
             int status = wire_read(fds[i])->status;
@@ -306,10 +306,10 @@ Test(limits, a_gateway_stops_while_redis_is_asked)
     open_gateway(0);
     kill(redis.pid, SIGSTOP);
     int fd = wire_open(stage_port(stages[0]));
-    wire_text(fd, text_printf(stage_arena(stages[0]),
-                              "POST /api/v1/orders HTTP/1.1\r\nHost: a\r\n%sContent-Length: %zu"
-                              "\r\n\r\n%s",
-                              head_of(0, ""), strlen(order_body), order_body));
+    wire_say(fd, text_printf(stage_arena(stages[0]),
+                             "POST /api/v1/orders HTTP/1.1\r\nHost: a\r\n%sContent-Length: %zu"
+                             "\r\n\r\n%s",
+                             head_of(0, ""), strlen(order_body), order_body));
     stage_stop_gateway(stages[0]);
     kill(redis.pid, SIGCONT);
     const struct wire_reply *reply = wire_read(fd);

@@ -154,7 +154,7 @@ Test(smuggling, every_ambiguous_request_is_refused_and_cut_off, .timeout = 120)
 Test(smuggling, a_refusal_of_ours_is_a_problem_that_says_close)
 {
     int fd = wire_open(stage_port(stage));
-    wire_text(fd, "GET /livez HTTP/1.1\r\nHost: a/b\r\n\r\n");
+    wire_say(fd, "GET /livez HTTP/1.1\r\nHost: a/b\r\n\r\n");
     const struct wire_reply *reply = wire_read(fd);
     cr_assert_eq(reply->status, 400);
     cr_assert_str_eq(wire_code(reply), "VALIDATION_ERROR");
@@ -177,8 +177,8 @@ Test(smuggling, an_ordinary_chunked_body_is_read)
 {
     stage_refuse(stage, "Login", refuse(REASON_UNAUTHENTICATED, NULL));
     int fd = wire_open(stage_port(stage));
-    wire_text(fd, POST HOST TYPE "Transfer-Encoding: chunked\r\n\r\n"
-                                 "8\r\n{\"email\"\r\n9;x=y\r\n:\"a@b\" }\r\n0\r\n\r\n");
+    wire_say(fd, POST HOST TYPE "Transfer-Encoding: chunked\r\n\r\n"
+                                "8\r\n{\"email\"\r\n9;x=y\r\n:\"a@b\" }\r\n0\r\n\r\n");
     cr_assert_eq(wire_read(fd)->status, 401);
     close(fd);
 }

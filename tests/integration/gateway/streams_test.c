@@ -90,9 +90,9 @@ static const char *as_user(const char *more)
 static int open_stream(const char *more)
 {
     int fd = wire_open(stage_port(stage));
-    wire_text(fd, text_printf(stage_arena(stage),
-                              "GET /api/v1/orders/%d/events HTTP/1.1\r\nHost: x\r\n%s\r\n", ORDER,
-                              as_user(more)));
+    wire_say(fd, text_printf(stage_arena(stage),
+                             "GET /api/v1/orders/%d/events HTTP/1.1\r\nHost: x\r\n%s\r\n", ORDER,
+                             as_user(more)));
     return fd;
 }
 
