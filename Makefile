@@ -32,7 +32,7 @@ OPTIMIZE ?= -O2 -D_FORTIFY_SOURCE=3
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wcast-qual -Wformat=2 -Wvla -Wswitch-enum -Wno-missing-field-initializers $(if $(SANITIZE),,-Werror)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
-PACKAGES := libprotobuf-c libpq hiredis libmicrohttpd jansson libjwt libsodium libcrypto libcurl rdkafka
+PACKAGES := libprotobuf-c libpq hiredis libmicrohttpd jansson libjwt libsodium libssl libcrypto libcurl rdkafka
 CFLAGS   := -std=c17 -D_GNU_SOURCE -g $(OPTIMIZE) $(HARDEN) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \
             -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES))
 LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE))
@@ -144,7 +144,13 @@ area_objects = $(filter-out %/main.o,$(if $(filter gateway,$(1)),$(call objects,
     $(if $(filter $(SERVICES),$(1)),$(call service_objects,$(1))))))
 SUPPORT = $(call objects,tests/support/*.c)
 
-$(BUILD)/tests/unit-%: $$(call objects,tests/unit/%/*.c) $$(call objects,tests/unit/%/*/*.c) $$(call area_objects,%) $$(SUPPORT) $(LIB)
+export BARO_TEST_CERTIFICATES := $(abspath $(BUILD)/tests/certificates)
+CERTIFICATES := $(BUILD)/tests/certificates/baro.pem
+$(CERTIFICATES): tests/support/certificates
+	@mkdir -p $(@D)
+	$(call show,CERT)$< $(@D)
+
+$(BUILD)/tests/unit-%: $$(call objects,tests/unit/%/*.c) $$(call objects,tests/unit/%/*/*.c) $$(call area_objects,%) $$(SUPPORT) $(LIB) | $(CERTIFICATES)
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
 
@@ -218,12 +224,14 @@ CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
 test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(SIMULATE)/simulate ## Unit, integration, churn and end-to-end tests on private servers
+	@tests/lint/hardening $(LIB) $(BIN)
 	@$(BUILD)/tests/churn
 	@SEED=1 SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
 	@SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
 	@$(MAKE) --no-print-directory plants
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
+	@CERTIFICATES=$(BARO_TEST_CERTIFICATES) tests/e2e/run .local/e2e-tls $(E2E) --jobs 1 --timeout 180 --filter 'journey/a_c*'
 	@$(MAKE) --no-print-directory test-console
 
 .PHONY: test-pgbouncer failover
@@ -337,8 +345,10 @@ plants: $(PLANTED:%=%.found) ## Plant each bug of tests/simulate/plants: the sim
 	@for plant in $(PLANTS); do printf '  %-26s %s\n' $$plant "$$(sed -n 's/: make simulate.*//; /^seed/p' $(SIMULATE)/plants/$$plant.found)"; done
 
 # What needs the libraries only.
-$(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(BUILD)/tests/support/stand.o $(LIB)
-$(BUILD)/tests/bench-rpc: $(BUILD)/tests/bench/rpc_echo.o $(BUILD)/tests/support/stand.o $(LIB)
+$(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(BUILD)/tests/support/stand.o $(BUILD)/tests/support/identity.o \
+    $(LIB) | $(CERTIFICATES)
+$(BUILD)/tests/bench-rpc: $(BUILD)/tests/bench/rpc_echo.o $(BUILD)/tests/support/stand.o $(BUILD)/tests/support/identity.o \
+    $(LIB) | $(CERTIFICATES)
 $(BUILD)/tests/bench-record: $(BUILD)/tests/bench/record.o
 $(BUILD)/tests/bench-replay: $(BUILD)/tests/bench/replay.o $(LIB)
 $(BUILD)/tests/bench-buyers: $(BUILD)/tests/bench/buyers.o $(LIB)
@@ -370,6 +380,7 @@ CPPCHECK = cppcheck --quiet -j$(CORES) --error-exitcode=1 --std=c11 --enable=war
     '-DTest(suite,name,...)=static void suite\#\#_\#\#name(void)' '-DTestSuite(...)=' -I. -I$(BUILD)
 lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, layers, sizes
 	tests/lint/layers
+	tests/lint/sql
 	tests/lint/functions
 	tests/lint/sentences
 	clang-format --dry-run -Werror $$(find $(SOURCES) -name '*.[ch]')

@@ -7,6 +7,7 @@
 #include "gateway/routes.h"
 #include "lib/base/log.h"
 #include "lib/rpc/client.h"
+#include "lib/rpc/tls.h"
 
 #include <stdatomic.h>
 
@@ -24,6 +25,7 @@ struct gateway_settings {
     const char *http_address;       // "127.0.0.1:8080"; port 0: any
     const char *rpc[SERVICE_COUNT]; // addresses of the services
     const char *secret;             // between processes
+    struct tls_files tls;           // the same
     const char *cors_origins;       // "https://a.example, https://b.example"; "" for none
     struct limits_settings limits;
     struct streams_settings streams;

@@ -34,6 +34,10 @@ static const struct setting table[] = {
     {"BARO_STREAM_HEARTBEAT",      SETTING_DURATION_MS, "10s",                  AT(streams.heartbeat_ms),    50, 14000, "silence after which a stream says that it is still there"},
     {"BARO_STREAM_LIFETIME",       SETTING_DURATION_MS, "1h",                   AT(streams.lifetime_ms),     50, 86400000, "after which a stream ends and its client comes back"},
     {"BARO_SECRET",                SETTING_SECRET,      NULL,                   AT(secret),                  16, 0,      "shared by all processes; 16 characters or more"},
+    {"BARO_TLS_CERT",              SETTING_TEXT,        "",                     AT(tls.certificate),         0, 0,      "PEM file of the certificate that tls+tcp:// to services shows; empty: no TLS"},
+    {"BARO_TLS_KEY",               SETTING_TEXT,        "",                     AT(tls.key),                 0, 0,      "PEM file of its key"},
+    {"BARO_TLS_CA",                SETTING_TEXT,        "",                     AT(tls.authority),           0, 0,      "PEM file of the authority that signs for Baro's processes and for nobody else"},
+    {"BARO_TLS_NAME",              SETTING_TEXT,        "baro",                 AT(tls.name),                0, 0,      "the DNS name that all their certificates bear"},
     {"BARO_LOG_LEVEL",             SETTING_LOG_LEVEL,   "info",                 AT(log_level),               0, 0,      "debug, info, warn, error or off"},
     {"BARO_HTTP_THREADS",          SETTING_INTEGER,     "1",                    AT(http_threads),            1, 64,     "threads that serve HTTP"},
     {"BARO_HTTP_CONNECTIONS",      SETTING_INTEGER,     "8192",                 AT(connections_max),         1, 100000, "connections at a time"},
@@ -65,7 +69,8 @@ static void raise_descriptor_limit(int64_t connections)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static struct status start(const struct gateway_settings *settings, struct gateway **gateway)
+static struct status start(const struct gateway_settings *settings, struct arena *arena,
+                           struct gateway **gateway)
 {
     if (sodium_init() < 0)
         return refuse(REASON_INTERNAL, "libsodium does not work here");
@@ -73,6 +78,8 @@ static struct status start(const struct gateway_settings *settings, struct gatew
     struct status st = seal_key_init(&key, settings->secret);
     if (!failed(st))
         st = nng_prepare();
+    if (!failed(st))
+        st = tls_prepare(&settings->tls, arena);
     if (!failed(st))
         st = gateway_start(settings, gateway);
     return st;
@@ -92,7 +99,7 @@ int main(int argc, char **argv)
     scheduling_prefer_batches();
 
     struct gateway *gateway = NULL;
-    struct status st = start(&settings, &gateway);
+    struct status st = start(&settings, arena, &gateway);
     if (failed(st)) {
         log_error("cannot start", log_text("setting", st.field ? st.field : ""), log_status(st));
         return st.code == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING : EXIT_FAILURE;

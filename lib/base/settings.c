@@ -159,8 +159,8 @@ static const struct {
     // clang-format off: the rows are named
     [SETTING_TEXT] = {read_text, sizeof(const char *), "a text"},
     [SETTING_SECRET] = {read_secret, sizeof(const char *), "a text", true},
-    [SETTING_LISTEN] = {read_listen, sizeof(const char *), "tcp://HOST:PORT or ipc:///path"},
-    [SETTING_PEERS] = {read_peers, sizeof(const char *), "tcp://HOST:PORT or ipc:///path, or several, separated by commas"},
+    [SETTING_LISTEN] = {read_listen, sizeof(const char *), "tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///path"},
+    [SETTING_PEERS] = {read_peers, sizeof(const char *), "tcp://HOST:PORT, tls+tcp://HOST:PORT or ipc:///path, or several, separated by commas"},
     [SETTING_ADDRESS] = {read_address, sizeof(const char *), "HOST:PORT"},
     [SETTING_OPS_ADDRESS] = {read_ops_address, sizeof(const char *), "HOST:PORT or off"},
     [SETTING_POSTGRES] = {read_postgres, sizeof(const char *), "postgresql://USER@HOST:PORT/DATABASE", true},

@@ -13,7 +13,7 @@
 enum setting_type {
     SETTING_TEXT,    // const char *
     SETTING_SECRET,  // const char *, never printed, of min characters; NAME_FILE may name its file
-    SETTING_LISTEN,  // const char *: "tcp://HOST:PORT" or "ipc:///path"
+    SETTING_LISTEN,  // const char *: "tcp://HOST:PORT", "tls+tcp://HOST:PORT" or "ipc:///path"
     SETTING_PEERS,   // const char *: such addresses, separated by commas
     SETTING_ADDRESS, // const char *: "HOST:PORT"
     SETTING_OPS_ADDRESS, // const char *: "HOST:PORT" or "off"

@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
+#include "lib/rpc/line.h"
 
 #include <assert.h>
 #include <nng/protocol/pubsub0/pub.h>
@@ -24,14 +25,14 @@ enum { QUEUE_LENGTH = 8192, LOG_PERIOD_MS = 60000 };
 
 struct publisher {
     nng_socket socket;
-    int port;
+    struct line *line;
     struct seal_key key;
     struct metric *published, *dropped;
 };
 
 struct dialer {
     char *url;
-    nng_dialer nng;
+    struct line *line;
     bool wanted; // by the resolver's last answer
 };
 
@@ -68,14 +69,11 @@ static char *duplicate(const char *text)
 
 static int listen_on(struct publisher *publisher, const char *url)
 {
-    nng_listener listener;
     int error = socket_set_common_options(publisher->socket);
     if (error == 0)
         error = nng_socket_set_int(publisher->socket, NNG_OPT_SENDBUF, QUEUE_LENGTH);
     if (error == 0)
-        error = nng_listen(publisher->socket, url, &listener, 0);
-    if (error == 0 && strncmp(url, "tcp", 3) == 0)
-        error = nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &publisher->port);
+        error = line_listen(publisher->socket, url, &publisher->line);
     return error;
 }
 
@@ -107,13 +105,14 @@ struct status publisher_start(const char *listen, const char *secret, struct pub
 
 int publisher_port(const struct publisher *publisher)
 {
-    return publisher->port;
+    return line_port(publisher->line);
 }
 
 void publisher_destroy(struct publisher *publisher)
 {
     if (!publisher)
         return;
+    line_close(publisher->line);
     nng_close(publisher->socket);
     free(publisher);
 }
@@ -245,9 +244,8 @@ static struct dialer *find_dialer(struct subscriber *subscriber, const char *url
 
 static void add_dialer(struct subscriber *subscriber, const char *url)
 {
-    nng_dialer nng;
-    // Not waiting: nng dials again and again in the background.
-    int error = nng_dial(subscriber->socket, url, &nng, NNG_FLAG_NONBLOCK);
+    struct line *line;
+    int error = line_dial(subscriber->socket, url, &line);
     if (error != 0) {
         if (log_once_per(&dial_log, LOG_PERIOD_MS))
             log_warn("publisher cannot be dialed", log_text("url", url),
@@ -257,7 +255,7 @@ static void add_dialer(struct subscriber *subscriber, const char *url)
     size_t count = subscriber->dialer_count + 1;
     struct dialer *grown = realloc(subscriber->dialers, count * sizeof(*grown));
     assert(grown);
-    grown[count - 1] = (struct dialer){duplicate(url), nng, true};
+    grown[count - 1] = (struct dialer){duplicate(url), line, true};
     subscriber->dialers = grown;
     subscriber->dialer_count = count;
 }
@@ -270,7 +268,7 @@ static void drop_unwanted_dialers(struct subscriber *subscriber)
         if (dialer->wanted) {
             subscriber->dialers[kept++] = *dialer;
         } else {
-            nng_dialer_close(dialer->nng);
+            line_close(dialer->line);
             free(dialer->url);
         }
     }
@@ -384,10 +382,12 @@ void subscriber_destroy(struct subscriber *subscriber)
     if (!subscriber)
         return;
     resolver_destroy(subscriber->resolver);
+    for (size_t i = 0; i < subscriber->dialer_count; i++) {
+        line_close(subscriber->dialers[i].line);
+        free(subscriber->dialers[i].url);
+    }
     nng_close(subscriber->socket);
     pthread_join(subscriber->thread, NULL);
-    for (size_t i = 0; i < subscriber->dialer_count; i++)
-        free(subscriber->dialers[i].url);
     free(subscriber->dialers);
     for (size_t i = 0; i < subscriber->topic_count; i++)
         free(subscriber->topics[i]);

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct line;
 struct metric;
 struct replica;
 
@@ -54,6 +55,7 @@ struct replica {
     struct rpc_client *client;
     char *url;
     nng_socket socket;
+    struct line *line;
     struct exchange ping;
     struct exchange *exchanges, *free;
     size_t in_flight;

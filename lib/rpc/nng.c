@@ -78,6 +78,8 @@ static const struct {
     {NNG_EINVAL,       STATUS_INVALID_ARGUMENT,    REASON_VALIDATION_ERROR,  "not valid"                   },
     {NNG_ENOTSUP,      STATUS_INVALID_ARGUMENT,    REASON_VALIDATION_ERROR,  "not supported"               },
     {NNG_EPERM,        STATUS_FAILED_PRECONDITION, REASON_UNAVAILABLE,       "permission denied"           },
+    {NNG_EPEERAUTH,    STATUS_INVALID_ARGUMENT,    REASON_VALIDATION_ERROR,
+     "tls+tcp:// needs BARO_TLS_CERT, and tcp:// is refused with it"                                       },
     {NNG_EMSGSIZE,     STATUS_INVALID_ARGUMENT,    REASON_VALIDATION_ERROR,  "the message is too large"    },
     {NNG_ENOMEM,       STATUS_RESOURCE_EXHAUSTED,  REASON_OVERLOADED,        "out of memory"               },
     {NNG_ENOFILES,     STATUS_RESOURCE_EXHAUSTED,  REASON_OVERLOADED,        "out of file descriptors"     },

@@ -10,6 +10,7 @@
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
 #include "lib/rpc/envelope.h"
+#include "lib/rpc/line.h"
 
 #include <nng/protocol/reqrep0/req.h>
 #include <sched.h>
@@ -278,7 +279,7 @@ struct replica *replica_open(struct rpc_client *client, const char *url)
     }
     int error = set_options(replica);
     if (!error)
-        error = nng_dial(replica->socket, url, NULL, NNG_FLAG_NONBLOCK);
+        error = line_dial(replica->socket, url, &replica->line);
     if (!error)
         return replica;
     replica_close(replica);
@@ -300,6 +301,7 @@ static void await_threads(struct replica *replica)
 void replica_close(struct replica *replica)
 {
     await_threads(replica);
+    line_close(replica->line);
     nng_close(replica->socket);
     nng_aio_free(replica->ping.aio);
     struct exchange *next;

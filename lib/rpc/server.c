@@ -13,6 +13,7 @@
 #include "lib/base/text.h"
 #include "lib/rpc/arena_pool.h"
 #include "lib/rpc/envelope.h"
+#include "lib/rpc/line.h"
 #include "lib/rpc/observe.h"
 
 #include <nng/protocol/reqrep0/rep.h>
@@ -41,7 +42,7 @@ struct rpc_server {
     struct rpc_server_options options;
     struct seal_key key;
     nng_socket socket;
-    nng_listener listener;
+    struct line *line;
     struct channel *channels;
     size_t channel_count;
     atomic_bool serving;
@@ -254,7 +255,7 @@ static int start_listening(struct rpc_server *server)
         return error;
     for (size_t i = 0; i < server->channel_count; i++)
         receive(&server->channels[i]);
-    return nng_listen(server->socket, server->options.listen, &server->listener, 0);
+    return line_listen(server->socket, server->options.listen, &server->line);
 }
 
 struct status rpc_server_start(const struct rpc_server_options *options, struct rpc_server **server)
@@ -289,8 +290,7 @@ struct status rpc_server_start(const struct rpc_server_options *options, struct 
 
 int rpc_server_port(const struct rpc_server *server)
 {
-    int port = 0;
-    return nng_listener_get_int(server->listener, NNG_OPT_TCP_BOUND_PORT, &port) == 0 ? port : 0;
+    return line_port(server->line);
 }
 
 void rpc_server_stop_serving(struct rpc_server *server)
@@ -314,7 +314,7 @@ void rpc_server_destroy(struct rpc_server *server)
 {
     if (!server)
         return;
-    nng_listener_close(server->listener);
+    line_close(server->line);
     for (size_t i = 0; i < server->channel_count; i++)
         nng_aio_stop(server->channels[i].aio);
     if (is_working(server))

@@ -158,6 +158,8 @@ static struct status start(struct service_runtime *runtime)
     struct status st = nng_prepare();
 
     if (!failed(st))
+        st = tls_prepare(&settings->tls, runtime->arena);
+    if (!failed(st))
         st = about("BARO_REDIS_URL", cache_create(settings->redis_url, &runtime->cache));
     if (!failed(st))
         st = tables_prepare(settings, definition, runtime->arena);

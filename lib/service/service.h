@@ -11,6 +11,7 @@
 #include "lib/db/migrate.h"
 #include "lib/rpc/client.h"
 #include "lib/rpc/dispatcher.h"
+#include "lib/rpc/tls.h"
 
 // What a process does about its tables (BARO_MIGRATE).
 enum tables_mode {
@@ -30,6 +31,7 @@ struct service_settings {
     enum tables_mode tables;
     const char *redis_url;    // BARO_REDIS_URL
     const char *secret;       // BARO_SECRET: between processes
+    struct tls_files tls;     // BARO_TLS_CERT, .. between processes
     const char *instance;     // BARO_INSTANCE: default is host and pid
     enum log_level log_level; // BARO_LOG_LEVEL
     int64_t write_workers;    // BARO_WRITE_WORKERS

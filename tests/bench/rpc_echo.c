@@ -1,7 +1,7 @@
 // Round trips through the whole of lib/rpc: client, sealed envelopes over TCP, server, dispatcher and
 // a handler that echoes 200 bytes. Server and clients are two processes, as in life.
 //
-//     rpc_echo [SECONDS]      prints round trips per second with 1, 64 and 256 in flight
+//     rpc_echo [SECONDS [tcp|tls+tcp]]      prints round trips per second with 1, 64 and 256 in flight
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -9,6 +9,7 @@
 #include "lib/rpc/client.h"
 #include "lib/rpc/seal.h"
 #include "lib/rpc/server.h"
+#include "tests/support/identity.h"
 #include "tests/support/stand.h"
 
 #include <pthread.h>
@@ -84,17 +85,25 @@ static void measure(struct rpc_client *client, const Baro__Text *text, int in_fl
     fflush(stdout);
 }
 
-static void serve(int port_pipe)
+static void prepare(const char *scheme)
+{
+    if (failed(nng_prepare()))
+        exit(1);
+    if (strcmp(scheme, "tls+tcp") == 0)
+        identity_take("baro");
+}
+
+static void serve(const char *scheme, int port_pipe)
 {
     static const struct method echo = {"Echo", METHOD_WRITE, .handle = stand_echo};
     static struct stand_store store;
     struct rpc_server *server;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (failed(nng_prepare()))
-        exit(1);
+    prepare(scheme);
+    SCOPED(arena) *arena = arena_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
-    const struct rpc_server_options options = {"tcp://127.0.0.1:0", STAND_SECRET, "bench", 4096,
-                                               dispatcher};
+    const char *listen = text_printf(arena, "%s://127.0.0.1:0", scheme);
+    const struct rpc_server_options options = {listen, STAND_SECRET, "bench", 4096, dispatcher};
     if (failed(rpc_server_start(&options, &server)))
         exit(1);
     int port = rpc_server_port(server);
@@ -112,6 +121,7 @@ static bool is_ready(void *client)
 int main(int argc, char **argv)
 {
     int64_t seconds = 2;
+    const char *scheme = argc > 2 ? argv[2] : "tcp";
     if (argc > 1 && !text_parse_int64(argv[1], 1, 3600, &seconds))
         return 2;
     int ports[2], port;
@@ -120,15 +130,16 @@ int main(int argc, char **argv)
         return 1;
     pid_t child = fork(); // before the first use of nng
     if (child == 0)
-        serve(ports[1]);
-    if (read(ports[0], &port, sizeof(port)) != sizeof(port) || failed(nng_prepare()))
+        serve(scheme, ports[1]);
+    if (read(ports[0], &port, sizeof(port)) != sizeof(port))
         return 1;
+    prepare(scheme);
     SCOPED(arena) *arena = arena_create();
     char payload[PAYLOAD + 1];
     memset(payload, 'x', PAYLOAD);
     payload[PAYLOAD] = '\0';
     const struct rpc_client_options options = {
-        "bench", text_printf(arena, "tcp://127.0.0.1:%d", port), STAND_SECRET, 0};
+        "bench", text_printf(arena, "%s://127.0.0.1:%d", scheme, port), STAND_SECRET, 0};
     struct rpc_client *client = rpc_client_create(&options);
     int status = 1;
     if (stand_wait(is_ready, client, 5000)) {

@@ -3,7 +3,7 @@
 //
 //     churn [SECONDS_PER_CASE]
 //
-// Eight cases: the survivor is REQ, REP, SUB or PUB, over TCP and over ipc. It and its peers are
+// Twelve cases: the survivor is REQ, REP, SUB or PUB, over TCP, ipc and TLS. It and its peers are
 // processes that this one starts; nng is never used here, because nobody may fork after it. Every
 // link between the survivor and a peer has a counter in shared memory. Random peers are killed and
 // started again without pause; then, in peace, every link must move once more, all processes of the
@@ -15,6 +15,7 @@
 #include "lib/bus/bus.h"
 #include "lib/rpc/client.h"
 #include "lib/rpc/server.h"
+#include "tests/support/identity.h"
 #include "tests/support/stand.h"
 
 #include <arpa/inet.h>
@@ -48,6 +49,7 @@ struct shared {
 };
 
 static struct shared *shared;
+static const char *transport;
 static char urls[PEERS][80]; // where the peers listen; the survivor listens at the first
 
 static char *all_urls(struct arena *arena)
@@ -242,6 +244,8 @@ static pid_t start(const struct churn_case *row, int index)
         _exit(1);
     log_init("churn", LOG_LEVEL_OFF);
     or_die(nng_prepare(), "nng");
+    if (strcmp(transport, "tls+tcp") == 0)
+        identity_take("baro");
     if (index < 0)
         row->survive();
     else
@@ -273,13 +277,13 @@ static int free_port(void)
     return ntohs(address.sin_port);
 }
 
-static void make_urls(const char *transport)
+static void make_urls(void)
 {
     for (int i = 0; i < PEERS; i++)
-        if (strcmp(transport, "tcp") == 0)
-            snprintf(urls[i], sizeof(urls[i]), "tcp://127.0.0.1:%d", free_port());
-        else
+        if (strcmp(transport, "ipc") == 0)
             snprintf(urls[i], sizeof(urls[i]), "ipc:///tmp/baro-churn-%d-%d", (int)getpid(), i);
+        else
+            snprintf(urls[i], sizeof(urls[i]), "%s://127.0.0.1:%d", transport, free_port());
 }
 
 static void remove_sockets(void)
@@ -344,10 +348,10 @@ static int kill_peers(const struct churn_case *row, pid_t peers[PEERS], double s
     return kills;
 }
 
-static bool churn(const struct churn_case *row, const char *transport, double seconds)
+static bool churn(const struct churn_case *row, double seconds)
 {
     pid_t peers[PEERS];
-    make_urls(transport);
+    make_urls();
     *shared = (struct shared){.failures = 0};
     pid_t survivor = start(row, -1);
     for (int i = 0; i < PEERS; i++)
@@ -378,7 +382,7 @@ static bool churn(const struct churn_case *row, const char *transport, double se
 
 int main(int argc, char **argv)
 {
-    static const char *const transports[] = {"tcp", "ipc"};
+    static const char *const transports[] = {"tcp", "ipc", "tls+tcp"};
     double seconds = argc > 1 ? strtod(argv[1], NULL) : 1.5;
     unsigned seed = (unsigned)clock_monotonic_us();
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -390,6 +394,6 @@ int main(int argc, char **argv)
     int failures = 0;
     for (size_t i = 0; i < COUNT(cases); i++)
         for (size_t j = 0; j < COUNT(transports); j++)
-            failures += !churn(&cases[i], transports[j], seconds);
+            transport = transports[j], failures += !churn(&cases[i], seconds);
     return failures ? 1 : 0;
 }

@@ -24,12 +24,12 @@ const settingsOf = (name) =>
 
 // Job and Deployment of one process have the same settings table.
 const settings = new Map(processes.map((name) => [name, settingsOf(name)]));
-// The connections that a process's settings tell it to open: tcp://baro-order:7103.
+// The connections that a process's settings tell it to open: tcp://baro-order:7103, or over TLS.
 function* connectionsOf(pod) {
   for (const container of pod.spec.containers)
     for (const [name, value] of env(container))
       if (/_(RPC|BUS)$/.test(name)) {
-        const [, host, port] = value.match(/^tcp:\/\/([a-z-]+):(\d+)$/);
+        const [, host, port] = value.match(/^(?:tls\+)?tcp:\/\/([a-z-]+):(\d+)$/);
         yield { name, host, port: Number(port) };
       }
 }
@@ -187,7 +187,7 @@ for (const overlay of overlays) {
     for (const pod of ours) {
       if (pod.component !== "gateway") assert.equal(env(pod.spec.containers[0]).get("BARO_MIGRATE"), "wait", pod.name);
       assert.ok(!secretsOf(pod).some((name) => name.endsWith("-owner")), pod.name);
-      assert.deepEqual(secretsOf(pod).filter((name) => !["baro-shared", `baro-${pod.component}`].includes(name)), [], pod.name);
+      assert.deepEqual(secretsOf(pod).filter((name) => !["baro-shared", "baro-mutual-tls", `baro-${pod.component}`].includes(name)), [], pod.name);
     }
   });
 
@@ -206,6 +206,20 @@ for (const overlay of overlays) {
 test("no overlay lets anybody break the shop on purpose", () => {
   for (const overlay of overlays)
     assert.doesNotMatch(JSON.stringify(render(`deploy/kubernetes/overlays/${overlay}`)), /BARO_FAULT_PANEL/, overlay);
+});
+
+test("prod: processes speak with each other over TLS only, with certificates that are there", () => {
+  const mounted = "/run/secrets/baro/tls";
+  for (const pod of podsOf(render("deploy/kubernetes/overlays/prod")).filter(({ kind, component: name }) => kind === "Deployment" && processes.includes(name))) {
+    const [container] = pod.spec.containers;
+    for (const [name, value] of env(container)) {
+      if (/_(RPC|BUS)$|_(RPC|BUS)_LISTEN$/.test(name)) assert.match(value, /^tls\+tcp:/, `${pod.name}: ${name}`);
+      if (/^BARO_TLS_/.test(name)) assert.ok(value.startsWith(`${mounted}/`), `${pod.name}: ${name}`);
+    }
+    for (const name of ["BARO_TLS_CERT", "BARO_TLS_KEY", "BARO_TLS_CA"]) assert.ok(env(container).has(name), `${pod.name}: ${name}`);
+    const mount = container.volumeMounts.find(({ mountPath }) => mountPath === mounted);
+    assert.equal(pod.spec.volumes.find(({ name }) => name === mount.name).secret.secretName, "baro-mutual-tls", pod.name);
+  }
 });
 
 test("prod brings no secret, no database and no image without a version", () => {

@@ -153,6 +153,9 @@ static const struct {
     {SETTING_LISTEN,      "tcp://127.0.0.1:",                false},
     {SETTING_LISTEN,      "tcp://:7101",                     false},
     {SETTING_LISTEN,      "udp://127.0.0.1:1",               false},
+    {SETTING_LISTEN,      "tls+tcp://0.0.0.0:7101",          true },
+    {SETTING_LISTEN,      "tls://0.0.0.0:7101",              false},
+    {SETTING_PEERS,       "tls+tcp://user:1,tls+tcp://b:1",  true },
     {SETTING_LISTEN,      "tcp://a:1,tcp://b:1",             false},
     {SETTING_LISTEN,      "",                                false},
     {SETTING_PEERS,       "tcp://user-0:7101, ipc:///run/b", true },
@@ -169,6 +172,8 @@ static const struct {
     {SETTING_REDIS,       "redis://cache:6379/1",            true },
     {SETTING_REDIS,       "unix:///run/redis.sock",          true },
     {SETTING_REDIS,       "cache:6379",                      false},
+    {SETTING_REDIS,       "rediss://cache:6379",             false},
+    {SETTING_POSTGRES,    "postgresql://db/b?sslmode=a",     true },
     {SETTING_SECRET,      "0123456789abcdef",                true },
     {SETTING_SECRET,      "0123456789abcde",                 false},
 };
