@@ -59,23 +59,32 @@ static void failed_somewhere(rd_kafka_t *producer, int error, const char *reason
 static struct status set_up(struct kafka *kafka, rd_kafka_conf_t *conf)
 {
     static char words[256];
+    const struct kafka_settings *settings = kafka->settings;
     char timeout[24];
-    snprintf(timeout, sizeof(timeout), "%lld", (long long)kafka->settings->timeout_ms);
+    snprintf(timeout, sizeof(timeout), "%lld", (long long)settings->timeout_ms);
     const struct {
-        const char *name, *value;
+        const char *setting, *name, *value;
     } rows[] = {
-        {"bootstrap.servers",        kafka->settings->brokers},
-        {"client.id",                "baro"                  },
-        {"enable.idempotence",       "true"                  },
-        {"acks",                     "all"                   },
-        {"message.timeout.ms",       timeout                 },
-        {"linger.ms",                "5"                     },
-        {"reconnect.backoff.max.ms", "1000"                  },
+        {"BARO_KAFKA_BROKERS",  "bootstrap.servers",        settings->brokers    },
+        {"BARO_KAFKA_BROKERS",  "client.id",                "baro"               },
+        {"BARO_KAFKA_BROKERS",  "enable.idempotence",       "true"               },
+        {"BARO_KAFKA_BROKERS",  "acks",                     "all"                },
+        {"BARO_KAFKA_TIMEOUT",  "message.timeout.ms",       timeout              },
+        {"BARO_KAFKA_BROKERS",  "linger.ms",                "5"                  },
+        {"BARO_KAFKA_BROKERS",  "reconnect.backoff.max.ms", "1000"               },
+        {"BARO_KAFKA_SECURITY", "security.protocol",        settings->security   },
+        {"BARO_KAFKA_CA",       "ssl.ca.location",          settings->authority  },
+        {"BARO_KAFKA_CERT",     "ssl.certificate.location", settings->certificate},
+        {"BARO_KAFKA_KEY",      "ssl.key.location",         settings->key        },
+        {"BARO_KAFKA_SASL",     "sasl.mechanism",           settings->mechanism  },
+        {"BARO_KAFKA_USER",     "sasl.username",            settings->user       },
+        {"BARO_KAFKA_PASSWORD", "sasl.password",            settings->password   },
     };
     for (size_t i = 0; i < COUNT(rows); i++)
-        if (rd_kafka_conf_set(conf, rows[i].name, rows[i].value, words, sizeof(words)) !=
-            RD_KAFKA_CONF_OK)
-            return invalid("BARO_KAFKA_BROKERS", words);
+        if (rows[i].value && *rows[i].value &&
+            rd_kafka_conf_set(conf, rows[i].name, rows[i].value, words, sizeof(words)) !=
+                RD_KAFKA_CONF_OK)
+            return invalid(rows[i].setting, words);
     rd_kafka_conf_set_opaque(conf, kafka);
     rd_kafka_conf_set_dr_msg_cb(conf, reported);
     rd_kafka_conf_set_error_cb(conf, failed_somewhere);
@@ -92,7 +101,7 @@ static struct status start_producer(struct kafka *kafka)
         kafka->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof(words));
         if (kafka->producer)
             return OK;
-        st = invalid("BARO_KAFKA_BROKERS", words);
+        st = invalid("BARO_KAFKA_SECURITY", words); // the rows fit one by one, but not together
     }
     rd_kafka_conf_destroy(conf);
     return st;

@@ -8,12 +8,19 @@ struct kafka_settings {
     const char *brokers; // "host:port,..": empty: off
     const char *topic;
     int64_t timeout_ms; // for the brokers to take an event
+
+    // librdkafka's words; "" or NULL: its default.
+    const char *security;          // plaintext, ssl, sasl_ssl; sasl_plaintext shows the password
+    const char *authority;         // PEM file; default: the system's
+    const char *certificate, *key; // PEM files, when brokers ask for them
+    const char *mechanism;         // SCRAM-SHA-512, PLAIN, ..
+    const char *user, *password;
 };
 
 struct kafka;
 
 // Makes an idempotent producer (acks=all); connects in the background. INVALID_ARGUMENT for settings
-// that librdkafka refuses. `settings` is borrowed.
+// that librdkafka refuses; the words are static. `settings` is borrowed.
 struct status kafka_open(const struct kafka_settings *settings, struct kafka **kafka);
 void kafka_close(struct kafka *kafka);
 

@@ -189,3 +189,38 @@ Test(kafka, is_not_waited_for_when_the_service_ends)
     cr_expect_lt(clock_monotonic_us() - began_us, 5 * US_PER_S);
     expect_verdicts(&letters, UNREACHABLE);
 }
+
+static void expect_refused(struct kafka_settings bad, const char *setting)
+{
+    struct kafka *none = NULL;
+    bad.brokers = settings.brokers;
+    struct status st = kafka_open(&bad, &none);
+    cr_expect(failed(st) && !none, "%s", setting);
+    cr_expect_str_eq(st.field ? st.field : "", setting, "%s", st.message);
+    cr_expect(!st.message || !strstr(st.message, "hush"), "a password is shown: %s", st.message);
+}
+
+Test(kafka, settings_that_cannot_be_secure_are_refused_by_name)
+{
+    expect_refused((struct kafka_settings){.security = "tls"}, "BARO_KAFKA_SECURITY");
+    expect_refused((struct kafka_settings){.security = "ssl", .authority = "/nowhere.pem"},
+                   "BARO_KAFKA_SECURITY");
+    expect_refused((struct kafka_settings){.security = "ssl", .certificate = "/nowhere.pem"},
+                   "BARO_KAFKA_SECURITY");
+    expect_refused(
+        (struct kafka_settings){
+            .security = "sasl_ssl", .mechanism = "ROT13", .user = "a", .password = "hush"},
+        "BARO_KAFKA_SECURITY");
+    expect_refused((struct kafka_settings){.security = "sasl_ssl", .mechanism = "SCRAM-SHA-512"},
+                   "BARO_KAFKA_SECURITY");
+}
+
+// The mock brokers speak no TLS.
+Test(kafka, gets_nothing_in_the_clear_when_tls_is_asked_for)
+{
+    settings.security = "ssl";
+    kafka_close(kafka);
+    cr_assert(!failed(kafka_open(&settings, &kafka)));
+    deliver(1, 1);
+    expect_verdicts(&letters, UNREACHABLE);
+}
