@@ -119,3 +119,49 @@ Test(rights, services_make_nothing_of_their_own)
         cr_expect_not(may(SERVICES[i], "UPDATE migration SET checksum = ''"), "%s", SERVICES[i]);
     }
 }
+
+Test(rights, no_service_reaches_the_database_of_another)
+{
+    static const char *const DATABASES[] = {"baro_user", "baro_product", "baro_order",
+                                            "baro_coupon"};
+    for (size_t i = 0; i < COUNT(SERVICES); i++)
+        for (size_t k = 0; k < COUNT(DATABASES); k++) {
+            char url[512];
+            snprintf(url, sizeof url, "%s", url_of(SERVICES[i]));
+            char *own = strrchr(url, '/') + 1;
+            bool is_own = strcmp(own, DATABASES[k]) == 0;
+            strcpy(own, DATABASES[k]);
+            SCOPED(db) *db = db_create(url, "e2e rights");
+            cr_expect_eq(!failed(db_script(db, "SELECT 1")), is_own, "%s and %s", SERVICES[i],
+                         DATABASES[k]);
+        }
+}
+
+Test(rights, services_are_nobody_on_the_server)
+{
+    static const char *const GREEDY[] = {
+        "CREATE ROLE mine",
+        "CREATE DATABASE mine",
+        "CREATE SCHEMA mine",
+        "ALTER SYSTEM SET log_statement = 'all'",
+        "COPY (SELECT 1) TO PROGRAM 'cat'",
+        "COPY (SELECT 1) TO '/tmp/mine'",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT pg_ls_dir('.')",
+        "SELECT pg_reload_conf()",
+        "SET SESSION AUTHORIZATION postgres",
+        "SET ROLE postgres",
+        "SET session_replication_role = replica", // would switch triggers off
+        "ALTER TABLE migration OWNER TO CURRENT_USER",
+        "CREATE EXTENSION IF NOT EXISTS dblink",
+    };
+    for (size_t i = 0; i < COUNT(SERVICES); i++) {
+        char owner[64];
+        const char *from = strstr(url_of(SERVICES[i]), "://") + 3;
+        snprintf(owner, sizeof owner, "SET ROLE %.*s",
+                 (int)(strcspn(from, "@") - strlen("_service")), from);
+        cr_expect_not(may(SERVICES[i], owner), "%s becomes its owner", SERVICES[i]);
+        for (size_t k = 0; k < COUNT(GREEDY); k++)
+            cr_expect_not(may(SERVICES[i], GREEDY[k]), "%s may %s", SERVICES[i], GREEDY[k]);
+    }
+}

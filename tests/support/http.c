@@ -25,6 +25,7 @@ struct http_client {
     char key[300]; // longer than one may be
     char header[512];
     struct text body;
+    struct text headers;
     char location[512];
     char error[CURL_ERROR_SIZE];
     json_t *json;
@@ -47,6 +48,9 @@ static size_t note_header(char *line, size_t size, size_t count, void *into)
     static const char name[] = "location: ";
     size_t length = size * count;
 
+    if (!strncmp(line, "HTTP/", 5)) // of a later answer: what stood before was not the last
+        client->headers.length = 0;
+    collect(line, size, count, &client->headers);
     if (length > sizeof name && length < sizeof client->location &&
         !strncasecmp(line, name, sizeof name - 1))
         snprintf(client->location, sizeof client->location, "%.*s", (int)(length - sizeof name - 1),
@@ -81,6 +85,7 @@ void http_close(struct http_client *client)
     curl_easy_cleanup(client->curl);
     json_decref(client->json);
     free(client->body.data);
+    free(client->headers.data);
     free(client->token);
     free(client->base);
     free(client);
@@ -141,7 +146,7 @@ static void forget_reply(struct http_client *client)
 {
     json_decref(client->json);
     client->json = NULL;
-    client->body.length = 0;
+    client->body.length = client->headers.length = 0;
     if (client->body.data)
         client->body.data[0] = '\0';
     client->location[0] = client->error[0] = '\0';
@@ -189,6 +194,7 @@ static struct http_reply perform(struct http_client *client, const char *method,
                                .json = client->json,
                                .body = client->body.data ? client->body.data : "",
                                .location = client->location,
+                               .headers = client->headers.length ? client->headers.data : "",
                                .error = client->error};
 }
 

@@ -29,6 +29,7 @@ struct http_reply {
     json_t *json;
     const char *body;
     const char *location;
+    const char *headers; // lines as they came; of the answer itself
     const char *error;
 };
 
