@@ -223,15 +223,16 @@ SERVERS := deploy/local/servers
 CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
-test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(SIMULATE)/simulate ## Unit, integration, churn and end-to-end tests on private servers
+test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(BUILD)/tests/confine $(SIMULATE)/simulate ## Unit, integration, churn and end-to-end tests on private servers
 	@tests/lint/hardening $(LIB) $(BIN)
+	@tests/lint/units $(BUILD)
 	@$(BUILD)/tests/churn
 	@SEED=1 SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
 	@SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
 	@$(MAKE) --no-print-directory plants
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
-	@CERTIFICATES=$(BARO_TEST_CERTIFICATES) tests/e2e/run .local/e2e-tls $(E2E) --jobs 1 --timeout 180 --filter 'journey/a_c*'
+	@CERTIFICATES=$(BARO_TEST_CERTIFICATES) CONFINE=$(BUILD)/tests/confine tests/e2e/run .local/e2e-tls $(E2E) --jobs 1 --timeout 180 --filter 'journey/a_c*'
 	@$(MAKE) --no-print-directory test-console
 
 .PHONY: test-pgbouncer failover
@@ -356,6 +357,11 @@ $(BUILD)/tests/bench-constant: $(BUILD)/tests/bench/constant.o $(LIB)
 $(BUILD)/tests/churn $(patsubst %,$(BUILD)/tests/bench-%,rpc record replay buyers constant):
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Runs a program with the system calls that deploy/seccomp lets it have.
+$(BUILD)/tests/confine: $(BUILD)/tests/sandbox/confine.o
+	@mkdir -p $(@D)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ -lseccomp $(LDLIBS)
 
 .PHONY: bench-million
 bench-million: build ## Time every list and report with a million orders loaded; ORDERS=n for others
