@@ -234,6 +234,7 @@ test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(BUILD)
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
 	@CERTIFICATES=$(BARO_TEST_CERTIFICATES) CONFINE=$(BUILD)/tests/confine tests/e2e/run .local/e2e-tls $(E2E) --jobs 1 --timeout 180 --filter 'journey/a_c*'
 	@$(MAKE) --no-print-directory test-console
+	@tests/local/run .local/interrupt
 
 .PHONY: test-pgbouncer failover
 test-pgbouncer: build $(E2E) ## The end-to-end tests with PgBouncer before PostgreSQL
