@@ -183,13 +183,16 @@ $(CLUSTER)/check.mjs: $(wildcard tests/cluster/*.mjs) tests/cluster/container $(
 	@mkdir -p $(@D)
 	@cp -t $(@D) tests/cluster/*.mjs tests/cluster/container
 
-.PHONY: test-manifests test-cluster test-console
+.PHONY: test-manifests test-cluster test-images test-console
 test-manifests: build $(MANIFESTS)/check.mjs ## Render the Kubernetes overlays and check them; test the alert rules
 	@node --test-reporter=spec $(MANIFESTS)/check.mjs $(BUILD)
 	@promtool test rules tests/monitoring/rules_test.yaml
 
 test-cluster: build $(CLUSTER)/check.mjs ## Scale, roll and cut the pods of an overlay in network namespaces, under load
 	@tests/cluster/run .local/cluster $(CLUSTER)/check.mjs
+
+test-images: images $(CLUSTER)/check.mjs ## Build the images, start each by buildah, order and pay
+	@tests/cluster/run .local/test-images $(CLUSTER)/smoke.mjs .local/images
 
 test-console: build $(CONSOLE)/check.mjs ## A customer and an operator use the console in Chromium
 	@tests/console/run .local/console $(CONSOLE)/check.mjs

@@ -2,30 +2,31 @@
 //   node check.mjs DIR     (started by tests/cluster/run)
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import test, { after } from "node:test";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
-import { allowed, named, render } from "../manifests.mjs";
-import { Cluster, until } from "./cluster.mjs";
-import { programs } from "./images.mjs";
+import { allowed, render } from "../manifests.mjs";
+import { Cluster, databasesOf, secretOf, until } from "./cluster.mjs";
+import { fromTrees, programs } from "./images.mjs";
 import { namespaceFile } from "./network.mjs";
 
 const [folder] = process.argv.slice(2);
+const build = process.env.BUILD ?? "build";
 const CUSTOMERS = 48, SHARE_S = 10, CUT_MS = 6000, SHOWN = 5;
 const beside = (file) => fileURLToPath(new URL(file, import.meta.url));
 const within = (name, command) => ["nsenter", [`--net=${namespaceFile(name)}`, ...command]];
-const secret = (name, key) => Buffer.from(named(cluster.objects, "Secret").find(({ metadata }) => metadata.name === name).data[key], "base64").toString();
 
 const began = Date.now();
-process.on("SIGINT", () => process.exit(130)).on("SIGTERM", () => process.exit(143));
-const cluster = new Cluster({ objects: render("deploy/kubernetes/overlays/dev"), trees: `${folder}/trees`, folder: `${folder}/logs` });
+for (const name of programs) execFileSync("deploy/images/tree", [`${build}/baro-${name}`, `${folder}/trees/baro-${name}`]);
+const cluster = new Cluster({ objects: render("deploy/kubernetes/overlays/dev"), images: fromTrees(`${folder}/trees`), folder: `${folder}/logs` });
 
 // The customers, what they did each second, which of their requests failed, and what they lost by it.
 const shop = { failed: [], lost: [], seconds: [], open: false };
 
 function openShop() {
-  shop.process = spawn(...within("ingress", ["node", beside("load.mjs"), CUSTOMERS, secret("baro-user", "admin-password")]), { stdio: ["pipe", "pipe", "inherit"] });
+  shop.process = spawn(...within("ingress", ["node", beside("load.mjs"), CUSTOMERS, secretOf(cluster.objects, "baro-user", "admin-password")]), { stdio: ["pipe", "pipe", "inherit"] });
   createInterface({ input: shop.process.stdout }).on("line", (line) => {
     const { open, failed, lost, second } = JSON.parse(line);
     if (open) shop.open = true;
@@ -35,7 +36,7 @@ function openShop() {
   });
   cluster.onEndpoints = () => shop.process.stdin.write(`${JSON.stringify({ endpoints: cluster.endpoints("baro-gateway").map(({ address }) => `${address}:8080`) })}\n`);
   cluster.onEndpoints();
-  return until("the shop is open", 30, () => shop.open);
+  return until("the shop is open", 90, () => shop.open);
 }
 
 // Runs something while customers shop, and says how they fared.
@@ -85,10 +86,7 @@ const step = (name, work) =>
 
 step("Jobs make the tables, and every pod becomes ready", async (t) => {
   cluster.apply();
-  await until("everybody is ready", 60, () => cluster.complaints.length || programs.every((name) => cluster.of(name).every((pod) => pod.ready)));
-  const jobs = cluster.pods.filter(({ kind }) => kind === "Job");
-  await Promise.all(jobs.map(({ exited }) => exited));
-  assert.deepEqual(jobs.map(({ how }) => how), jobs.map(() => 0));
+  await cluster.settled(60);
   assert.deepEqual(cluster.complaints, []);
   t.diagnostic(`${cluster.pods.length} pods, ready after ${Date.now() - began} ms`);
 });
@@ -153,10 +151,18 @@ step("every Deployment rolls, and no request fails", async (t) => {
   expectNone("requests failed", failed);
 });
 
+step("nobody needs more memory than the manifest asks for", (t) => {
+  for (const name of programs)
+    for (const pod of cluster.of(name)) {
+      const peak = Number(readFileSync(`/proc/${pod.process.pid}/status`, "utf8").match(/^VmHWM:\s+(\d+) kB/m)[1]);
+      t.diagnostic(`${pod.name}: ${peak} kB at most, ${pod.container.resources.requests.memory} asked for`);
+      assert.ok(peak <= Number(pod.container.resources.requests.memory.match(/^(\d+)Mi$/)[1]) * 1024, pod.name);
+    }
+});
+
 step("the laws hold", async () => {
   shop.process.kill();
-  const urls = ["user", "product", "order", "coupon"].map((name) => [`BARO_${name.toUpperCase()}_DATABASE_URL`, secret(`baro-${name}`, "database-url").replace(/\/\s*$/, "")]);
-  const { stdout } = await promisify(execFile)(`${process.env.BUILD ?? "build"}/baroctl`, ["audit", "--wait", "30s"], { env: { ...process.env, ...Object.fromEntries(urls) } });
+  const { stdout } = await promisify(execFile)(`${build}/baroctl`, ["audit", "--wait", "30s"], { env: { ...process.env, ...databasesOf(cluster.objects) } });
   assert.match(stdout, /./);
 });
 

@@ -11,6 +11,14 @@ const DNS = { name: "kube-dns", namespace: "kube-system", labels: { "k8s-app": "
 const INGRESS = { name: "ingress", namespace: "ingress-nginx", labels: { "app.kubernetes.io/name": "ingress-nginx" } };
 const HOSTS = "/run/cluster/hosts";
 
+// The text of a secret's key.
+export const secretOf = (objects, name, key) =>
+  Buffer.from(named(objects, "Secret").find(({ metadata }) => metadata.name === name).data[key], "base64").toString();
+
+// The four databases, as baroctl asks for them.
+export const databasesOf = (objects) =>
+  Object.fromEntries(["user", "product", "order", "coupon"].map((name) => [`BARO_${name.toUpperCase()}_DATABASE_URL`, secretOf(objects, `baro-${name}`, "database-url")]));
+
 export async function until(what, seconds, condition) {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
@@ -22,8 +30,8 @@ export async function until(what, seconds, condition) {
 }
 
 export class Cluster {
-  constructor({ objects, trees, folder }) {
-    Object.assign(this, { objects, trees, folder, pods: [], cutOff: [], complaints: [], numbers: 0, wanted: new Map() });
+  constructor({ objects, images, folder }) {
+    Object.assign(this, { objects, images, folder, pods: [], cutOff: [], complaints: [], numbers: 0, wanted: new Map() });
     openNode();
     // Those outside our namespace who speak with pods: the name server, and who brings requests in.
     this.others = [DNS, INGRESS].map((other) => ({ ...other, address: addPod(other.name, this.nextNumber()) }));
@@ -70,7 +78,7 @@ export class Cluster {
     // A pod's address and labels must be known to the filter before its first packet.
     applyPolicies(this.objects, [...this.others, ...this.pods, { ...workload, address }], this.cutOff);
     const pod = new Pod({
-      objects: this.objects, workload, name, address, trees: this.trees, folder: this.folder,
+      objects: this.objects, workload, name, address, images: this.images, folder: this.folder,
       changed: () => this.refresh(),
       complain: (words) => this.complaints.push(words),
     });
@@ -104,6 +112,15 @@ export class Cluster {
 
   workload(component) {
     return podsOf(this.objects).find(({ kind, component: name }) => kind === "Deployment" && name === component);
+  }
+
+  // Ends when every pod of a Deployment is ready and every Job has ended well, or when something went wrong.
+  async settled(seconds) {
+    const deployed = () => this.pods.filter(({ kind }) => kind !== "Job");
+    await until("everybody is ready", seconds, () => this.complaints.length || deployed().every(({ ready }) => ready));
+    const jobs = this.pods.filter(({ kind }) => kind === "Job");
+    await Promise.all(jobs.map(({ exited }) => exited));
+    for (const { name, how } of jobs) if (how !== 0) this.complaints.push(`${name} ended with ${how}`);
   }
 
   // Adds pods, or takes the youngest away; ends when all that remain are ready and the others gone.

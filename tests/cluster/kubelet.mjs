@@ -4,13 +4,11 @@ import { execFile, execFileSync, spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { imageOf } from "./images.mjs";
 import { named } from "../manifests.mjs";
 import { namespaceFile } from "./network.mjs";
 
 const SECOND = 1000;
-const container = fileURLToPath(new URL("container", import.meta.url));
 const idsOf = (user) => ["-u", "-g"].map((flag) => Number(execFileSync("id", [flag, user], { encoding: "utf8" })));
 
 function objectNamed(objects, kind, name) {
@@ -54,12 +52,12 @@ function makeVolume(objects, volume, folder, [user, group]) {
 
 export class Pod {
   // workload: what podsOf returns; number: of its address; the rest: where the cluster keeps things.
-  constructor({ objects, workload, name, address, trees, folder, changed, complain }) {
+  constructor({ objects, workload, name, address, images, folder, changed, complain }) {
     Object.assign(this, { objects, name, address, changed, complain });
     const { namespace, labels, spec, kind, component } = workload;
     Object.assign(this, { namespace, labels, spec, kind, component, ready: false, terminating: false, ended: false });
     this.container = spec.containers[0];
-    this.start(imageOf(this.container.image, trees), folder);
+    this.start(imageOf(this.container.image, images), folder);
   }
 
   start(image, folder) {
@@ -70,14 +68,16 @@ export class Pod {
       const source = makeVolume(this.objects, claims.get(name) ?? {}, `/run/cluster/volumes/${this.name}/${name}`, ids);
       return `${source}:${mountPath}:${readOnly ? "ro" : "rw"}`;
     });
-    const command = [...(this.container.command ?? image.command), ...(this.container.args ?? [])];
+    const { words, env } = image.start({
+      name: this.name,
+      user: ids.join(":"),
+      binds,
+      variables: variablesOf(this.objects, this.container),
+      command: this.container.command,
+      args: this.container.args ?? [],
+    });
     const log = openSync(`${folder}/${this.name}.log`, "a");
-    this.startedAt = Date.now();
-    this.process = spawn(
-      "nsenter",
-      [`--net=${namespaceFile(this.name)}`, "unshare", "--mount", "--uts", container, image.tree, this.name, ids.join(":"), ...binds, "--", ...command],
-      { env: { PATH: process.env.PATH, ...variablesOf(this.objects, this.container) }, stdio: ["ignore", log, log] },
-    );
+    this.process = spawn("nsenter", [`--net=${namespaceFile(this.name)}`, "unshare", "--mount", "--uts", ...words], { env, stdio: ["ignore", log, log] });
     this.exited = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve(signal ?? code)));
     this.exited.then((end) => this.end(end));
     this.probing = this.probe();

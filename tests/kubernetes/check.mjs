@@ -3,14 +3,31 @@
 // Schemas come from kubernetes-models; the rules below are Baro's own.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { relative } from "node:path";
 import test from "node:test";
 import { parse } from "yaml";
 import { allowed, component, containersOf, env, named, podsOf, policiesFor, render, selects } from "./manifests.mjs";
 
 const build = process.argv[2] ?? "build";
 const processes = ["gateway", "user", "product", "order", "coupon"];
-const overlays = readdirSync("deploy/kubernetes/overlays");
+const overlays = Object.fromEntries(readdirSync("deploy/kubernetes/overlays").map((name) => [name, `deploy/kubernetes/overlays/${name}`]));
+
+// The component that no overlay has, added to one as an operator would.
+function withPgbouncer() {
+  const folder = `${build}/tests/kubernetes/pooled`;
+  const to = (path) => relative(folder, `deploy/kubernetes/${path}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/kustomization.yaml`, JSON.stringify({
+    apiVersion: "kustomize.config.k8s.io/v1beta1",
+    kind: "Kustomization",
+    namespace: "baro",
+    resources: [to("overlays/dev")],
+    components: [to("components/pgbouncer")],
+  }));
+  return folder;
+}
+overlays["dev with PgBouncer"] = withPgbouncer();
 
 // NAME -> default, as `baro-X --help` prints the settings table.
 const settingsOf = (name) =>
@@ -34,8 +51,8 @@ function* connectionsOf(pod) {
       }
 }
 
-for (const overlay of overlays) {
-  const objects = render(`deploy/kubernetes/overlays/${overlay}`);
+for (const [overlay, folder] of Object.entries(overlays)) {
+  const objects = render(folder);
   const pods = podsOf(objects);
   const ours = pods.filter(({ kind, component: name }) => kind === "Deployment" && processes.includes(name));
   const jobs = pods.filter(({ kind }) => kind === "Job");
@@ -228,6 +245,12 @@ test("prod brings no secret, no database and no image without a version", () => 
   assert.deepEqual(named(objects, "StatefulSet"), []);
   for (const pod of podsOf(objects))
     for (const { image } of containersOf(pod)) assert.match(image, /:(?!latest)[\w.-]+$/);
+});
+
+test("prod scales every service by processor and by queue wait", () => {
+  const measures = ({ resource, pods }) => resource?.name ?? pods.metric.name;
+  for (const { metadata, spec } of named(render(overlays.prod), "HorizontalPodAutoscaler"))
+    assert.deepEqual(spec.metrics.map(measures), metadata.name === "baro-gateway" ? ["cpu"] : ["cpu", "baro_queue_wait_seconds_p95"], metadata.name);
 });
 
 // The names of metrics that the sources register.
