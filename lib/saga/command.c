@@ -70,6 +70,11 @@ int64_t command_backoff_us(const struct walk *walk, int tries)
     return delay_us / 2 + (int64_t)(random % ((uint64_t)delay_us / 2 + 1));
 }
 
+int64_t command_parked_us(const struct walk *walk)
+{
+    return walk->options->retry_max_ms * PARKED_SLOWNESS * US_PER_MS;
+}
+
 static bool can_be_given_back(const struct saga_definition *definition)
 {
     for (size_t i = 0; i < definition->step_count; i++) {
@@ -161,7 +166,7 @@ void command_ask_again(const struct walk *walk, struct saga *saga)
         return;
     }
     if (saga->parked)
-        own->retry_us = walk->now_us + walk->options->retry_max_ms * PARKED_SLOWNESS * US_PER_MS;
+        own->retry_us = walk->now_us + command_parked_us(walk);
     const struct saga_progress *asked = own->asked;
     const ProtobufCMessage *request = command_request(walk, saga, asked->step, asked->compensation);
     assert(request); // it did apply when it was first sent, and nothing has changed since

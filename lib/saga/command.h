@@ -28,6 +28,7 @@ void command_ask_again(const struct walk *walk, struct saga *saga);
 bool command_has_decision_ahead(const struct saga *saga);
 
 int64_t command_backoff_us(const struct walk *walk, int tries);
+int64_t command_parked_us(const struct walk *walk); // between tries of what is parked
 
 // Has something made durable; the saga is frozen until walk_recorded.
 void command_want_record(const struct walk *walk, struct saga *saga, enum saga_record what);

@@ -12,6 +12,7 @@
 // is older asks a few times first); a step that no such decision will end is parked after
 // park_after_attempts fruitless tries: visible, still retried slowly. A no counts as a refusal while
 // the saga may be given back; after that, and in sagas that cannot be, it is asked again, as silence is.
+// An end that the store refuses as often is parked in the same way.
 //
 // Thread-safe. publish, ask, record and ended are called without the runner's lock held, and may
 // call back at once; the clocks and random may be called with it.

@@ -298,10 +298,34 @@ void walk_retry(const struct walk *walk, struct saga *saga)
 
 // Records
 
-static void record_failed(const struct walk *walk, struct saga *saga)
+// An end that the service will not have needs a human. Until he has been there the saga is shown as
+// undecided as its row is, parked, and the end is tried slowly.
+static void park_end(const struct walk *walk, struct saga *saga)
+{
+    saga->state = saga->state == SAGA_COMPLETED ? SAGA_RUNNING : SAGA_COMPENSATING;
+    saga->parked = true;
+    command_want_record(walk, saga, SAGA_RECORD_PARKED);
+}
+
+static void end_later(const struct walk *walk, struct saga *saga)
 {
     struct saga_private *own = saga->private;
+    saga->state = saga->state == SAGA_RUNNING ? SAGA_COMPLETED : SAGA_COMPENSATED;
+    saga->parked = false; // as it will be with its end
+    own->wants_record = true;
+    own->record = SAGA_RECORD_END;
+    own->record_us = walk->now_us + command_parked_us(walk);
+}
+
+static void record_failed(const struct walk *walk, struct saga *saga, struct status st)
+{
+    struct saga_private *own = saga->private;
+    bool refused_end = own->record == SAGA_RECORD_END && is_refusal(st);
     own->record_us = walk->now_us + command_backoff_us(walk, own->record_tries++);
+    if (refused_end && own->row_parked)
+        own->record_us = walk->now_us + command_parked_us(walk);
+    else if (refused_end && own->record_tries >= walk->options->park_after_attempts)
+        park_end(walk, saga);
 }
 
 static void record_done(const struct walk *walk, struct saga *saga)
@@ -312,6 +336,10 @@ static void record_done(const struct walk *walk, struct saga *saga)
     own->row_parked = saga->parked;
     if (own->phase == WALK_DECIDING)
         own->phase = WALK_COMPENSATING;
+    if (own->phase == WALK_ENDING) {
+        end_later(walk, saga);
+        return;
+    }
     if (!own->asked) {
         // The time that the record took is nobody's silence.
         own->silent_us = walk->now_us + walk->options->held_after_ms * US_PER_MS;
@@ -333,7 +361,7 @@ bool walk_recorded(const struct walk *walk, struct saga *saga, enum saga_record 
     if (st.reason == REASON_CONFLICT)
         return false;
     if (failed(st)) {
-        record_failed(walk, saga);
+        record_failed(walk, saga, st);
         return true;
     }
     if (what == SAGA_RECORD_END) {

@@ -335,6 +335,23 @@ Test(order_recovery, a_parked_saga_that_is_taken_over_shows_as_moving_and_then_a
     life_end(here);
 }
 
+Test(order_recovery, an_end_that_the_order_refuses_is_parked_until_the_order_is_mended)
+{
+    struct life *here = life_begin();
+    int64_t id = given_stuck_payment(here, "ConfirmStock", 0);
+    run(here, "UPDATE orders SET status = 10");
+    shop_speak(here->shop, "ConfirmStock");
+    await_number(here, 1, "SELECT count(*) FROM saga WHERE parked AND state = 0");
+    cr_assert(only_saga(here)->parked);
+
+    run(here, "UPDATE orders SET status = 2");
+    reply_of(retry(here, as_admin(), only_saga(here)->id));
+    await_status(here, id, STATUS(PAID));
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM saga WHERE state = 2 AND NOT parked"), 1);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 3000);
+    life_end(here);
+}
+
 Test(order_recovery, a_parked_step_is_visible_and_goes_on_by_hand)
 {
     struct life *here = life_begin();

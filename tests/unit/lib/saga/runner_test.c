@@ -297,6 +297,56 @@ Test(runner, a_record_that_fails_is_tried_again_until_it_is_durable)
     cr_expect_eq(saga->ended, 1);
 }
 
+static struct world_saga *given_refused_end(bool refused)
+{
+    struct world_saga *saga = world_start(world, &world_pay);
+    saga->refuses[DEBIT] = refused;
+    saga->refuses_end = true;
+    world_run_for(world, 3 * 60 * 1000);
+    cr_expect(saga->parked);
+    cr_expect_eq(saga->state, refused ? SAGA_COMPENSATING : SAGA_RUNNING);
+    return saga;
+}
+
+Test(runner, an_end_that_is_refused_is_parked_and_shown_until_it_is_accepted)
+{
+    for (int refused = 0; refused < 2; refused++) {
+        struct world_saga *saga = given_refused_end(refused);
+        world_run_for(world, 10 * 60 * 1000);
+        cr_expect(saga->parked);
+        cr_expect_eq(saga->records[SAGA_RECORD_PARKED], 1);
+        saga->refuses_end = false;
+        world_run(world);
+        world_check(world);
+        cr_expect_not(saga->parked);
+        cr_expect_eq(saga->ended, 1);
+    }
+}
+
+Test(runner, a_retry_by_hand_of_a_refused_end_tries_it_at_once)
+{
+    struct world_saga *saga = given_refused_end(false);
+    saga->refuses_end = false;
+    cr_expect(saga_runner_retry(newest(), saga->id));
+    world_run_for(world, 100);
+    cr_expect_eq(saga->state, SAGA_COMPLETED);
+    cr_expect_not(saga->parked);
+}
+
+Test(runner, a_refused_end_that_is_taken_over_is_parked_again)
+{
+    struct world_saga *saga = given_refused_end(true);
+    world_kill(&world->runners[0]);
+    world_runner(world);
+    world_run_for(world, 100);
+    cr_expect_not(saga->parked);
+    world_run_for(world, 3 * 60 * 1000);
+    cr_expect(saga->parked);
+    saga->refuses_end = false;
+    world_run(world);
+    world_check(world);
+}
+
 Test(runner, a_saga_that_another_orchestrator_owns_is_forgotten)
 {
     struct world_saga *saga = world_start(world, &world_pay);

@@ -202,6 +202,8 @@ static void record_port(void *context, enum saga_record what, const struct saga 
     bool unknown = happens(world, world->record_unknown);
     if (row->owner != runner->index)
         event.status = refuse(REASON_CONFLICT, NULL);
+    else if (what == SAGA_RECORD_END && row->refuses_end)
+        event.status = refuse(REASON_ILLEGAL_TRANSITION, NULL);
     else if (happens(world, world->record_fails))
         event.status = refuse(REASON_UNAVAILABLE, NULL);
     else if (!is_final(row->state))

@@ -32,6 +32,7 @@ struct world_saga {
     int64_t id;
     // The script
     bool refuses[WORLD_STEPS]; // a business refusal of the action
+    bool refuses_end;          // what it works for is in another state
     // The participants
     struct world_participant steps[WORLD_STEPS];
     bool hold_released;
