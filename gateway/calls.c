@@ -11,6 +11,7 @@
 #include "gateway/quota.h"
 #include "gateway/streams.h"
 #include "lib/base/clock.h"
+#include "lib/base/fault_point.h"
 #include "lib/base/protobuf.h"
 #include "proto/order.pb-c.h"
 
@@ -81,6 +82,7 @@ static void call_done(void *arg, struct status st, const Baro__RpcReply *reply)
 {
     struct request *request = arg;
     const ProtobufCMessage *message = NULL;
+    fault_point("gateway", "answered");
     if (!failed(st)) {
         message = protobuf_unpack(request->match.endpoint->output, reply->payload.len,
                                   reply->payload.data, request->arena);
@@ -127,6 +129,7 @@ static void start_rpc(struct request *request)
         .idempotent = key || route->method == HTTP_GET,
     };
     rpc_call(request->gateway->services[route->service], &call, call_done, request);
+    fault_point("gateway", "called");
 }
 
 // The end may have come while Redis was asked.
@@ -137,6 +140,7 @@ static void go_on(struct request *request)
         answer_problem(request, st, NULL, 0);
         catalogue_deliver(request, st, 0);
     }
+    fault_point("gateway", "limited");
     if (request->answer.status == 0)
         start_rpc(request);
     else
@@ -167,6 +171,7 @@ bool call_begin(struct request *request)
     if (!request->message || !take_place(request))
         return true;
     request->phase = PHASE_CALLING;
+    fault_point("gateway", "received");
     MHD_suspend_connection(request->connection);
     if (!catalogue_wait(request))
         quota_take(request, go_on);

@@ -7,6 +7,7 @@
 #include "lib/bus/consumer.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/fault_point.h"
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
 
@@ -111,6 +112,7 @@ static struct status apply_fresh(const struct consumer *consumer, struct db *db,
     st = consumer->apply(consumer->context, db, arena, events + old, count - old);
     if (failed(st))
         return st;
+    fault_point("consumer", "applied");
     return db_queue(db, &ADVANCE, PARAMS(p_text(consumer->name), p_int64(events[count - 1]->id)));
 }
 
@@ -129,6 +131,7 @@ static struct status apply_in_transaction(const struct consumer *consumer, struc
                                           struct arena *arena, Baro__Event *const *events,
                                           size_t count, struct progress *progress)
 {
+    fault_point("consumer", "picked");
     struct status st = db_begin(db);
     if (failed(st))
         return st;
@@ -152,6 +155,8 @@ static struct status run_lot(const struct consumer *consumer, struct db *db, str
         st = consumer->source.fetch(consumer->source.context, arena, after_id, &events, count);
     if (!failed(st) && *count > 0)
         st = apply_in_transaction(consumer, db, arena, events, *count, &progress);
+    if (!failed(st) && *count > 0)
+        fault_point("consumer", "marked");
     if (!failed(st))
         show(consumer, arena, &progress);
     return st;

@@ -9,6 +9,7 @@
 #include "lib/rpc/dispatcher_private.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/fault_point.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
@@ -302,6 +303,7 @@ static void refuse_now(struct call *call, struct status st)
 static void send_on_its_way(struct call *call)
 {
     struct method_entry *entry = call->private->entry;
+    fault_point(call->method->name, "received");
     if (!call->method->prepare)
         queue_push(&entry->handle, call);
     else if (!keys_claim(call))
@@ -364,6 +366,7 @@ void dispatcher_prepare(struct call *call)
 
 void call_ready(struct call *call)
 {
+    fault_point(call->method->name, "prepared");
     queue_push(&call->private->entry->handle, call);
 }
 

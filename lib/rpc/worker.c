@@ -8,6 +8,7 @@
 #include "lib/rpc/dispatcher_private.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/fault_point.h"
 #include "lib/base/faults.h"
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
@@ -135,6 +136,7 @@ static struct status run_handle(const struct transaction_ops *ops, struct batch 
         st = ops->now(batch->tx, &batch->now_us);
     if (failed(st))
         return st;
+    fault_point(batch->method->name, "fence");
     if (guard)
         refuse_keys_in_progress(batch);
     st = handle_open_calls(batch);
@@ -159,6 +161,7 @@ static struct status try_batch(struct worker *worker, enum queue_work work, stru
         call_reset_outcome(batch->calls[i]);
     ops->set_deadline(worker->tx, latest_deadline(batch));
     struct status st = work == QUEUE_HANDLE ? run_handle(ops, batch) : run_look_up(ops, batch);
+    fault_point(batch->method->name, work == QUEUE_HANDLE ? "effect" : "looked-up");
     if (!failed(st))
         st = ops->commit(worker->tx);
     if (failed(st))
@@ -210,6 +213,7 @@ static struct status as_answer(struct status st)
 static void end_handled(struct worker *worker, struct batch *batch)
 {
     size_t settled = 0;
+    fault_point(batch->method->name, "commit");
     for (size_t i = 0; i < batch->count; i++) {
         struct call *call = batch->calls[i];
         if (!call->deferred)
@@ -220,6 +224,7 @@ static void end_handled(struct worker *worker, struct batch *batch)
     if (batch->method->committed)
         batch->method->committed(batch);
     answer_all(worker->settled, settled);
+    fault_point(batch->method->name, "reply");
 }
 
 static void refuse_all(struct call **calls, size_t count, struct status st)

@@ -10,6 +10,7 @@
 #include "lib/saga/runner.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/fault_point.h"
 #include "lib/base/metrics.h"
 #include "lib/saga/walk.h"
 
@@ -193,8 +194,12 @@ static void carry_out(struct entry *entry)
     const struct effects *effects = &entry->effects;
     if (effects->publish_count)
         ports->publish(ports->context, effects->publish, effects->publish_count);
+    if (effects->publish_count)
+        fault_point("saga", "published");
     for (size_t i = 0; i < effects->ask_count; i++)
         ports->ask(ports->context, &effects->ask[i]);
+    if (effects->ask_count)
+        fault_point("saga", "asked");
     for (size_t i = 0; i < effects->record_count; i++)
         ports->record(ports->context, effects->records[i].what, effects->records[i].saga);
     for (size_t i = 0; i < effects->ended_count; i++) {

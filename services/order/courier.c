@@ -8,6 +8,7 @@
 #include "services/order/courier.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/fault_point.h"
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
@@ -289,6 +290,7 @@ static struct status run_round(struct courier *courier, struct db *db, bool asks
     st = load(courier, db, arena, &sink, &round);
     if (failed(st) || round.count == 0)
         return st;
+    fault_point("courier", "picked");
     *state = (struct sink_state){
         .last_id = sink.last_id,
         .failures = sink.failures,
@@ -297,12 +299,14 @@ static struct status run_round(struct courier *courier, struct db *db, bool asks
     };
     if (asks)
         send_round(courier, arena, &sink, &round);
+    fault_point("courier", "sent");
     delivery_settle(courier->rules, &round, state);
     // What was cut short tells nothing of the sink.
     if (atomic_load(&courier->stop) && !round.through)
         return OK;
     st = store_save_round(db, arena, courier->port.name, courier->owner, state, round.items,
                           round.count, courier->rules->give_up_ms);
+    fault_point("courier", "marked");
     if (!failed(st))
         show(courier, &round, &sink, state);
     return st;

@@ -7,6 +7,7 @@
 #include "services/order/sagas.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/fault_point.h"
 #include "lib/base/log.h"
 #include "lib/base/macros.h"
 #include "lib/base/metrics.h"
@@ -348,6 +349,8 @@ static struct status take_over(struct sagas *sagas, struct db *db, size_t *count
     if (failed(st))
         return st;
     *count = set.count;
+    if (set.count)
+        fault_point("saga", "taken-over");
     const struct saga_row **rows = arena_array(arena, set.count + 1, sizeof(*rows));
     int64_t *unreadable = arena_array(arena, set.count + 1, sizeof(*unreadable));
     size_t known = 0, unknown = 0;
