@@ -116,7 +116,8 @@ void call_refuse(struct call *call, struct status st);
 // to) must call call_finish in the end, exactly once, from any thread.
 void call_defer(struct call *call);
 
-// Ends `prepare`: go on to `handle`.
+// Ends `prepare`: go on to `handle`. So does a deferred call whose outcome has come to stand under its
+// key: it is replayed.
 void call_ready(struct call *call);
 
 // Answers with the outcome that is set. The call is gone afterwards.

@@ -139,9 +139,8 @@ static void saga_ended(void *context, const struct saga *saga)
     (void)saga;
 }
 
-static void order_read(void *arg, const struct call *read)
+static void answer_with_order(struct call *call, const struct call *read)
 {
-    struct call *call = arg;
     if (failed(read->status))
         call_refuse(call, read->status);
     else
@@ -149,15 +148,52 @@ static void order_read(void *arg, const struct call *read)
     call_finish(call);
 }
 
-// The saga goes on; the call is answered with the order as it is.
-static void answer_unfinished(void *arg, struct call *call, int64_t order_id)
+static void order_read(void *arg, const struct call *read)
 {
-    struct sagas *sagas = arg;
+    answer_with_order(arg, read);
+}
+
+static bool was_refused(const Baro__Order__OrderView *order)
+{
+    static const Baro__Order__OrderStatus REFUSED[] = {
+        BARO__ORDER__ORDER_STATUS__ORDER_STATUS_PENDING,
+        BARO__ORDER__ORDER_STATUS__ORDER_STATUS_FAILED,
+        BARO__ORDER__ORDER_STATUS__ORDER_STATUS_EXPIRED,
+        BARO__ORDER__ORDER_STATUS__ORDER_STATUS_CANCELLED,
+    };
+    for (size_t i = 0; i < COUNT(REFUSED); i++)
+        if (order->status == REFUSED[i])
+            return true;
+    return false;
+}
+
+// An orchestrator that has taken the saga over may have ended it with a refusal. The outcome stands
+// under the call's key: handled again, the call gets it.
+static void late_order_read(void *arg, const struct call *read)
+{
+    struct call *call = arg;
+    bool ended_elsewhere =
+        !failed(read->status) && was_refused((const Baro__Order__OrderView *)read->reply);
+    if (ended_elsewhere && call->idempotency_key[0])
+        call_ready(call);
+    else
+        answer_with_order(call, read);
+}
+
+static void read_order(struct sagas *sagas, int64_t order_id, struct call *call,
+                       void (*done)(void *arg, const struct call *read))
+{
     Baro__Order__GetOrderRequest request;
     baro__order__get_order_request__init(&request);
     request.order_id = order_id;
-    dispatcher_run(sagas->dispatcher, "baro.order.Order/ReadOrder", &request.base, NULL, 0,
-                   order_read, call);
+    dispatcher_run(sagas->dispatcher, "baro.order.Order/ReadOrder", &request.base, NULL, 0, done,
+                   call);
+}
+
+// The time to wait is over; the saga may go on.
+static void answer_impatient(void *arg, struct call *call, int64_t order_id)
+{
+    read_order(arg, order_id, call, late_order_read);
 }
 
 static void register_metrics(struct sagas *sagas)
@@ -215,7 +251,7 @@ struct status sagas_start(const struct sagas_options *options, struct sagas **ou
     pthread_mutex_init(&sagas->lock, NULL);
     pthread_cond_init(&sagas->all_left, NULL);
     sagas->runner = saga_runner_create(&ports, &options->runner);
-    sagas->waiters = waiters_create(answer_unfinished, sagas);
+    sagas->waiters = waiters_create(answer_impatient, sagas);
     saga_transport_bind(sagas->transport, sagas->runner);
     saga_runner_thread_start(sagas->runner);
     *out = sagas;
@@ -292,7 +328,7 @@ void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t cou
     for (size_t i = 0; i < count; i++) {
         rows[i] = launches[i].saga;
         if (launches[i].call && launches[i].wait_ms <= 0)
-            answer_unfinished(sagas, launches[i].call, rows[i]->order_id);
+            read_order(sagas, rows[i]->order_id, launches[i].call, order_read);
         else if (launches[i].call)
             waiters_add(sagas->waiters, rows[i]->id, rows[i]->order_id, launches[i].call,
                         patience_ms(launches[i].call, launches[i].wait_ms));

@@ -335,6 +335,23 @@ Test(order_recovery, a_parked_saga_that_is_taken_over_shows_as_moving_and_then_a
     life_end(here);
 }
 
+Test(order_recovery, who_waits_where_the_saga_was_lost_gets_the_outcome_that_another_stored)
+{
+    struct life *here = life_begin();
+    shop_silence(here->shop, "DebitWallet", 0);
+    int64_t id = given_order(here, ALICE);
+    struct asked *waiting = start_pay(here, as_user_with_key(ALICE, "k"), id, 0, 2000);
+    await_status(here, id, STATUS(PAYING));
+    struct life *other = life_begin_beside(here, "order-1");
+    life_pass_time(other, 10001);
+    life_keep(other);
+    shop_speak(here->shop, "DebitWallet");
+    await_status(other, id, STATUS(PENDING));
+    expect_refused(rig_await(waiting), REASON_INSUFFICIENT_BALANCE);
+    life_end(other);
+    life_end(here);
+}
+
 Test(order_recovery, an_end_that_the_order_refuses_is_parked_until_the_order_is_mended)
 {
     struct life *here = life_begin();
