@@ -14,6 +14,7 @@ through-root:
 		$(if $(filter bench,$(MAKECMDGOALS)),--with bench) \
 		$(if $(filter images test-images,$(MAKECMDGOALS)),--with images) \
 		$(if $(filter test-cluster test-images,$(MAKECMDGOALS)),--with cluster) \
+		$(if $(filter fault fault-short,$(MAKECMDGOALS)),--with fault) \
 		$(if $(filter failover test-pgbouncer,$(MAKECMDGOALS)),--with failover) \
 		$(MAKE) --no-print-directory $(MAKECMDGOALS)
 else
@@ -348,6 +349,23 @@ simulate: $(SIMULATE)/simulate ## Simulate 1,000,000 sagas under faults, or SEED
 
 plants: $(PLANTED:%=%.found) ## Plant each bug of tests/simulate/plants: the simulator must find it
 	@for plant in $(PLANTS); do printf '  %-26s %s\n' $$plant "$$(sed -n 's/: make simulate.*//; /^seed/p' $(SIMULATE)/plants/$$plant.found)"; done
+
+# The fault runs: the five programs with their fault points, in a build of their own, and the driver.
+FAULTS := $(BUILD)/tests/faults
+$(FAULTS): $(filter-out %/churn.o,$(call objects,tests/fault/*.c)) $(BUILD)/services/order/order.o \
+    $(addprefix $(BUILD)/tests/support/,http.o transcript.o receiver.o) $(LIB)
+	@mkdir -p $(@D)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: fault fault-short faults
+faults: build $(FAULTS)
+fault: ## Break everything under load, for long; CAMPAIGN=kill,network ROUNDS=n SECONDS=n SEED=n
+	@$(MAKE) --no-print-directory BUILD=build-fault OPTIMIZE='$(OPTIMIZE) -DBARO_FAULTS' faults
+	@BUILD=build-fault tests/fault/run .local/fault build-fault/tests/faults
+
+fault-short: ## The same in three minutes
+	@$(MAKE) --no-print-directory BUILD=build-fault OPTIMIZE='$(OPTIMIZE) -DBARO_FAULTS' faults
+	@BUILD=build-fault tests/fault/run .local/fault build-fault/tests/faults --short
 
 # What needs the libraries only.
 $(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(BUILD)/tests/support/stand.o $(BUILD)/tests/support/identity.o \

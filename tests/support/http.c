@@ -20,6 +20,7 @@ struct text {
 
 struct http_client {
     CURL *curl;
+    long timeout_ms;
     char *base;
     char *token;
     char key[300]; // longer than one may be
@@ -74,6 +75,7 @@ struct http_client *http_open(const char *base)
     assert(client && base && "BARO_TEST_API names the gateway; `make test` sets it");
     client->base = strdup(base);
     client->curl = curl_easy_init();
+    client->timeout_ms = 90000;
     assert(client->curl);
     return client;
 }
@@ -100,6 +102,11 @@ void http_sign_in(struct http_client *client, const char *token)
 const char *http_token(const struct http_client *client)
 {
     return client->token;
+}
+
+void http_set_timeout(struct http_client *client, long timeout_ms)
+{
+    client->timeout_ms = timeout_ms;
 }
 
 void http_next_key(struct http_client *client, const char *key)
@@ -173,7 +180,7 @@ static struct http_reply perform(struct http_client *client, const char *method,
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 90000L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, client->timeout_ms);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->error);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);

@@ -23,6 +23,9 @@ void http_next_key(struct http_client *client, const char *key);
 // One more header line for the next call, such as "Prefer: respond-async".
 void http_next_header(struct http_client *client, const char *line);
 
+// How long calls wait for their answers from now on; 90 s until it is called.
+void http_set_timeout(struct http_client *client, long timeout_ms);
+
 // What came back. `json` is NULL when the body is empty or not JSON. Valid until the next call.
 struct http_reply {
     long status; // 0: no answer, see `error`
@@ -33,7 +36,7 @@ struct http_reply {
     const char *error;
 };
 
-// `format` and what follows make the JSON body (printf); NULL for none. Waits up to 90 s.
+// `format` and what follows make the JSON body (printf); NULL for none.
 struct http_reply http_call(struct http_client *client, const char *method, const char *path,
                             const char *format, ...) __attribute__((format(printf, 4, 5)));
 
