@@ -2,8 +2,9 @@
 // wrong because it moved on between two of them. So what looks wrong is looked at again; with --wait
 // until it is clean or the time is over. What is wrong for good stays wrong.
 
+#include "deploy/baroctl/audit.h"
+
 #include "deploy/baroctl/commands.h"
-#include "deploy/baroctl/databases.h"
 #include "deploy/baroctl/output.h"
 #include "lib/base/clock.h"
 #include "lib/base/settings.h"
@@ -36,7 +37,8 @@ struct status audit_urls_load(struct arena *arena, struct audit_urls *urls)
     return settings_load(SETTINGS, COUNT(SETTINGS), arena, urls);
 }
 
-static struct status evaluate(const struct audit_urls *urls, struct report *report)
+static struct status evaluate(const struct audit_urls *urls, const struct law_going *going,
+                              struct report *report)
 {
     struct law_database databases[LAW_PLACES] = {
         [LAW_USER] = {db_create(urls->user,    "baroctl audit"), &user_laws   },
@@ -47,7 +49,7 @@ static struct status evaluate(const struct audit_urls *urls, struct report *repo
     struct law_source sources[LAW_PLACES];
     for (int i = 0; i < LAW_PLACES; i++)
         sources[i] = law_source_of_database(&databases[i]);
-    struct status st = laws_check(sources, NULL, report);
+    struct status st = laws_check(sources, going, report);
     // The message of a failure lives in a connection, which ends here.
     if (failed(st) && st.message)
         st.message = text_copy(report->arena, st.message);
@@ -56,16 +58,15 @@ static struct status evaluate(const struct audit_urls *urls, struct report *repo
     return st;
 }
 
-// Looks until nothing is wrong and nothing is under way, or the time is over; the last look counts.
-static struct status evaluate_patiently(const struct audit_urls *urls, int64_t wait_ms,
-                                        struct arena *arena, struct report *report)
+struct status audit_look(const struct audit_urls *urls, int64_t wait_ms,
+                         const struct law_going *going, struct arena *arena, struct report *report)
 {
     int64_t end_us = clock_monotonic_us() + wait_ms * US_PER_MS;
 
     for (;;) {
         arena_reset(arena);
         *report = (struct report){.arena = arena};
-        struct status st = evaluate(urls, report);
+        struct status st = evaluate(urls, going, report);
         bool settled = report_is_clean(report) && !report->under_way;
         if (failed(st) || settled || clock_monotonic_us() > end_us)
             return st;
@@ -88,7 +89,7 @@ static void print_table(const struct report *report)
         printf("%" PRId64 " orders are under way and were not judged\n", report->under_way);
 }
 
-static json_t *json_of_law(enum law law, const struct finding *finding)
+json_t *audit_json_of_law(enum law law, const struct finding *finding)
 {
     json_t *sample = json_array();
     for (size_t i = 0; i < finding->sample_count; i++)
@@ -102,7 +103,7 @@ static void print_json(const struct report *report, int64_t checked_at_us, struc
 {
     json_t *laws = json_array();
     for (size_t law = 0; law < LAW_COUNT; law++)
-        json_array_append_new(laws, json_of_law((enum law)law, &report->laws[law]));
+        json_array_append_new(laws, audit_json_of_law((enum law)law, &report->laws[law]));
     SCOPED_JSON *document = json_pack("{s: b, s: s, s: I, s: o}", "ok", report_is_clean(report),
                                       "checked_at", text_from_time(arena, checked_at_us),
                                       "under_way", (json_int_t)report->under_way, "laws", laws);
@@ -116,8 +117,10 @@ enum exit_code audit_run(const struct arguments *arguments, struct arena *arena)
     struct report report;
 
     struct status st = audit_urls_load(arena, &urls);
+    if (!failed(st) && arguments->watch)
+        return audit_watch(arguments, &urls);
     if (!failed(st))
-        st = evaluate_patiently(&urls, arguments->wait_ms, findings, &report);
+        st = audit_look(&urls, arguments->wait_ms, NULL, findings, &report);
     if (failed(st)) {
         complain("audit", st);
         return EXIT_USAGE;

@@ -27,14 +27,19 @@ enum {
     LIST_LIMIT = 20,
     LIST_LIMIT_MAX = 10000,
     SECOND_LOOK_MS = 2000,
+    WATCH_MS = 5000,
     DEMO_ORDERS_MAX = 100000000,
     DEMO_PRODUCTS_MAX = 1000000,
 };
+#define AUDIT_DEFAULTS {.wait_ms = SECOND_LOOK_MS, .every_ms = WATCH_MS}
 #define DEMO_DEFAULTS {.orders = 10000, .products = 500, .seed = 1}
 
 static const struct argument AUDIT[] = {
-    {"--wait", "TIME", ARGUMENT_DURATION_MS, AT(wait_ms), 0, 0,
-     "how long to look again while something seems wrong or is under way (2s)"},
+    {"--wait",  "TIME", ARGUMENT_DURATION_MS, AT(wait_ms),  0, 0,
+     "how long to look again while something seems wrong or is under way (2s)"            },
+    {"--watch", NULL,   ARGUMENT_FLAG,        AT(watch),    0, 0,
+     "look again and again, and say what changes, until SIGINT or SIGTERM"                },
+    {"--every", "TIME", ARGUMENT_DURATION_MS, AT(every_ms), 0, 0, "between two looks (5s)"},
 };
 static const struct argument SAGA_LIST[] = {
     {"--state",  "STATE", ARGUMENT_TEXT,   AT(state),    0, 0,
@@ -67,7 +72,7 @@ static const struct argument HELP[] = {
 
 // clang-format off
 const struct command commands[] = {
-    {"audit",              ARGUMENTS(AUDIT),         {.wait_ms = SECOND_LOOK_MS}, audit_run,              "check the conservation laws; exit 1 and say what is broken"},
+    {"audit",              ARGUMENTS(AUDIT),         AUDIT_DEFAULTS,              audit_run,              "check the conservation laws; exit 1 and say what is broken"},
     {"saga list",          ARGUMENTS(SAGA_LIST),     {.limit = LIST_LIMIT},       saga_list_run,          "list sagas, newest first"},
     {"saga show",          ARGUMENTS(BY_ID),         {0},                         saga_show_run,          "show sagas with every step, attempt, outcome and time"},
     {"saga retry",         ARGUMENTS(BY_ID),         {0},                         saga_retry_run,         "drive open sagas again, at once; parked ones too"},

@@ -20,7 +20,9 @@ enum exit_code {
 struct arguments {
     bool json;
     bool parked;
+    bool watch;
     int64_t wait_ms;
+    int64_t every_ms;
     int64_t limit;
     int64_t order_id;
     int64_t orders, users, products, seed;

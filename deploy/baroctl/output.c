@@ -121,6 +121,13 @@ void output_json(FILE *file, const json_t *document)
     fputc('\n', file);
 }
 
+void output_json_line(FILE *file, const json_t *document)
+{
+    json_dumpf(document, file, JSON_COMPACT);
+    fputc('\n', file);
+    fflush(file);
+}
+
 enum exit_code complain(const char *command, struct status st)
 {
     fprintf(stderr, "baroctl %s: %s\n", command, st.message ? st.message : reason_word(st.reason));

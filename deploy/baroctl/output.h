@@ -22,6 +22,9 @@ void output_object(FILE *file, const struct column *members, size_t count, const
 // One document and a line feed.
 void output_json(FILE *file, const json_t *document);
 
+// The same in one line, at once: for what goes on and on.
+void output_json_line(FILE *file, const json_t *document);
+
 // Says on standard error what went wrong: EXIT_USAGE for a VALIDATION_ERROR, else EXIT_WRONG.
 enum exit_code complain(const char *command, struct status st);
 

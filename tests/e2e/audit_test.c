@@ -3,14 +3,25 @@
 #include "lib/base/macros.h"
 #include "lib/db/db.h"
 #include "tests/support/shop.h"
+#include "tests/support/stack.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-// $O is a paid order's id, with a used coupon; what is planted is undone.
+// Rows of history are kept from everybody; what goes wrong below the database asks nobody.
+#define KEPT(table, change)                                                                        \
+    "ALTER TABLE " table " DISABLE TRIGGER USER; " change "; ALTER TABLE " table                   \
+    " ENABLE TRIGGER USER"
+
+// $O is a paid order's id, with a used coupon; what is planted is undone. Every table that a law reads has
+// a row here.
 static const struct drift {
     const char *database; // environment variable with its URL
     const char *plant;
@@ -18,30 +29,54 @@ static const struct drift {
     const char *finds; // the line that says so
 } DRIFTS[] = {
     {"BARO_USER_DATABASE_URL",
-     "UPDATE wallet SET balance = balance + 1 WHERE user_id = (SELECT max(user_id) FROM wallet)",   "UPDATE wallet SET balance = balance - 1 WHERE user_id = (SELECT max(user_id) FROM wallet)",
-     "wallet   BROKEN"                                                                                                                                                                                              },
+     "UPDATE wallet SET balance = balance + 1 WHERE user_id = (SELECT max(user_id) FROM wallet)", "UPDATE wallet SET balance = balance - 1 WHERE user_id = (SELECT max(user_id) FROM wallet)",
+     "wallet   BROKEN"},
     {"BARO_PRODUCT_DATABASE_URL",
      "UPDATE product_option SET total = total + 1 WHERE id = (SELECT max(id) FROM product_option)", "UPDATE product_option SET total = total - 1 WHERE id = (SELECT max(id) FROM product_option)",
-     "stock    BROKEN"                                                                                                                                                                                              },
+     "stock    BROKEN"},
     {"BARO_PRODUCT_DATABASE_URL",
-     "UPDATE product_option SET held = held + 1 WHERE id = (SELECT max(id) FROM product_option)",   "UPDATE product_option SET held = held - 1 WHERE id = (SELECT max(id) FROM product_option)",
-     "stock    BROKEN"                                                                                                                                                                                              },
+     "UPDATE product_option SET held = held + 1 WHERE id = (SELECT max(id) FROM product_option)", "UPDATE product_option SET held = held - 1 WHERE id = (SELECT max(id) FROM product_option)",
+     "stock    BROKEN"},
     {"BARO_PRODUCT_DATABASE_URL", "UPDATE hold SET status = 'RETURNED' WHERE order_id = $O",
-     "UPDATE hold SET status = 'CONFIRMED' WHERE order_id = $O",                                                                                                                                   "order    BROKEN"},
-    {"BARO_COUPON_DATABASE_URL",  "UPDATE user_coupon SET rank = rank + 5 WHERE order_id = $O",
-     "UPDATE user_coupon SET rank = rank - 5 WHERE order_id = $O",                                                                                                                                 "coupon   BROKEN"},
-    {"BARO_COUPON_DATABASE_URL",  "UPDATE user_coupon SET order_id = $O + 1 WHERE order_id = $O",
-     "UPDATE user_coupon SET order_id = $O WHERE order_id = $O + 1",                                                                                                                               "order    BROKEN"},
-    {"BARO_ORDER_DATABASE_URL",   "UPDATE payment SET amount = amount + 1 WHERE order_id = $O",
-     "UPDATE payment SET amount = amount - 1 WHERE order_id = $O",                                                                                                                                 "order    BROKEN"},
-    {"BARO_ORDER_DATABASE_URL",   "UPDATE payment SET status = 4 WHERE order_id = $O",
-     "UPDATE payment SET status = 3 WHERE order_id = $O",                                                                                                                                          "order    BROKEN"},
-    {"BARO_ORDER_DATABASE_URL",   "UPDATE orders SET status = 10, paid_at = NULL WHERE id = $O",
-     "UPDATE orders SET status = 4, paid_at = created_at WHERE id = $O",                                                                                                                           "order    BROKEN"},
+     "UPDATE hold SET status = 'CONFIRMED' WHERE order_id = $O", "order    BROKEN"},
+    {"BARO_COUPON_DATABASE_URL", "UPDATE user_coupon SET rank = rank + 5 WHERE order_id = $O",
+     "UPDATE user_coupon SET rank = rank - 5 WHERE order_id = $O", "coupon   BROKEN"},
+    {"BARO_COUPON_DATABASE_URL", "UPDATE user_coupon SET order_id = $O + 1 WHERE order_id = $O",
+     "UPDATE user_coupon SET order_id = $O WHERE order_id = $O + 1", "order    BROKEN"},
+    {"BARO_ORDER_DATABASE_URL", "UPDATE payment SET amount = amount + 1 WHERE order_id = $O",
+     "UPDATE payment SET amount = amount - 1 WHERE order_id = $O", "order    BROKEN"},
+    {"BARO_ORDER_DATABASE_URL", "UPDATE payment SET status = 4 WHERE order_id = $O",
+     "UPDATE payment SET status = 3 WHERE order_id = $O", "order    BROKEN"},
+    {"BARO_ORDER_DATABASE_URL", "UPDATE orders SET status = 10, paid_at = NULL WHERE id = $O",
+     "UPDATE orders SET status = 4, paid_at = created_at WHERE id = $O", "order    BROKEN"},
     {"BARO_ORDER_DATABASE_URL",
      "UPDATE saga SET state = 0, owner = 'nobody', lease_until = now() + interval '1 day',"
-     " created_at = created_at - interval '1 hour' WHERE order_id = $O",                            "UPDATE saga SET state = 2, created_at = created_at + interval '1 hour' WHERE order_id = $O",
-     "saga     BROKEN"                                                                                                                                                                                              },
+     " created_at = created_at - interval '1 hour' WHERE order_id = $O", "UPDATE saga SET state = 2, created_at = created_at + interval '1 hour' WHERE order_id = $O",
+     "saga     BROKEN"},
+    {"BARO_USER_DATABASE_URL",
+     KEPT("wallet_history",
+     "UPDATE wallet_history SET amount = amount - 10, after = after - 10 WHERE ref_id = $O"),
+     KEPT("wallet_history",
+     "UPDATE wallet_history SET amount = amount + 10, after = after + 10 WHERE ref_id = $O"),
+     "wallet   BROKEN"},
+    {"BARO_USER_DATABASE_URL",
+     KEPT("wallet_order_entry",
+     "UPDATE wallet_order_entry SET amount = amount - 10 WHERE order_id = $O"),
+     KEPT("wallet_order_entry",
+     "UPDATE wallet_order_entry SET amount = amount + 10 WHERE order_id = $O"),
+     "order    BROKEN"},
+    {"BARO_PRODUCT_DATABASE_URL",
+     KEPT("stock_movement", "UPDATE stock_movement SET delta = delta - 1 WHERE order_id = $O"),
+     KEPT("stock_movement", "UPDATE stock_movement SET delta = delta + 1 WHERE order_id = $O"),
+     "stock    BROKEN"},
+    {"BARO_COUPON_DATABASE_URL",
+     "UPDATE campaign SET claimed = claimed + 1"
+     " WHERE id = (SELECT campaign_id FROM user_coupon WHERE order_id = $O)", "UPDATE campaign SET claimed = claimed - 1"
+     " WHERE id = (SELECT campaign_id FROM user_coupon WHERE order_id = $O)", "coupon   BROKEN"},
+    {"BARO_ORDER_DATABASE_URL",
+     KEPT("order_item", "UPDATE order_item SET quantity = quantity + 1 WHERE order_id = $O"),
+     KEPT("order_item", "UPDATE order_item SET quantity = quantity - 1 WHERE order_id = $O"),
+     "order    BROKEN"},
 };
 
 static void run_sql(const char *database, const char *sql, int64_t order_id)
@@ -113,6 +148,32 @@ static bool names_law(const json_t *report, const char *line)
     return found && !json_is_true(json_at(report, "ok"));
 }
 
+// What the metric of a law says, in the order service that has the most to say.
+static int64_t metric_of(const char *law)
+{
+    int64_t most = -1;
+    char root[64], name[64];
+    snprintf(name, sizeof name, "baro_law_violations{law=\"%s\"} ", law);
+    for (int i = 0; i < stack_replicas(); i++) {
+        snprintf(root, sizeof root, "http://127.0.0.1:%d", stack_ops_port("order", i));
+        struct http_client *client = http_open(root);
+        struct http_reply reply = http_call(client, "GET", "/metrics", NULL);
+        const char *line = reply.status == 200 ? strstr(reply.body, name) : NULL;
+        int64_t value = line ? strtoll(line + strlen(name), NULL, 10) : -1;
+        most = value > most ? value : most;
+        http_close(client);
+    }
+    return most;
+}
+
+// The law with which `line` begins: "order    BROKEN".
+static int64_t metric_of_line(const char *line)
+{
+    char law[16];
+    snprintf(law, sizeof law, "%.*s", (int)strcspn(line, " "), line);
+    return metric_of(law);
+}
+
 Test(audit, every_planted_drift_is_found_and_named)
 {
     int64_t order_id = given_paid_order();
@@ -126,14 +187,86 @@ Test(audit, every_planted_drift_is_found_and_named)
         run_sql(DRIFTS[i].database, DRIFTS[i].plant, order_id);
         int exit_status = audit(report, sizeof report);
         bool shown = names_law(invariants(admin), DRIFTS[i].finds);
+        int64_t counted = metric_of_line(DRIFTS[i].finds);
         run_sql(DRIFTS[i].database, DRIFTS[i].undo, order_id);
         cr_expect(shown, "drift %zu is not shown by the endpoint", i);
+        cr_expect_gt(counted, 0, "drift %zu is not in the metric", i);
         cr_expect_eq(exit_status, 1, "drift %zu", i);
         cr_expect(strstr(report, DRIFTS[i].finds), "drift %zu:\n%s", i, report);
     }
     expect_laws_hold();
     cr_assert(json_is_true(json_at(invariants(admin), "ok")));
     http_close(admin);
+}
+
+// `baroctl audit --watch`, and what it prints.
+struct watcher {
+    pid_t pid;
+    int lines;
+};
+
+static struct watcher given_watcher(void)
+{
+    int ends[2];
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    struct watcher watcher = {.pid = fork(), .lines = ends[0]};
+    cr_assert_geq(watcher.pid, 0);
+    if (watcher.pid == 0) {
+        char program[512];
+        const char *build = getenv("BUILD");
+        snprintf(program, sizeof program, "%s/baroctl", build ? build : "build");
+        dup2(ends[1], STDOUT_FILENO);
+        execl(program, "baroctl", "audit", "--watch", "--every", "100ms", "--wait", "0s", "--json",
+              NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    return watcher;
+}
+
+// Waits for a line that says so of a law, and passes over all before it.
+static void expect_line(const struct watcher *watcher, const char *law, bool ok)
+{
+    char line[4096], name[32];
+    size_t length = 0;
+    struct pollfd ready = {.fd = watcher->lines, .events = POLLIN};
+    snprintf(name, sizeof name, "\"%s\"", law);
+    while (poll(&ready, 1, 20000) == 1 && length + 1 < sizeof line &&
+           read(watcher->lines, line + length, 1) == 1) {
+        if (line[length++] != '\n')
+            continue;
+        line[length] = '\0';
+        if (strstr(line, name) && strstr(line, ok ? "\"ok\":true" : "\"ok\":false"))
+            return;
+        length = 0;
+    }
+    cr_assert_fail("the watcher never says that %s is %s", law, ok ? "well" : "broken");
+}
+
+static int end_watcher(const struct watcher *watcher, int signal_number)
+{
+    int status;
+    kill(watcher->pid, signal_number);
+    cr_assert_eq(waitpid(watcher->pid, &status, 0), watcher->pid);
+    close(watcher->lines);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(audit, who_watches_is_told_what_changes_until_a_signal_comes)
+{
+    static const struct drift *const drift = &DRIFTS[0];
+    expect_laws_hold();
+    struct watcher watcher = given_watcher();
+    expect_line(&watcher, "saga", true); // the last of the first look
+    run_sql(drift->database, drift->plant, 0);
+    expect_line(&watcher, "wallet", false);
+    struct watcher late = given_watcher();
+    expect_line(&late, "wallet", false);
+    cr_expect_eq(end_watcher(&late, SIGTERM), 1, "it leaves a broken law behind");
+    run_sql(drift->database, drift->undo, 0);
+    expect_line(&watcher, "wallet", true);
+    cr_expect_eq(end_watcher(&watcher, SIGINT), 0);
+    expect_laws_hold();
 }
 
 Test(audit, the_laws_are_shown_to_admins_only)

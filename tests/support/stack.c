@@ -86,6 +86,18 @@ const char *stack_gateway(int replica)
     return root;
 }
 
+// As deploy/local/stack counts them.
+int stack_ops_port(const char *name, int replica)
+{
+    static const char *const names[] = {"user", "product", "coupon", "order", "gateway"};
+    const char *first = getenv("BARO_OPS_PORT");
+    int index = 0;
+    cr_assert(first, "BARO_OPS_PORT is set by tests/e2e/run");
+    while (strcmp(names[index], name) != 0)
+        index++;
+    return (int)strtol(first, NULL, 10) + 10 * replica + index;
+}
+
 static bool is_ready(const char *root)
 {
     struct http_client *probe = http_open(root);

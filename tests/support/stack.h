@@ -26,6 +26,9 @@ void stack_start_gateway(int replica);
 // "http://127.0.0.1:18081" of a gateway; static until the next call.
 const char *stack_gateway(int replica);
 
+// The port of a replica's /metrics.
+int stack_ops_port(const char *name, int replica);
+
 // Number of replicas of each service.
 int stack_replicas(void);
 

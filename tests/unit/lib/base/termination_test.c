@@ -33,3 +33,15 @@ Test(termination, is_not_what_a_peer_that_is_gone_means)
     cr_assert_eq(write(ends[1], "x", 1), -1);
     cr_assert_eq(errno, EPIPE);
 }
+
+Test(termination, is_waited_for_as_long_as_one_likes)
+{
+    termination_block();
+    cr_expect_eq(termination_wait_ms(0), 0);
+    cr_expect_eq(termination_wait_ms(20), 0);
+    cr_expect_not(termination_is_pending());
+    kill(getpid(), SIGTERM);
+    cr_expect(termination_is_pending());
+    cr_expect_eq(termination_wait_ms(5000), SIGTERM);
+    cr_expect_not(termination_is_pending(), "it has been waited for");
+}
