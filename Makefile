@@ -184,10 +184,17 @@ $(CLUSTER)/check.mjs: $(wildcard tests/cluster/*.mjs) tests/cluster/container $(
 	@mkdir -p $(@D)
 	@cp -t $(@D) tests/cluster/*.mjs tests/cluster/container
 
-.PHONY: test-manifests test-cluster test-images test-console
+.PHONY: test-manifests test-monitoring test-backup test-cluster test-images test-console
 test-manifests: build $(MANIFESTS)/check.mjs ## Render the Kubernetes overlays and check them; test the alert rules
 	@node --test-reporter=spec $(MANIFESTS)/check.mjs $(BUILD)
 	@promtool test rules tests/monitoring/rules_test.yaml
+	@node --test-reporter=spec tests/monitoring/check.mjs
+
+test-monitoring: build ## A real Prometheus scrapes a stack; an alert comes and goes; every metric that is named is there
+	@tests/monitoring/run .local/monitoring
+
+test-backup: build ## Back up a stack under load, lose it, restore it to a moment: nothing promised is missing
+	@tests/backup/run .local/backup
 
 test-cluster: build $(CLUSTER)/check.mjs ## Scale, roll and cut the pods of an overlay in network namespaces, under load
 	@tests/cluster/run .local/cluster $(CLUSTER)/check.mjs
@@ -237,6 +244,8 @@ test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(BUILD)
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
 	@CERTIFICATES=$(BARO_TEST_CERTIFICATES) CONFINE=$(BUILD)/tests/confine tests/e2e/run .local/e2e-tls $(E2E) --jobs 1 --timeout 180 --filter 'journey/a_c*'
+	@$(MAKE) --no-print-directory test-monitoring
+	@$(MAKE) --no-print-directory test-backup
 	@$(MAKE) --no-print-directory test-console
 	@tests/local/run .local/interrupt
 
@@ -406,11 +415,12 @@ CPPCHECK = cppcheck --quiet -j$(CORES) --error-exitcode=1 --std=c11 --enable=war
     -DPROTOBUF_C_VERSION_NUMBER=1005001 -DPROTOBUF_C_MIN_COMPILER_VERSION=1000000 \
     '-D_Noreturn=__attribute__((noreturn))' \
     '-DTest(suite,name,...)=static void suite\#\#_\#\#name(void)' '-DTestSuite(...)=' -I. -I$(BUILD)
-lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, layers, sizes
+lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, layers, sizes, migrations
 	tests/lint/layers
 	tests/lint/sql
 	tests/lint/functions
 	tests/lint/sentences
+	tests/lint/migrations
 	clang-format --dry-run -Werror $$(find $(SOURCES) -name '*.[ch]')
 	shellcheck -S warning $(SCRIPTS)
 	@$(MAKE) --no-print-directory CC=gcc objects

@@ -98,7 +98,8 @@ static bool find_route(struct request *request, const char *word)
 void admit(struct request *request, const char *method, const char *version)
 {
     struct status st = headers_read(request->connection, version, &request->headers);
-    trace_begin(&request->trace, request->headers.traceparent, request->headers.request_id);
+    trace_begin(&request->trace, request->headers.traceparent, request->headers.request_id,
+                request->gateway->settings->trace_share);
     if (failed(st)) {
         request->answer.close = true;
         answer_problem(request, st, NULL, 0);

@@ -148,7 +148,8 @@ enum MHD_Result answer_send(struct request *request)
     add_headers(request, response);
     enum MHD_Result result = MHD_queue_response(request->connection, answer->status, response);
     MHD_destroy_response(response);
-    endpoint_observe(request->match.endpoint, answer->status,
-                     clock_monotonic_us() - request->started_us);
+    int64_t took_us = clock_monotonic_us() - request->started_us;
+    endpoint_observe(request->match.endpoint, answer->status, took_us);
+    trace_end(request, took_us);
     return result;
 }

@@ -30,6 +30,8 @@ struct gateway_settings {
     struct limits_settings limits;
     struct streams_settings streams;
     enum log_level log_level;
+    const char *trace_url; // where spans go; "": nowhere
+    int64_t trace_share;   // percent of the traces that begin here
     int64_t http_threads;
     int64_t connections_max;
     int64_t connections_per_address; // 0: no limit

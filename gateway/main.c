@@ -2,11 +2,13 @@
 
 #include "gateway/gateway.h"
 #include "lib/base/faults.h"
+#include "lib/base/instance.h"
 #include "lib/base/scheduling.h"
 #include "lib/base/settings.h"
 #include "lib/base/termination.h"
 #include "lib/base/version.h"
 #include "lib/rpc/seal.h"
+#include "lib/trace/span.h"
 
 #include <sodium.h>
 #include <stddef.h>
@@ -39,6 +41,8 @@ static const struct setting table[] = {
     {"BARO_TLS_CA",                SETTING_TEXT,        "",                     AT(tls.authority),           0, 0,      "PEM file of the authority that signs for Baro's processes and for nobody else"},
     {"BARO_TLS_NAME",              SETTING_TEXT,        "baro",                 AT(tls.name),                0, 0,      "the DNS name that all their certificates bear"},
     {"BARO_LOG_LEVEL",             SETTING_LOG_LEVEL,   "info",                 AT(log_level),               0, 0,      "debug, info, warn, error or off"},
+    {"BARO_TRACE_URL",             SETTING_TEXT,        "",                     AT(trace_url),               0, 0,      "collector of spans (OTLP over HTTP), such as http://127.0.0.1:4318; empty: none"},
+    {"BARO_TRACE_SHARE",           SETTING_INTEGER,     "100",                  AT(trace_share),             0, 100,    "of the traces that begin here, so many percent are recorded"},
     {"BARO_HTTP_THREADS",          SETTING_INTEGER,     "1",                    AT(http_threads),            1, 64,     "threads that serve HTTP"},
     {"BARO_HTTP_CONNECTIONS",      SETTING_INTEGER,     "8192",                 AT(connections_max),         1, 100000, "connections at a time"},
     {"BARO_HTTP_CONNECTIONS_PER_ADDRESS", SETTING_INTEGER, "4096",              AT(connections_per_address), 0, 100000, "of one client address; 0: no limit"},
@@ -81,6 +85,10 @@ static struct status start(const struct gateway_settings *settings, struct arena
     if (!failed(st))
         st = tls_prepare(&settings->tls, arena);
     if (!failed(st))
+        st = exporter_start(&(struct exporter_options){.url = settings->trace_url,
+                                                       .process = "baro-gateway",
+                                                       .instance = instance_name(arena)});
+    if (!failed(st))
         st = gateway_start(settings, gateway);
     return st;
 }
@@ -107,6 +115,7 @@ int main(int argc, char **argv)
     log_info("serving", log_text("version", BARO_VERSION), log_int("port", gateway_port(gateway)));
     log_info("draining", log_int("signal", termination_wait()));
     gateway_stop(gateway);
+    exporter_stop();
     log_info("stopped");
     return 0;
 }

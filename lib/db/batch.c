@@ -7,6 +7,9 @@
 // read all of it. So: plans are kept, and go by index. The settings are the transaction's own, which
 // PgBouncer allows; audits, lists and jobs plan as ever. A batch of reads has no transaction but the
 // implicit ones, from one wait to the next: the settings go ahead of each.
+//
+// A traced batch says its name here too, as a setting of the transaction. A comment in front of each
+// statement (sqlcommenter) would make every text a new one, to be parsed and planned anew.
 
 #include "lib/db/pipeline.h"
 
@@ -16,13 +19,24 @@
     " set_config('enable_mergejoin', 'off', true)"
 
 static const struct statement START = {"db_start_batch", "SELECT baro_now(), " SETTINGS};
+static const struct statement START_TRACED = {"db_start_traced_batch",
+                                              "SELECT baro_now(), " SETTINGS
+                                              ", set_config('application_name', $1::text, true)"};
 static const struct statement GO_ON = {"db_go_on_with_batch", "SELECT " SETTINGS};
 
 struct status db_start_batch(struct db *db)
 {
-    struct status st = db_queue_query(db, &START, NO_PARAMS, &db->clock);
+    bool traced = db->trace && *db->trace;
+    struct status st =
+        traced ? db_queue_query(db, &START_TRACED, PARAMS(p_text(db->trace)), &db->clock)
+               : db_queue_query(db, &START, NO_PARAMS, &db->clock);
     db->reads_batch = !failed(st) && db->transaction == TRANSACTION_NONE;
     return st;
+}
+
+void db_set_trace(struct db *db, const char *traceparent)
+{
+    db->trace = traceparent;
 }
 
 struct status db_go_on_with_batch(struct db *db)

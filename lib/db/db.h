@@ -117,6 +117,11 @@ void db_rollback(struct db *db);
 // Without a transaction the settings hold until db_commit or db_rollback, over any number of waits.
 struct status db_start_batch(struct db *db);
 
+// Names the batches to come after a span ("00-.."), until it is called again; "": no more. The name is
+// borrowed. PostgreSQL shows it as application_name while the batch's transaction runs, in
+// pg_stat_activity and in its log (%a); the text of no statement changes, so plans stay shared.
+void db_set_trace(struct db *db, const char *traceparent);
+
 // The database's clock at db_start_batch, in microseconds since 1970. Waits only if nobody has waited
 // since. Needs schema_prepare.
 struct status db_now(struct db *db, int64_t *now_us);

@@ -51,6 +51,7 @@ struct db {
     struct rows clock;     // what db_start_batch asked for
     bool reads_batch;      // a batch without a transaction has started and not ended
     int64_t deadline_us;
+    const char *trace; // of the batches to come; NULL or "": none
     struct db_metrics metrics;
     char message[512]; // of the last failure
 };

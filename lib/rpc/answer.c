@@ -1,7 +1,7 @@
 // How calls end: the reply goes to the responder, the key and the room in the queue become free, the
 // call goes back to the pool, and whoever drains is told when it was the last one.
 
-#include "lib/rpc/dispatcher_private.h"
+#include "lib/rpc/call_trace.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/metrics.h"
@@ -27,6 +27,7 @@ static struct metric *counter(struct method_entry *entry, enum status_code code)
 static void observe(const struct call *call)
 {
     struct method_entry *entry = call->private->entry;
+    call_trace_end(call);
     if (!entry)
         return;
     metric_add(counter(entry, call->status.code), 1);

@@ -2,6 +2,7 @@
 // The dispatcher's side of a call, and the pool that calls and their arenas come from.
 
 #include "lib/rpc/dispatcher.h"
+#include "lib/trace/span.h"
 
 #include <pthread.h>
 #include <uthash.h>
@@ -19,7 +20,10 @@ struct call_private {
     void (*done)(void *arg, const struct call *call);
     void *done_arg;
     uint64_t call_id;
-    Baro__SagaStep saga; // what call->saga points to
+    Baro__SagaStep saga;        // what call->saga points to
+    struct trace_context trace; // the call's own span, when its caller is traced
+    uint64_t trace_parent;
+    struct trace_context batch; // the span of its batch
     int64_t submitted_at_us;
     int64_t queued_at_us;
     bool admitted;  // counts against the queue's limit

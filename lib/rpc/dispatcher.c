@@ -6,7 +6,7 @@
 // where the part in brackets is for methods with `prepare`. From submit on exactly one place owns the
 // call: a queue, a worker's batch, whoever `prepare` gave it to, or whoever it was deferred to.
 
-#include "lib/rpc/dispatcher_private.h"
+#include "lib/rpc/call_trace.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/fault_point.h"
@@ -146,6 +146,7 @@ static void start_worker(struct dispatcher *dispatcher, struct lane *lane, const
         .arena = arena_create(),
         .calls = arena_array(dispatcher->arena, room, sizeof(struct call *)),
         .settled = arena_array(dispatcher->arena, room, sizeof(struct call *)),
+        .links = arena_array(dispatcher->arena, room, sizeof(struct trace_context)),
         .random = (uint64_t)clock_monotonic_us() * 2 + 1,
     };
     if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
@@ -277,6 +278,7 @@ static struct status unpack_request(struct call *call, size_t size, const uint8_
 static struct status take_envelope(struct call *call, const Baro__RpcRequest *envelope)
 {
     copy_saga(call, envelope->saga);
+    call_trace_begin(call, envelope->traceparent);
     call->private->call_id = envelope->call_id;
     if (atomic_load(&call->private->dispatcher->draining))
         return refuse(REASON_UNAVAILABLE, "shutting down");
@@ -289,7 +291,6 @@ static struct status take_envelope(struct call *call, const Baro__RpcRequest *en
     call->caller.user_id = envelope->user_id;
     call->caller.role = known_role ? (enum caller_role)envelope->role : CALLER_NOBODY;
     call->idempotency_key = text_copy(call->arena, envelope->idempotency_key);
-    call->traceparent = text_copy(call->arena, envelope->traceparent);
     st = enter(call);
     return failed(st) ? st : unpack_request(call, envelope->payload.len, envelope->payload.data);
 }

@@ -23,6 +23,8 @@ struct transaction_ops {
     struct status (*commit)(void *tx);
     void (*rollback)(void *tx);
     void (*set_deadline)(void *tx, int64_t deadline_us);
+    // Optional: the span of the next batch; "" when nobody in it is traced. Valid until the next.
+    void (*set_trace)(void *tx, const char *traceparent);
 };
 
 struct dispatcher_options {

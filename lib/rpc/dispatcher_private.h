@@ -32,10 +32,11 @@ struct worker {
     pthread_t thread;
     const char *name;
     void *tx;
-    struct arena *arena;   // of the batch
-    struct call **calls;   // the batch that was taken
-    struct call **settled; // those of it that are answered by the worker
-    uint64_t random;       // of the jitter
+    struct arena *arena;         // of the batch
+    struct call **calls;         // the batch that was taken
+    struct call **settled;       // those of it that are answered by the worker
+    struct trace_context *links; // of its calls
+    uint64_t random;             // of the jitter
 };
 
 struct dispatcher {

@@ -5,7 +5,7 @@
 // again, a lost connection is everybody's answer, and anything else is halved until the call that
 // spoils the batch fails alone.
 
-#include "lib/rpc/dispatcher_private.h"
+#include "lib/rpc/call_trace.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/fault_point.h"
@@ -301,9 +301,14 @@ void *worker_main(void *arg)
     struct call_queue *queue;
     size_t count;
     while ((queue = lane_take(worker->lane, worker->calls, &count))) {
+        struct batch_trace trace;
         if (queue->work == QUEUE_HANDLE)
             begin_handling(queue->entry, worker->calls, count);
+        batch_trace_begin(&trace, worker, queue->entry, count);
+        if (ops->set_trace)
+            ops->set_trace(worker->tx, trace.traceparent);
         run(worker, queue, worker->calls, count);
+        batch_trace_end(&trace);
     }
     ops->close(worker->tx);
     return NULL;

@@ -131,6 +131,7 @@ static void add_asked_command(const struct walk *walk, struct saga *saga,
         .method = asked->compensation ? asked->step->compensation : asked->step->action,
         .request = request,
         .attempt = asked->attempts,
+        .traceparent = saga->traceparent,
     };
     baro__saga_step__init(&command.step);
     command.step.saga_id = saga->id;

@@ -29,6 +29,7 @@ struct saga_command {
     Baro__SagaStep step;
     const ProtobufCMessage *request; // lives until the port returns
     int attempt;
+    const char *traceparent; // or ""
 };
 
 // What the store must make durable for a saga before the runner goes on.

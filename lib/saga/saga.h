@@ -83,8 +83,9 @@ struct saga {
     enum saga_state state;
     struct status failure; // why it compensates; code OK while it runs
     bool parked;
-    bool held;             // silent for longer than the patience: shown as HELD (SPEC 2)
-    int64_t created_at_us; // the database's clock
+    bool held;               // silent for longer than the patience: shown as HELD (SPEC 2)
+    int64_t created_at_us;   // the database's clock
+    const char *traceparent; // the context's field of this name, which its table may have; or ""
     struct saga_progress progress[2 * SAGA_STEPS_MAX];
     size_t progress_count;
     struct arena *arena; // lives as long as the saga is in memory

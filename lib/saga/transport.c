@@ -160,6 +160,7 @@ static Baro__RpcRequest *make_envelope(const struct saga_command *command, struc
     envelope->timeout_ms = COMMAND_TIMEOUT_MS;
     envelope->attempt = (uint32_t)command->attempt;
     envelope->role = CALLER_SERVICE;
+    envelope->traceparent = envelope_text(command->traceparent);
     envelope->payload.data = protobuf_pack(command->request, arena, &envelope->payload.len);
     envelope->saga = arena_copy(arena, &command->step, sizeof(command->step));
     return envelope;
@@ -247,6 +248,7 @@ void saga_transport_ask(struct saga_transport *transport, const struct saga_comm
                  .message = command->request,
                  .caller = {.role = CALLER_SERVICE},
                  .timeout_ms = ASK_TIMEOUT_MS,
+                 .traceparent = command->traceparent,
                  .saga = &ask->step,
                  .idempotent = true,
              },

@@ -7,6 +7,7 @@
 #include "lib/base/macros.h"
 #include "lib/base/scheduling.h"
 #include "lib/base/termination.h"
+#include "lib/base/text.h"
 #include "lib/bus/commands.h"
 #include "lib/bus/leases.h"
 #include "lib/rpc/server.h"
@@ -14,6 +15,7 @@
 #include "lib/service/ops.h"
 #include "lib/service/tables.h"
 #include "lib/service/transaction.h"
+#include "lib/trace/span.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -160,6 +162,12 @@ static struct status start(struct service_runtime *runtime)
     if (!failed(st))
         st = tls_prepare(&settings->tls, runtime->arena);
     if (!failed(st))
+        st = exporter_start(&(struct exporter_options){
+            .url = settings->trace_url,
+            .process = text_printf(runtime->arena, "baro-%s", definition->name),
+            .instance = settings->instance,
+        });
+    if (!failed(st))
         st = about("BARO_REDIS_URL", cache_create(settings->redis_url, &runtime->cache));
     if (!failed(st))
         st = tables_prepare(settings, definition, runtime->arena);
@@ -223,6 +231,7 @@ static void stop(struct service_runtime *runtime)
     publisher_destroy(runtime->publisher);
     cache_destroy(runtime->cache);
     ops_server_stop(runtime->ops);
+    exporter_stop();
 }
 
 static int only_make_tables(const struct service_settings *settings,

@@ -34,6 +34,7 @@ struct service_settings {
     struct tls_files tls;     // BARO_TLS_CERT, .. between processes
     const char *instance;     // BARO_INSTANCE: default is host and pid
     enum log_level log_level; // BARO_LOG_LEVEL
+    const char *trace_url;    // BARO_TRACE_URL: where spans go; "": nowhere
     int64_t write_workers;    // BARO_WRITE_WORKERS
     int64_t read_workers;     // BARO_READ_WORKERS
     int64_t batch_max;        // BARO_BATCH_MAX

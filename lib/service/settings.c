@@ -45,6 +45,8 @@ static const struct setting COMMON[] = {
      "name of this replica; empty: host and process id"                                                                               },
     {"BARO_LOG_LEVEL",     SETTING_LOG_LEVEL,   "info",                   AT(log_level),       0,  0,
      "debug, info, warn, error or off"                                                                                                },
+    {"BARO_TRACE_URL",     SETTING_TEXT,        "",                       AT(trace_url),       0,  0,
+     "collector of spans (OTLP over HTTP), such as http://127.0.0.1:4318; empty: none"                                                },
     {"BARO_WRITE_WORKERS", SETTING_INTEGER,     "1",                      AT(write_workers),   1,  64,
      "database connections that write"                                                                                                },
     {"BARO_READ_WORKERS",  SETTING_INTEGER,     "1",                      AT(read_workers),    1,  64,

@@ -43,6 +43,11 @@ static void set_deadline(void *tx, int64_t deadline_us)
     db_set_deadline(tx, deadline_us);
 }
 
+static void set_trace(void *tx, const char *traceparent)
+{
+    db_set_trace(tx, traceparent);
+}
+
 const struct transaction_ops postgres_transaction = {
     .open = open_connection,
     .close = close_connection,
@@ -51,4 +56,5 @@ const struct transaction_ops postgres_transaction = {
     .commit = commit,
     .rollback = rollback,
     .set_deadline = set_deadline,
+    .set_trace = set_trace,
 };

@@ -3,6 +3,8 @@
 #include "services/order/starts.h"
 
 #include "lib/base/timeid.h"
+#include "lib/rpc/envelope.h"
+#include "lib/trace/span.h"
 #include "services/order/pay_saga.h"
 #include "services/order/wire.h"
 
@@ -65,6 +67,12 @@ static void remember_key(struct saga_starts *starts, const struct call *call,
     *hash = (ProtobufCBinaryData){ID_SIZE, key + ID_SIZE};
 }
 
+// The trace of the call goes on in the saga, whoever runs it and whenever.
+static char *trace_of(const struct call *call)
+{
+    return envelope_text(call && tracing() ? call->traceparent : "");
+}
+
 static void begin_attempt(struct saga_starts *starts, struct order *order, int64_t payment_id)
 {
     struct payment *payments =
@@ -92,6 +100,7 @@ struct launch *start_payment(struct saga_starts *starts, struct order *order, in
     context.final_amount = order_final_won(order);
     context.user_coupon_id = order->user_coupon_id;
     context.checkout = checkout;
+    context.traceparent = trace_of(call);
     remember_key(starts, call, &context.idempotency_id, &context.request_hash);
 
     begin_attempt(starts, order, payment_id);
@@ -116,6 +125,7 @@ struct launch *start_refund(struct saga_starts *starts, struct order *order, str
 {
     assert(order->status == ORDER_REFUNDING);
     Baro__Order__OrderContext context = order_context(order);
+    context.traceparent = trace_of(call);
     remember_key(starts, call, &context.idempotency_id, &context.request_hash);
     return start(starts, order, refund_saga.kind, &context.base, call, wait_ms);
 }

@@ -24,6 +24,12 @@ enum {
 
 static const int64_t DAY_MS = INT64_C(24) * 60 * 60 * 1000;
 
+static struct metric *holds_expired(void)
+{
+    return metrics_counter("baro_product_holds_expired_total", "Orders whose holds were swept",
+                           NULL);
+}
+
 static struct status expire_orders(struct db *db, struct arena *arena, const int64_t *orders,
                                    size_t count)
 {
@@ -64,9 +70,7 @@ static struct status sweep_lot(const struct product_service *service, struct db 
     st = release_dead(db, arena, orders, count);
     if (failed(st))
         return st;
-    metric_add(
-        metrics_counter("baro_product_holds_expired_total", "Orders whose holds were swept", NULL),
-        (int64_t)count);
+    metric_add(holds_expired(), (int64_t)count);
     if (count)
         log_info("expired holds released", log_int("orders", (int64_t)count));
     return OK;
@@ -126,6 +130,7 @@ static struct status prune_given_back(void *service, struct db *db, struct arena
 
 void product_jobs_init(const struct product_settings *settings, struct job jobs[PRODUCT_JOB_COUNT])
 {
+    (void)holds_expired(); // there from the start, at 0
     const struct job all[PRODUCT_JOB_COUNT] = {
         {"sweep_holds",       settings->sweep_period_ms, sweep_holds,           .alone = true},
         {"popular_snapshot",  SNAPSHOT_PERIOD_MS,        take_popular_snapshot, .alone = true},

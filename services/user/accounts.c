@@ -129,7 +129,8 @@ static struct status check_password(struct call *call, struct db *db, struct ent
     if (failed(st))
         return st;
     if (!password_verify(found ? found->password_hash : NULL, request->password)) {
-        metric_add(metrics_counter("baro_user_logins_refused_total", "Wrong passwords", NULL), 1);
+        const struct user_service *service = call->service;
+        metric_add(service->logins_refused, 1);
         return refuse(REASON_UNAUTHENTICATED, "the e-mail address or the password is wrong");
     }
     entrance->known = &found->account;

@@ -4,6 +4,7 @@
 // and putting the admin in place twice changes nothing.
 
 #include "lib/base/log.h"
+#include "lib/base/metrics.h"
 #include "services/user/account.h"
 #include "services/user/service.h"
 #include "services/user/store.h"
@@ -28,6 +29,13 @@ void user_service_init(struct user_service *service, const struct user_settings 
         .passwords =
             password_pool_create(settings->common.database_url, PASSWORD_THREADS, PASSWORD_QUEUE),
         .history_ids = ids_create("wallet_history_id"),
+        .logins_refused =
+            metrics_counter("baro_user_logins_refused_total", "Wrong passwords", NULL),
+        .refresh_reused =
+            metrics_counter("baro_user_refresh_reuse_total",
+                            "Families revoked because an old refresh token came again", NULL),
+        .wallet_conflicts = metrics_counter("baro_user_wallet_conflicts_total",
+                                            "Batches that found a wallet changed meanwhile", NULL),
     };
 }
 

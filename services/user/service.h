@@ -20,6 +20,7 @@ struct user_service {
     struct password_pool *passwords;
     const struct signing_key *key;
     struct ids *history_ids;
+    struct metric *logins_refused, *refresh_reused, *wallet_conflicts;
 };
 
 extern const struct method_table user_methods;

@@ -77,12 +77,11 @@ static struct session *find_session(struct session *sessions, size_t count,
     return NULL;
 }
 
-static void revoke_stolen(struct session *session)
+static void revoke_stolen(const struct batch *batch, struct session *session)
 {
+    const struct user_service *service = batch->service;
     session->revoked = true;
-    metric_add(metrics_counter("baro_user_refresh_reuse_total",
-                               "Families revoked because an old refresh token came again", NULL),
-               1);
+    metric_add(service->refresh_reused, 1);
     log_warn("an old refresh token came again, its family is revoked",
              log_int("user_id", session->account.id));
 }
@@ -93,7 +92,7 @@ static void refresh(const struct batch *batch, struct call *call, struct session
     if (!session || session->revoked) {
         call_refuse(call, refuse(REASON_UNAUTHENTICATED, "this session has ended"));
     } else if (!refresh_token_matches(token, session->secret_hash)) {
-        revoke_stolen(session);
+        revoke_stolen(batch, session);
         call_refuse(call, refuse(REASON_UNAUTHENTICATED, "this session has ended"));
     } else if (session->expires_at_us <= batch->now_us) {
         call_refuse(call, refuse(REASON_TOKEN_EXPIRED, "this session has expired"));

@@ -77,6 +77,7 @@ static void settle_all(struct batch *batch, const struct outcome *outcomes)
 // wallet at once, each is behind at most once.
 static struct status move(struct batch *batch, const struct movement *movement)
 {
+    const struct user_service *service = batch->service;
     struct outcome *outcomes = arena_array(batch->arena, batch->count, sizeof(*outcomes));
     bool saved = false;
     for (int try = 0; !saved && try < TRIES; try++) {
@@ -89,9 +90,7 @@ static struct status move(struct batch *batch, const struct movement *movement)
         if (failed(st))
             return st;
         if (!saved)
-            metric_add(metrics_counter("baro_user_wallet_conflicts_total",
-                                       "Batches that found a wallet changed meanwhile", NULL),
-                       1);
+            metric_add(service->wallet_conflicts, 1);
     }
     if (!saved)
         return refuse(REASON_CONFLICT, "a wallet has changed meanwhile");

@@ -43,7 +43,7 @@ static void check_echo(const char *text)
 static void check_trace(const struct headers *headers)
 {
     struct trace trace;
-    trace_begin(&trace, headers->traceparent, headers->request_id);
+    trace_begin(&trace, headers->traceparent, headers->request_id, 100);
     assert(strlen(trace.parent) == 55 && strspn(trace.parent, "0123456789abcdef-") == 55);
     assert(strlen(trace.id) == 32 && strlen(trace.request_id) <= 128);
     check_echo(trace.request_id);

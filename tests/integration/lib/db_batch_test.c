@@ -106,3 +106,45 @@ Test(batch, a_plan_made_for_a_small_table_goes_by_the_index)
         by_index = by_index || strstr(rows_text(&rows, row, 0), "Index Scan using thing_pkey");
     cr_expect(by_index);
 }
+
+static const struct statement NAME = {"name", "SELECT current_setting('application_name')"};
+static const struct statement PREPARED = {
+    "prepared", "SELECT count(*) FROM pg_prepared_statements WHERE name <> 'prepared'"};
+
+static const char *name_of(struct db *db)
+{
+    struct rows rows;
+    expect_ok(db_query(db, &NAME, NO_PARAMS, &rows));
+    return rows_text(&rows, 0, 0);
+}
+
+Test(batch, a_traced_batch_bears_its_span_as_long_as_it_runs)
+{
+    static const char span[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    SCOPED(db) *db = test_db("batch");
+    db_set_trace(db, span);
+    begin_batch(db);
+    cr_expect_str_eq(name_of(db), span);
+    expect_ok(db_commit(db));
+    db_set_trace(db, "");
+    begin_batch(db);
+    cr_expect_str_eq(name_of(db), "test");
+    expect_ok(db_commit(db));
+}
+
+Test(batch, traces_share_their_prepared_statements)
+{
+    SCOPED(db) *db = test_db("batch");
+    static const char *const spans[] = {"00-1-1-01", "00-2-2-01", "00-3-3-01"};
+    int64_t prepared[COUNT(spans)];
+    for (size_t i = 0; i < COUNT(spans); i++) {
+        struct rows rows;
+        db_set_trace(db, spans[i]);
+        begin_batch(db);
+        cr_expect_str_eq(name_of(db), spans[i]);
+        expect_ok(db_query(db, &PREPARED, NO_PARAMS, &rows));
+        prepared[i] = rows_int64(&rows, 0, 0);
+        expect_ok(db_commit(db));
+    }
+    cr_expect_eq(prepared[1], prepared[2]);
+}

@@ -56,7 +56,7 @@ static const char good_parent[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716
 Test(trace, a_valid_context_goes_on_with_a_span_of_our_own)
 {
     struct trace trace;
-    trace_begin(&trace, good_parent, "order-42.a:b_C");
+    trace_begin(&trace, good_parent, "order-42.a:b_C", 100);
     cr_assert_str_eq(trace.id, "0af7651916cd43dd8448eb211c80319c");
     cr_assert_eq(strncmp(trace.parent, good_parent, 36), 0);
     cr_assert_neq(strncmp(trace.parent + 36, good_parent + 36, 16), 0);
@@ -79,7 +79,7 @@ Test(trace, what_is_not_valid_is_replaced_and_never_echoed)
     };
     for (size_t i = 0; i < COUNT(parents); i++) {
         struct trace trace;
-        trace_begin(&trace, parents[i], NULL);
+        trace_begin(&trace, parents[i], NULL, 100);
         cr_expect_eq(strlen(trace.parent), 55);
         cr_expect_eq(strspn(trace.id, "0123456789abcdef"), 32);
         cr_expect_neq(strncmp(trace.id, "0af7651916cd43dd8448eb211c80319c", 32), 0);
@@ -91,7 +91,7 @@ Test(trace, what_is_not_valid_is_replaced_and_never_echoed)
     const char *const ids[] = {"a b", "", "a\r\nX-Evil: 1", "a\"", "한", longer};
     for (size_t i = 0; i < COUNT(ids); i++) {
         struct trace trace;
-        trace_begin(&trace, NULL, ids[i]);
+        trace_begin(&trace, NULL, ids[i], 100);
         cr_expect_str_eq(trace.request_id, trace.id, "%s", ids[i]);
     }
 }
@@ -99,8 +99,8 @@ Test(trace, what_is_not_valid_is_replaced_and_never_echoed)
 Test(trace, ids_differ)
 {
     struct trace a, b;
-    trace_begin(&a, NULL, NULL);
-    trace_begin(&b, NULL, NULL);
+    trace_begin(&a, NULL, NULL, 100);
+    trace_begin(&b, NULL, NULL, 100);
     cr_assert_str_neq(a.id, b.id);
     cr_assert_neq(strncmp(a.parent + 36, b.parent + 36, 16), 0);
 }
