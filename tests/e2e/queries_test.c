@@ -121,6 +121,9 @@ static const struct question {
     {"POST " V1 "/admin/dead-letters/{dead_letter_id}/replay", "/admin/dead-letters/$id/replay", "{}", AN_ADMIN, a_letter, 409, false},
     {"GET " V1 "/admin/operations", NULL, NULL, AN_ADMIN, NULL, 200, false},
     {"GET " V1 "/admin/invariants", NULL, NULL, AN_ADMIN, NULL, 200, false},
+    {"GET " V1 "/admin/faults", NULL, NULL, AN_ADMIN, NULL, 200, false},
+    {"POST " V1 "/admin/faults", NULL, "{}", AN_ADMIN, NULL, 404, false},
+    {"GET " V1 "/problems", NULL, NULL, ANYBODY, NULL, 200, false},
 
     {"GET /livez", NULL, NULL, ANYBODY, NULL, 200, false},
     {"GET /readyz", NULL, NULL, ANYBODY, NULL, 200, false},
