@@ -294,10 +294,10 @@ fuzz-short: ## The same for 2 seconds each, from the seeds alone
 fuzzers: $(FUZZ_TARGETS:%=$(FUZZ)/%)
 
 BENCH := load record replay buyers constant rpc grpc
-BENCH_LOAD := $(addprefix $(BUILD)/tests/bench/,load.o exchange.o flow.o samples.o)
+BENCH_CROWD := $(addprefix $(BUILD)/tests/bench/,crowd.o exchange.o flow.o samples.o)
 
-# The load generator signs tokens with the user service's own code.
-$(BUILD)/tests/bench-load: $(BENCH_LOAD) $(call area_objects,user) $(LIB)
+# The load generators sign tokens with the user service's own code.
+$(BUILD)/tests/bench-load $(BUILD)/tests/bench-offer: $(BUILD)/tests/bench-%: $(BUILD)/tests/bench/%.o $(BENCH_CROWD) $(call area_objects,user) $(LIB)
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -393,6 +393,13 @@ $(BUILD)/tests/churn $(patsubst %,$(BUILD)/tests/bench-%,rpc record replay buyer
 $(BUILD)/tests/confine: $(BUILD)/tests/sandbox/confine.o
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ -lseccomp $(LDLIBS)
+
+.PHONY: overload outage
+overload: build $(BUILD)/tests/bench-load $(BUILD)/tests/bench-offer ## Ask ten times what can be done, for SECONDS=60; see tests/overload/README.md
+	@LASTS=$(or $(SECONDS),60) tests/overload/run .local/overload overload
+
+outage: build $(BUILD)/tests/bench-load $(BUILD)/tests/bench-offer ## Take PostgreSQL away under load, for SECONDS=30
+	@LASTS=$(or $(SECONDS),30) tests/overload/run .local/outage outage
 
 .PHONY: bench-million
 bench-million: build ## Time every list and report with a million orders loaded; ORDERS=n for others

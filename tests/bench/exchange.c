@@ -63,7 +63,7 @@ void exchange_send(struct exchange *exchange, int epoll, void *context)
         if (count < 0 && errno == EAGAIN)
             break;
         if (count <= 0)
-            load_fail("the gateway closed a connection");
+            return; // closed: the next receive says so
         exchange->sent += (size_t)count;
     }
     bool rest = exchange->sent < exchange->to_send;
@@ -79,8 +79,10 @@ bool exchange_receive(struct exchange *exchange, struct http_answer *answer)
                          sizeof(exchange->in) - 1 - exchange->received, MSG_DONTWAIT);
     if (count < 0 && errno == EAGAIN)
         return false;
-    if (count <= 0)
-        load_fail("the gateway closed a connection, or an answer is too long");
+    if (count <= 0) {
+        *answer = (struct http_answer){.head = "", .body = ""};
+        return true;
+    }
     exchange->received += (size_t)count;
     exchange->in[exchange->received] = '\0';
 
@@ -92,6 +94,7 @@ bool exchange_receive(struct exchange *exchange, struct http_answer *answer)
     size_t body_size = strtoul(length + strlen(length_header), NULL, 10);
     if (exchange->received < (size_t)(body - exchange->in) + body_size)
         return false;
-    *answer = (struct http_answer){atoi(exchange->in + strlen("HTTP/1.1 ")), body, body_size};
+    int status = atoi(exchange->in + strlen("HTTP/1.1 "));
+    *answer = (struct http_answer){status, exchange->in, body, body_size};
     return true;
 }

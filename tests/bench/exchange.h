@@ -16,8 +16,9 @@ struct exchange {
 };
 
 struct http_answer {
-    int status;
-    const char *body; // NUL-terminated, borrowed from the exchange
+    int status;       // 0: the gateway closed the connection, or the answer is too long
+    const char *head; // NUL-terminated with the body, both borrowed from the exchange
+    const char *body;
     size_t body_size;
 };
 
