@@ -1,13 +1,30 @@
 // The checks stand in the order in which a client should learn of them: a request that could be
-// read in two ways, an unknown path, an unknown method, who calls, the key, the type of the body.
+// read in two ways, an unknown path, an unknown method, a busy service, who calls, the key, the type of
+// the body. Of these a busy service comes as early as it can be known: in a crowd most are refused, and
+// what that costs is what the others do not get.
 
 #include "gateway/admission.h"
 
+#include "gateway/room.h"
 #include "lib/base/clock.h"
 
 #include <string.h>
 
 typedef struct status check(struct request *request);
+
+// What the gateway answers itself needs no room, nor what the catalogue has kept, and what that fetches
+// it fetches once for all. Administrators must be able to look at a crowd.
+static struct status check_room(struct request *request)
+{
+    const struct route *route = request->match.endpoint->route;
+    bool goes_on = route->goes_on || route->access == ADMIN;
+    if (route->serve || route->catalogue)
+        return OK;
+    if (room_has(request->gateway->rooms[route->service], goes_on ? ERRAND_GOES_ON : ERRAND_BEGINS,
+                 request->started_us))
+        return OK;
+    return refuse(REASON_OVERLOADED, NULL);
+}
 
 static struct status check_access(struct request *request)
 {
@@ -61,7 +78,7 @@ static struct status check_body(struct request *request)
     return OK;
 }
 
-static check *const checks[] = {check_access, check_key, check_body};
+static check *const checks[] = {check_room, check_access, check_key, check_body};
 
 static void refuse_method(struct request *request)
 {

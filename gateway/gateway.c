@@ -12,6 +12,7 @@
 #include "gateway/http.h"
 #include "gateway/page_cache.h"
 #include "gateway/request.h"
+#include "gateway/room.h"
 #include "gateway/streams.h"
 #include "gateway/web.h"
 #include "lib/base/clock.h"
@@ -28,13 +29,16 @@ enum {
 
 static void connect_services(struct gateway *gateway)
 {
-    for (size_t i = 0; i < SERVICE_COUNT; i++)
+    size_t max = (size_t)gateway->settings->rpc_in_flight;
+    for (size_t i = 0; i < SERVICE_COUNT; i++) {
+        gateway->rooms[i] = room_create(service_names[i], max, gateway->settings->call_delay_ms);
         gateway->services[i] = rpc_client_create(&(struct rpc_client_options){
             .service = service_names[i],
             .addresses = gateway->settings->rpc[i],
             .secret = gateway->settings->secret,
-            .max_in_flight = (size_t)gateway->settings->rpc_in_flight,
+            .max_in_flight = max,
         });
+    }
 }
 
 struct status gateway_start(const struct gateway_settings *settings, struct gateway **gateway)
@@ -134,6 +138,8 @@ void gateway_stop(struct gateway *gateway)
     auth_destroy(gateway->auth);
     limits_destroy(gateway->limits);
     fault_panel_destroy(gateway->fault_panel);
+    for (size_t i = 0; i < SERVICE_COUNT; i++)
+        room_destroy(gateway->rooms[i]);
     arena_destroy(gateway->arena);
     free(gateway);
 }

@@ -37,6 +37,7 @@ struct gateway_settings {
     int64_t connections_per_address; // 0: no limit
     struct connection_limits connection_limits;
     int64_t rpc_in_flight;      // per service
+    int64_t call_delay_ms;      // what is slower on average gets fewer calls; 0: never
     int64_t catalogue_cache_ms; // how old what anybody may read can be; 0: not kept
     bool fault_panel;           // faults_panel.h
     int64_t drain_notice_ms;    // /readyz says 503 for so long before the port closes
@@ -46,6 +47,7 @@ struct gateway_settings {
 struct http_server;
 struct page_cache;
 struct request_pool;
+struct room;
 struct web;
 
 struct gateway {
@@ -55,6 +57,7 @@ struct gateway {
     struct router *router;
     const struct web *web;
     struct rpc_client *services[SERVICE_COUNT];
+    struct room *rooms[SERVICE_COUNT]; // for the calls to each
     struct auth *auth;
     struct limits *limits;
     struct streams *streams;

@@ -56,6 +56,7 @@ struct request {
     struct caller caller;
     struct text_buffer body;
     ProtobufCMessage *message; // to the service, once it is built
+    int64_t called_us;         // when the call to the service set out, monotonic
     struct quota quota;
     struct stream *stream;     // of a streaming route, from its admission on
     size_t discarded;          // of the body, after the answer was known

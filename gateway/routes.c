@@ -39,9 +39,9 @@ const struct route route_table[] = {
     {HTTP_DELETE, V1 "/me/cart/{item_id}",                   SIGNED_IN, ORDER_RPC,   "RemoveCartItem",   204, NO_KEY,   .body = NO_BODY},
 
     {HTTP_POST,   V1 "/orders",                              SIGNED_IN, ORDER_RPC,   "PlaceOrder",       201, MUST_KEY, .body = BODY, .limit = LIMIT_ORDERS, .location = ORDERS, .changes = CHANGES_STOCK},
-    {HTTP_POST,   V1 "/orders/{order_id}/payment",           SIGNED_IN, ORDER_RPC,   "PayOrder",         200, MUST_KEY, .body = MAY_BODY, .limit = LIMIT_PAYMENTS, .location = ORDERS, .waits = true},
+    {HTTP_POST,   V1 "/orders/{order_id}/payment",           SIGNED_IN, ORDER_RPC,   "PayOrder",         200, MUST_KEY, .body = MAY_BODY, .limit = LIMIT_PAYMENTS, .location = ORDERS, .waits = true, .goes_on = true},
     {HTTP_POST,   V1 "/checkout",                            SIGNED_IN, ORDER_RPC,   "Checkout",         200, MUST_KEY, .body = BODY, .limit = LIMIT_CHECKOUT, .location = ORDERS, .waits = true, .changes = CHANGES_STOCK},
-    {HTTP_POST,   V1 "/orders/{order_id}/cancel",            SIGNED_IN, ORDER_RPC,   "CancelOrder",      200, MAY_KEY,  .body = MAY_BODY, .changes = CHANGES_STOCK},
+    {HTTP_POST,   V1 "/orders/{order_id}/cancel",            SIGNED_IN, ORDER_RPC,   "CancelOrder",      200, MAY_KEY,  .body = MAY_BODY, .changes = CHANGES_STOCK, .goes_on = true},
     {HTTP_GET,    V1 "/orders/{order_id}",                   SIGNED_IN, ORDER_RPC,   "GetOrder",         200, NO_KEY,   .body = NO_BODY},
     {HTTP_GET,    V1 "/orders/{order_id}/events",            SIGNED_IN, ORDER_RPC,   "ListOrderEvents",  200, NO_KEY,   .body = NO_BODY, .streams = true},
     {HTTP_GET,    V1 "/me/orders",                           SIGNED_IN, ORDER_RPC,   "ListOrders",       200, NO_KEY,   .body = NO_BODY},

@@ -68,6 +68,7 @@ struct route {
     bool waits;           // obeys Prefer; 202 while the order that is replied is not decided
     bool catalogue;       // the same for all who are not signed in: kept, and tagged (catalogue.h)
     enum change changes;
+    bool goes_on; // with what was begun before: finds room where what begins does not (room.h)
     bool streams; // answers with the reply's events, and with what follows (streams.h)
     void (*serve)(struct request *request); // of LOCAL and GATEWAY_RPC rows
     const char *summary;                    // of LOCAL rows; the others have their RPC's comment
