@@ -359,22 +359,38 @@ simulate: $(SIMULATE)/simulate ## Simulate 1,000,000 sagas under faults, or SEED
 plants: $(PLANTED:%=%.found) ## Plant each bug of tests/simulate/plants: the simulator must find it
 	@for plant in $(PLANTS); do printf '  %-26s %s\n' $$plant "$$(sed -n 's/: make simulate.*//; /^seed/p' $(SIMULATE)/plants/$$plant.found)"; done
 
-# The fault runs: the five programs with their fault points, in a build of their own, and the driver.
+# The fault runs: the five programs with their fault points, of which only the sources that have some are
+# compiled once more, and the driver.
+FAULT   := $(BUILD)/fault
+POINTED := $(basename $(shell grep -rl --include='*.c' fault_point.h lib services gateway))
+POINTED_LIB := $(patsubst %,$(FAULT)/%.o,$(filter lib/%,$(POINTED)))
+with_points = $(foreach object,$(1),$(if $(filter $(POINTED),$(object:$(BUILD)/%.o=%)),$(object:$(BUILD)/%=$(FAULT)/%),$(object)))
+$(FAULT)/%.o: %.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(call show,CC)$(CC) $(CFLAGS) $(WARNINGS) -DBARO_FAULTS -MMD -MP -c -o $@ $<
+
+$(SERVICES:%=$(FAULT)/baro-%): $(FAULT)/baro-%: $$(call with_points,$$(call service_objects,$$*)) $(POINTED_LIB) $(LIB)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(FAULT)/baro-gateway: $$(call with_points,$$(call objects,gateway/*.c)) $(GATEWAY_MADE) $(POINTED_LIB) $(LIB)
+	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(FAULT)/baroctl: $(BUILD)/baroctl
+	@ln -f $< $@
+
 FAULTS := $(BUILD)/tests/faults
 $(FAULTS): $(filter-out %/churn.o,$(call objects,tests/fault/*.c)) $(BUILD)/services/order/order.o \
     $(addprefix $(BUILD)/tests/support/,http.o transcript.o receiver.o) $(LIB)
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-.PHONY: fault fault-short faults
-faults: build $(FAULTS)
-fault: ## Break everything under load, for long; CAMPAIGN=kill,network ROUNDS=n SECONDS=n SEED=n
-	@$(MAKE) --no-print-directory BUILD=build-fault OPTIMIZE='$(OPTIMIZE) -DBARO_FAULTS' faults
-	@BUILD=build-fault tests/fault/run .local/fault build-fault/tests/faults
+FAULT_PROGRAMS := $(patsubst $(BUILD)/%,$(FAULT)/%,$(BIN))
+.PHONY: fault fault-short
+fault: $(FAULT_PROGRAMS) $(FAULTS) ## Break everything under load, for long; CAMPAIGN=kill,network ROUNDS=n SECONDS=n SEED=n
+	@BUILD=$(FAULT) tests/fault/run .local/fault $(FAULTS)
 
-fault-short: ## The same in three minutes
-	@$(MAKE) --no-print-directory BUILD=build-fault OPTIMIZE='$(OPTIMIZE) -DBARO_FAULTS' faults
-	@BUILD=build-fault tests/fault/run .local/fault build-fault/tests/faults --short
+fault-short: $(FAULT_PROGRAMS) $(FAULTS) ## The same in three minutes
+	@BUILD=$(FAULT) tests/fault/run .local/fault $(FAULTS) --short
 
 # What needs the libraries only.
 $(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(BUILD)/tests/support/stand.o $(BUILD)/tests/support/identity.o \

@@ -19,6 +19,12 @@ struct misfortune {
 struct proxies *proxies_open(void);
 void proxies_close(struct proxies *proxies); // removes the folder; connections end with the process
 
+// Listens at a path for those who want another; what listens there already stays.
+enum { PATH_SIZE = 108 }; // of a socket
+enum wire { WIRE_NNG, WIRE_POSTGRES, WIRE_REDIS };
+void proxies_listen(struct proxies *proxies, enum wire wire, const char *here, const char *there);
+const char *proxies_folder(const struct proxies *proxies);
+
 // A line of a process's environment with the addresses of others replaced by ours (which are made as
 // they are asked for); the caller frees it. Where the process itself listens stays.
 char *proxies_reroute(struct proxies *proxies, const char *line);
