@@ -184,7 +184,7 @@ $(CLUSTER)/check.mjs: $(wildcard tests/cluster/*.mjs) tests/cluster/container $(
 	@mkdir -p $(@D)
 	@cp -t $(@D) tests/cluster/*.mjs tests/cluster/container
 
-.PHONY: test-manifests test-monitoring test-backup test-cluster test-images test-console
+.PHONY: test-manifests test-monitoring test-backup test-upgrade test-cluster test-images test-console
 test-manifests: build $(MANIFESTS)/check.mjs ## Render the Kubernetes overlays and check them; test the alert rules
 	@node --test-reporter=spec $(MANIFESTS)/check.mjs $(BUILD)
 	@promtool test rules tests/monitoring/rules_test.yaml
@@ -201,6 +201,9 @@ test-cluster: build $(CLUSTER)/check.mjs ## Scale, roll and cut the pods of an o
 
 test-images: images $(CLUSTER)/check.mjs ## Build the images, start each by buildah, order and pay
 	@tests/cluster/run .local/test-images $(CLUSTER)/smoke.mjs .local/images
+
+test-upgrade: build ## Roll out a next version beside this one under load, and go half the way back
+	@tests/upgrade/run .local/upgrade
 
 test-console: build $(CONSOLE)/check.mjs ## A customer and an operator use the console in Chromium
 	@tests/console/run .local/console $(CONSOLE)/check.mjs

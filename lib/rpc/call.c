@@ -145,24 +145,24 @@ bool call_idempotency_id(const struct call *call, uint8_t id[16])
 }
 
 // How long a caller would wait (int32 wait_ms) is no part of what it asks for: whoever comes back with
-// more patience means the same request.
-static const ProtobufCMessage *without_patience(const ProtobufCMessage *request,
-                                                struct arena *arena)
+// more patience means the same request. Nor is what this version does not know: while another one is
+// rolled out, a request may come through a gateway of either.
+static const ProtobufCMessage *what_is_asked(const ProtobufCMessage *request, struct arena *arena)
 {
     const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "wait_ms");
-    if (!field || field->type != PROTOBUF_C_TYPE_INT32 || field->label != PROTOBUF_C_LABEL_NONE)
-        return request;
-    char *copy = arena_copy(arena, request, request->descriptor->sizeof_message);
-    memset(copy + field->offset, 0, sizeof(int32_t));
-    return (const ProtobufCMessage *)copy;
+    ProtobufCMessage *copy = arena_copy(arena, request, request->descriptor->sizeof_message);
+    if (field && field->type == PROTOBUF_C_TYPE_INT32 && field->label == PROTOBUF_C_LABEL_NONE)
+        memset((char *)copy + field->offset, 0, sizeof(int32_t));
+    copy->n_unknown_fields = 0;
+    return copy;
 }
 
 // The request is packed again, so that the bytes do not depend on how the sender packed them.
 void call_request_hash(const struct call *call, uint8_t hash[16])
 {
     size_t size;
-    const ProtobufCMessage *request = without_patience(call->request, call->arena);
+    const ProtobufCMessage *request = what_is_asked(call->request, call->arena);
     uint8_t *bytes = protobuf_pack(request, call->arena, &size);
     crypto_generichash(hash, IDEMPOTENCY_ID_SIZE, bytes, size, NULL, 0);
 }

@@ -72,6 +72,22 @@ Test(call, tells_another_body_by_its_hash)
     cr_expect_neq(memcmp(a, b, sizeof(a)), 0);
 }
 
+Test(call, is_the_same_request_from_a_gateway_that_knows_more)
+{
+    uint8_t known[16], more[16];
+    struct call *call = call_of(&echo, 1, "key", "text");
+    call_request_hash(call, known);
+    uint8_t value = 1;
+    ProtobufCMessageUnknownField field = {.tag = 1000, .len = 1, .data = &value};
+    ProtobufCMessage *request =
+        arena_copy(call->arena, call->request, call->request->descriptor->sizeof_message);
+    request->unknown_fields = &field;
+    request->n_unknown_fields = 1;
+    call->request = request;
+    call_request_hash(call, more);
+    cr_assert_eq(memcmp(known, more, sizeof(known)), 0);
+}
+
 Test(call, comes_back_from_the_pool_empty)
 {
     struct call *call = call_of(&echo, 1, "key", "a");
