@@ -26,6 +26,7 @@ struct gateway_settings {
     const char *rpc[SERVICE_COUNT]; // addresses of the services
     const char *secret;             // between processes
     struct tls_files tls;           // the same
+    bool demo;                      // takes published secrets
     const char *cors_origins;       // "https://a.example, https://b.example"; "" for none
     struct limits_settings limits;
     struct streams_settings streams;

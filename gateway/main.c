@@ -53,6 +53,7 @@ static const struct setting table[] = {
     {"BARO_CALL_DELAY",            SETTING_DURATION_MS, "300ms",                AT(call_delay_ms),           0, 60000,  "a service that takes longer on average gets fewer calls at a time, or off"},
     {"BARO_CATALOGUE_CACHE",       SETTING_DURATION_MS, "1s",                   AT(catalogue_cache_ms),      0, 60000,  "how old an answer of the catalogue can be, or off"},
     {"BARO_CORS_ORIGINS",          SETTING_TEXT,        "",                     AT(cors_origins),            0, 0,      "origins whose scripts may call, comma-separated"},
+    {SETTING_DEMO,                 SETTING_BOOLEAN,     "off",                  AT(demo),                    0, 0,      "takes the secrets that the repository publishes"},
     {"BARO_FAULT_PANEL",           SETTING_BOOLEAN,     "off",                  AT(fault_panel),             0, 0,      "lets admins break things on purpose; for demonstrations on one machine"},
     {"BARO_DRAIN_NOTICE",          SETTING_DURATION_MS, "0s",                   AT(drain_notice_ms),         0, 600000, "/readyz says no for so long before the port closes"},
     {"BARO_DRAIN",                 SETTING_DURATION_MS, "10s",                  AT(drain_ms),                0, 600000, "time for running requests to end"},

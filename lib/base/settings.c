@@ -6,6 +6,7 @@
 
 #include "lib/base/address.h"
 #include "lib/base/log.h"
+#include "lib/base/macros.h"
 #include "lib/base/text.h"
 #include "lib/base/version.h"
 
@@ -253,6 +254,35 @@ static struct status find_text(const struct setting *setting, struct arena *aren
     return OK;
 }
 
+// Secrets that stand in this repository, for demonstrations: whoever reads it knows them.
+static const char *const published[] = {"Baro!2026", "demo-secret-of-the-dev-overlay"};
+
+static bool is_published(const char *secret)
+{
+    for (size_t i = 0; i < COUNT(published); i++)
+        if (strcmp(secret, published[i]) == 0)
+            return true;
+    return false;
+}
+
+// A process that can be a demonstration (BARO_DEMO) and is none wants secrets of its own.
+static struct status refuse_published(const struct setting *table, size_t count,
+                                      const struct value *values, struct arena *arena)
+{
+    bool strict = false;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(table[i].name, SETTING_DEMO) == 0)
+            strict = !values[i].boolean;
+    for (size_t i = 0; strict && i < count; i++)
+        if (table[i].type == SETTING_SECRET && is_published(values[i].text))
+            return invalid(table[i].name,
+                           text_printf(arena,
+                                       "%s is the one of demonstrations, which everybody knows: "
+                                       "choose another, or set " SETTING_DEMO "=on",
+                                       table[i].name));
+    return OK;
+}
+
 struct status settings_load(const struct setting *table, size_t count, struct arena *arena,
                             void *into)
 {
@@ -265,6 +295,9 @@ struct status settings_load(const struct setting *table, size_t count, struct ar
         if (!types[table[i].type].read(&table[i], text, &values[i]))
             return bad_value(&table[i], text, arena);
     }
+    struct status st = refuse_published(table, count, values, arena);
+    if (failed(st))
+        return st;
     for (size_t i = 0; i < count; i++)
         memcpy((char *)into + table[i].offset, &values[i], types[table[i].type].size);
     return OK;

@@ -41,6 +41,10 @@ struct setting {
     const char *help;
 };
 
+// The boolean row of processes that may run with the secrets that this repository publishes; where it is
+// off they are refused.
+#define SETTING_DEMO "BARO_DEMO"
+
 // Reads the table from the environment into the structure at `into`; text is copied into arena.
 // INVALID_ARGUMENT with a message that names variable, value and remedy.
 struct status settings_load(const struct setting *table, size_t count, struct arena *arena,

@@ -40,6 +40,7 @@ struct service_settings {
     int64_t batch_max;        // BARO_BATCH_MAX
     int64_t queue_max;        // BARO_QUEUE_MAX
     int64_t drain_ms;         // BARO_DRAIN
+    bool demo;                // BARO_DEMO
     bool fault_panel;         // BARO_FAULT_PANEL
     int64_t start_wait_ms;    // BARO_START_WAIT: for PostgreSQL
 };

@@ -58,6 +58,8 @@ static const struct setting COMMON[] = {
      "how long a stop waits for calls that run"                                                                                       },
     {"BARO_FAULT_PANEL",   SETTING_BOOLEAN,     "off",                    AT(fault_panel),     0,  0,
      "lets admins break this process on purpose; for demonstrations on one machine"                                                   },
+    {SETTING_DEMO,         SETTING_BOOLEAN,     "off",                    AT(demo),            0,  0,
+     "takes the secrets that the repository publishes"                                                                                },
     {"BARO_START_WAIT",    SETTING_DURATION_MS, "60s",                    AT(start_wait_ms),   0,  3600000,
      "how long a start waits for PostgreSQL"                                                                                          },
 };

@@ -225,6 +225,18 @@ for (const [overlay, folder] of Object.entries(overlays)) {
   });
 }
 
+test("the component seccomp gives every process the profile of deploy/seccomp", () => {
+  const pods = podsOf(render(overlays["dev with everything"])).filter(({ kind, component: name }) => kind === "Deployment" && processes.includes(name));
+  assert.equal(pods.length, processes.length);
+  for (const { name, spec } of pods) assert.deepEqual(spec.securityContext.seccompProfile, { type: "Localhost", localhostProfile: "baro.json" }, name);
+  assert.equal(JSON.parse(readFileSync("deploy/seccomp/baro.json", "utf8")).defaultAction, "SCMP_ACT_ERRNO");
+});
+
+test("only dev takes the secrets that this repository publishes", () => {
+  for (const [overlay, folder] of Object.entries(overlays))
+    assert.equal(/BARO_DEMO/.test(JSON.stringify(render(folder))), overlay.startsWith("dev"), overlay);
+});
+
 test("no overlay lets anybody break the shop on purpose", () => {
   for (const folder of Object.values(overlays)) assert.doesNotMatch(JSON.stringify(render(folder)), /BARO_FAULT_PANEL/, folder);
 });

@@ -45,6 +45,7 @@ static const struct {
     {"order",   "BARO_WRITE_WORKERS=0",                  "a whole number from 1 to 64"   },
     {"coupon",  "BARO_FAULT_PANEL=on",                   "ipc:// sockets"                },
     {"gateway", "BARO_FAULT_PANEL=on",                   "ipc:// sockets"                },
+    {"user",    "BARO_ADMIN_PASSWORD=Baro!2026",         "choose another"                },
     {"gateway", "BARO_SECRET=",                          "it is required"                },
     {"gateway", "BARO_SECRET=short",                     "16 characters or more"         },
     {"gateway", "BARO_HTTP_ADDRESS=8080",                "HOST:PORT"                     },

@@ -267,6 +267,33 @@ Test(settings, refuse_a_secret_given_twice)
     cr_assert_str_eq(complaint(), "BARO_SECRET and BARO_SECRET_FILE are both set: keep one");
 }
 
+Test(settings, refuse_secrets_that_everybody_knows_but_in_demonstrations)
+{
+    struct process {
+        bool demo;
+        const char *secret;
+    } into;
+    const struct setting rows[] = {
+        {SETTING_DEMO,  SETTING_BOOLEAN, "off", offsetof(struct process, demo),   0, 0, "demo"},
+        {"BARO_SECRET", SETTING_SECRET,  NULL,  offsetof(struct process, secret), 4, 0, "seal"},
+    };
+    static const char *const known[] = {"Baro!2026", "demo-secret-of-the-dev-overlay"};
+    for (size_t i = 0; i < COUNT(known); i++) {
+        setenv("BARO_SECRET", known[i], 1);
+        unsetenv("BARO_DEMO");
+        struct status st = settings_load(rows, COUNT(rows), arena, &into);
+        cr_assert(failed(st));
+        cr_expect_str_eq(st.field, "BARO_SECRET");
+        cr_expect_null(strstr(st.message, known[i]), "it is shown");
+        setenv("BARO_DEMO", "on", 1);
+        cr_expect(!failed(settings_load(rows, COUNT(rows), arena, &into)));
+        cr_expect(!failed(settings_load(&rows[1], 1, arena, &into)), "a client may say it");
+    }
+    setenv("BARO_DEMO", "off", 1);
+    setenv("BARO_SECRET", "nobody knows me", 1);
+    cr_expect(!failed(settings_load(rows, COUNT(rows), arena, &into)));
+}
+
 static char *printed(FILE *stream)
 {
     char *text = arena_alloc(arena, 8192);
