@@ -444,6 +444,7 @@ CPPCHECK = cppcheck --quiet -j$(CORES) --error-exitcode=1 --std=c11 --enable=war
 lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, layers, sizes, migrations
 	tests/lint/layers
 	tests/lint/sql
+	tests/lint/references
 	tests/lint/functions
 	tests/lint/sentences
 	tests/lint/migrations
