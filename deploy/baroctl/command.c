@@ -30,8 +30,11 @@ enum {
     WATCH_MS = 5000,
     DEMO_ORDERS_MAX = 100000000,
     DEMO_PRODUCTS_MAX = 1000000,
+    SALE_STOCK_MAX = 1000000,
+    SALE_BUYERS_MAX = 4000, // a gateway takes so many connections from one address
 };
 #define AUDIT_DEFAULTS {.wait_ms = SECOND_LOOK_MS, .every_ms = WATCH_MS}
+#define SALE_DEFAULTS {.stock = 50, .buyers = 200}
 #define DEMO_DEFAULTS {.orders = 10000, .products = 500, .seed = 1}
 
 static const struct argument AUDIT[] = {
@@ -66,6 +69,11 @@ static const struct argument LOAD_DEMO[] = {
     {"--products", "N", ARGUMENT_NUMBER, AT(products), 1, DEMO_PRODUCTS_MAX, "new products (500)"            },
     {"--seed",     "S", ARGUMENT_NUMBER, AT(seed),     0, INT64_MAX,         "another seed, another past (1)"},
 };
+static const struct argument FLASH_SALE[] = {
+    {"--stock",  "N", ARGUMENT_NUMBER, AT(stock),  1, SALE_STOCK_MAX,  "units on the shelf (50)"},
+    {"--buyers", "N", ARGUMENT_NUMBER, AT(buyers), 1, SALE_BUYERS_MAX, "who want one each (200)"},
+    GATEWAY,
+};
 static const struct argument HELP[] = {
     {NULL, "COMMAND", ARGUMENT_WORDS, 0, 0, 0, "what to explain"},
 };
@@ -80,6 +88,7 @@ const struct command commands[] = {
     {"dead-letter replay", ARGUMENTS(BY_ID),         {0},                         dead_letter_replay_run, "send dead letters again"},
     {"user promote",       ARGUMENTS(USER_PROMOTE),  {0},                         user_promote_run,       "make an account an admin"},
     {"load-demo",          ARGUMENTS(LOAD_DEMO),     DEMO_DEFAULTS,               load_demo_run,          "load a shop with half a year of orders beside what is there"},
+    {"flash-sale",         ARGUMENTS(FLASH_SALE),    SALE_DEFAULTS,               flash_sale_run,         "sell a little stock to many buyers at once; exit 1 unless exactly that was sold"},
     {"help",               ARGUMENTS(HELP),          {0},                         help_run,               "explain a command, or list them all"},
 };
 // clang-format on

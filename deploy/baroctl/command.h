@@ -25,6 +25,7 @@ struct arguments {
     int64_t every_ms;
     int64_t limit;
     int64_t order_id;
+    int64_t stock, buyers;
     int64_t orders, users, products, seed;
     const char *gateway;
     const char *state;

@@ -57,9 +57,6 @@ static struct status status_of_problem(struct gateway *gateway, long http_status
     const char *code = json_string_value(json_object_get(problem, "code"));
     const char *detail = json_string_value(json_object_get(problem, "detail"));
     const char *title = json_string_value(json_object_get(problem, "title"));
-    const json_t *error = json_array_get(json_object_get(problem, "errors"), 0);
-    const char *field = json_string_value(json_object_get(error, "field"));
-    const char *wrong = json_string_value(json_object_get(error, "message"));
     struct text_buffer words;
 
     text_buffer_init(&words, gateway->arena, 128);
@@ -67,8 +64,6 @@ static struct status status_of_problem(struct gateway *gateway, long http_status
                  detail  ? detail
                  : title ? title
                          : gateway->url);
-    if (field && wrong)
-        text_appendf(&words, ": %s %s", field, wrong);
     return refuse(code ? reason_parse(code) : REASON_UNAVAILABLE, words.data);
 }
 
@@ -158,6 +153,11 @@ struct status gateway_open(const char *url, struct arena *arena, struct gateway 
     else
         *gateway = opened;
     return st;
+}
+
+const char *gateway_url(const struct gateway *gateway)
+{
+    return gateway->url;
 }
 
 void gateway_close(struct gateway *gateway)

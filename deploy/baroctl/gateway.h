@@ -19,6 +19,9 @@ struct status gateway_open(const char *url, struct arena *arena, struct gateway 
 // Signs out if it has signed in. Accepts NULL.
 void gateway_close(struct gateway *gateway);
 
+// Where it is: "http://127.0.0.1:8080".
+const char *gateway_url(const struct gateway *gateway);
+
 // `path` is below /api/v1. The caller owns *reply. A problem comes back as its status, with the
 // gateway's words as message.
 struct status gateway_call(struct gateway *gateway, const char *method, const char *path,

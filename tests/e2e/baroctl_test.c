@@ -149,6 +149,23 @@ Test(baroctl, it_signs_in_with_the_admins_password_too)
     cr_expect(strstr(printed.text, "UNAUTHENTICATED (401)"), "%s", printed.text);
 }
 
+Test(baroctl, a_flash_sale_sells_what_there_is_and_not_one_more)
+{
+    static struct printed printed;
+    sign_tool_in();
+    baroctl(&printed, "flash-sale --stock 7 --buyers 30 --json");
+    cr_assert_eq(printed.status, 0, "%s", printed.text);
+    cr_expect_eq(json_number(printed.json, "sold"), 7);
+    cr_expect_eq(json_number(printed.json, "refused"), 23);
+    cr_expect_eq(json_number(printed.json, "left"), 0);
+
+    baroctl(&printed, "flash-sale --stock 5 --buyers 3");
+    cr_assert_eq(printed.status, 0, "%s", printed.text);
+    cr_expect(strstr(printed.text, "3 sold, 0 refused, 0 failed"), "%s", printed.text);
+    cr_expect(strstr(printed.text, "2 left on the shelf"), "%s", printed.text);
+    cr_expect(strstr(printed.text, "not one too many was sold"), "%s", printed.text);
+}
+
 Test(baroctl, whoever_is_promoted_is_an_admin_from_the_next_sign_in_on)
 {
     static struct printed printed;
