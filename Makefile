@@ -163,12 +163,13 @@ $(BUILD)/tests/integration-%: $$(call objects,tests/integration/%/*.c) $$(call a
 $(BUILD)/tests/integration-start: | $(BIN)
 
 # Programs for node with packages of their own: the check of the API's description and of answers
-# against it, of the manifests, and the customer and operator who use the console.
+# against it, of the manifests, the customer and operator who use the console, and a client in TypeScript.
 CHECK     := $(BUILD)/tests/openapi
 MANIFESTS := $(BUILD)/tests/kubernetes
 CONSOLE   := $(BUILD)/tests/console
+CLIENT    := $(BUILD)/tests/client
 NODE_CHECKS := $(CHECK) $(MANIFESTS) $(CONSOLE)
-$(NODE_CHECKS:%=%/node_modules): $(BUILD)/tests/%/node_modules: \
+$(NODE_CHECKS:%=%/node_modules) $(CLIENT)/node_modules: $(BUILD)/tests/%/node_modules: \
     tests/%/package.json tests/%/package-lock.json tests/%/.npmrc
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
@@ -205,6 +206,10 @@ test-images: images $(CLUSTER)/check.mjs ## Build the images, start each by buil
 test-upgrade: build ## Roll out a next version beside this one under load, and go half the way back
 	@tests/upgrade/run .local/upgrade
 
+.PHONY: test-docs
+test-docs: build $(CLIENT)/node_modules ## Run every command of docs/, check the reference, use the API from TypeScript
+	@tests/docs/run .local/docs $(BUILD)
+
 test-console: build $(CONSOLE)/check.mjs ## A customer and an operator use the console in Chromium
 	@tests/console/run .local/console $(CONSOLE)/check.mjs
 
@@ -214,7 +219,7 @@ $(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB) | $(CHECK)/check.mjs
 
 # --- running ---------------------------------------------------------------------------------------
 STACK := deploy/local/stack
-UP    := .local/up
+UP    ?= .local/up
 export BUILD
 
 .PHONY: run up down
@@ -251,6 +256,7 @@ test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(BUILD)
 	@$(MAKE) --no-print-directory test-backup
 	@$(MAKE) --no-print-directory test-console
 	@tests/local/run .local/interrupt
+	@$(MAKE) --no-print-directory test-docs
 
 .PHONY: test-pgbouncer failover
 test-pgbouncer: build $(E2E) ## The end-to-end tests with PgBouncer before PostgreSQL
