@@ -230,6 +230,7 @@ static const struct {
     {"must be a day, such as 2026-11-21", "2026-11-21 같은 날짜여야 합니다"},
     {"either days, or from and to", "days 또는 from·to 중 하나만 쓸 수 있습니다"},
     {"must be before to", "to보다 앞서야 합니다"},
+    {"must be before the year 10000", "10000년 이전이어야 합니다"},
     {"must not be in the future", "미래일 수 없습니다"},
 
     // coupons
