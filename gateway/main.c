@@ -49,7 +49,7 @@ static const struct setting table[] = {
     {"BARO_HTTP_HEAD_DEADLINE",    SETTING_DURATION_MS, "5s",                   AT(connection_limits.head_ms), 100, 3600000, "for the head of a request to arrive"},
     {"BARO_HTTP_BODY_DEADLINE",    SETTING_DURATION_MS, "10s",                  AT(connection_limits.body_ms), 100, 3600000, "for its body"},
     {"BARO_HTTP_DEADLINE",         SETTING_DURATION_MS, "30s",                  AT(connection_limits.rest_ms), 100, 3600000, "for a connection to be idle, an answer to be read"},
-    {"BARO_RPC_IN_FLIGHT",         SETTING_INTEGER,     "4096",                 AT(rpc_in_flight),           1, 100000, "calls at a time to one service, half of them for what begins anew"},
+    {"BARO_RPC_IN_FLIGHT",         SETTING_INTEGER,     "4096",                 AT(rpc_in_flight),           1, 100000, "calls at a time to one service, a quarter of them for what begins anew"},
     {"BARO_CALL_DELAY",            SETTING_DURATION_MS, "300ms",                AT(call_delay_ms),           0, 60000,  "a service that takes longer on average gets fewer calls at a time, or off"},
     {"BARO_CATALOGUE_CACHE",       SETTING_DURATION_MS, "1s",                   AT(catalogue_cache_ms),      0, 60000,  "how old an answer of the catalogue can be, or off"},
     {"BARO_CORS_ORIGINS",          SETTING_TEXT,        "",                     AT(cors_origins),            0, 0,      "origins whose scripts may call, comma-separated"},

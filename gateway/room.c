@@ -18,7 +18,8 @@
 enum { PERIOD_US = 250 * US_PER_MS, FLOOR = 256 };
 
 struct room {
-    size_t max; // for what begins; what goes on has as much again
+    size_t all; // what goes on is let in up to this
+    size_t max; // what begins, up to this at most
     int64_t delay_us;
     _Atomic size_t inside, size;
     _Atomic int64_t due_us; // when the period ends
@@ -34,7 +35,8 @@ struct room *room_create(const char *service, size_t max, int64_t delay_ms)
     assert(room);
     SCOPED(arena) *scratch = arena_create();
     const char *labels = text_printf(scratch, "service=\"%s\"", service);
-    room->max = room->size = max / 2;
+    room->all = max;
+    room->max = room->size = (max + 3) / 4;
     room->delay_us = delay_ms * US_PER_MS;
     room->began_us = clock_monotonic_us();
     room->due_us = delay_ms ? room->began_us + PERIOD_US : INT64_MAX;
@@ -101,7 +103,7 @@ static void look_at_period(struct room *room, int64_t now_us)
 bool room_has(struct room *room, enum errand errand, int64_t now_us)
 {
     look_at_period(room, now_us);
-    bool has = room->inside < (errand == ERRAND_GOES_ON ? 2 * room->max : room->size);
+    bool has = room->inside < (errand == ERRAND_GOES_ON ? room->all : room->size);
     metric_add(room->refused, !has);
     return has;
 }

@@ -12,8 +12,9 @@
 
 struct room;
 
-// `max` calls at most, half of them for what begins, also while nothing is slow; delay_ms 0: always so
-// many. `service` names it in metrics.
+// `max` calls at most, a quarter of them for what begins, also while nothing is slow: what they lead to
+// comes before they have made room, and must find some. delay_ms 0: always so many. `service` names it in
+// metrics.
 struct room *room_create(const char *service, size_t max, int64_t delay_ms);
 
 // Accepts NULL.

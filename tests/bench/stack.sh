@@ -16,7 +16,7 @@ start_stack() { # REPLICAS
     export BARO_LIMIT_ORDERS=off BARO_LIMIT_CLAIMS=off BARO_LIMIT_LOGINS=off BARO_BLOCK_FAILURES=off
     # Room for ten thousand at once: all of them come from this address.
     export BARO_HTTP_CONNECTIONS=16384 BARO_HTTP_CONNECTIONS_PER_ADDRESS=0
-    export BARO_RPC_IN_FLIGHT=${BARO_RPC_IN_FLIGHT:-32768} BARO_QUEUE_MAX=${BARO_QUEUE_MAX:-16384}
+    export BARO_RPC_IN_FLIGHT=${BARO_RPC_IN_FLIGHT:-65536} BARO_QUEUE_MAX=${BARO_QUEUE_MAX:-16384}
     export BARO_CALL_DELAY=${BARO_CALL_DELAY:-off}
     deploy/local/stack up "$dir" "$replicas"
     set -a

@@ -17,10 +17,10 @@
 static struct stage *stage;
 static int port;
 
-// Four calls at a time to each service, two of them for what begins.
+// Eight calls at a time to each service, two of them for what begins.
 static void make_little_room(struct gateway_settings *settings)
 {
-    settings->rpc_in_flight = 4;
+    settings->rpc_in_flight = 8;
 }
 
 static void script_paid(const char *rpc)

@@ -6,7 +6,7 @@
 
 #include <criterion/criterion.h>
 
-enum { MAX = 4000, DELAY_MS = 500, QUARTER_US = 250 * US_PER_MS, FLOOR = 256 };
+enum { MAX = 8000, BEGIN = MAX / 4, DELAY_MS = 500, QUARTER_US = 250 * US_PER_MS, FLOOR = 256 };
 
 static struct room *room;
 static int64_t now_us;
@@ -44,13 +44,13 @@ static bool begins(void)
     return room_has(room, ERRAND_BEGINS, now_us);
 }
 
-Test(room, has_half_of_the_calls_for_what_begins_and_all_for_what_goes_on)
+Test(room, has_a_quarter_of_the_calls_for_what_begins_and_all_for_what_goes_on)
 {
-    enter(MAX / 2 - 1);
+    enter(BEGIN - 1);
     cr_expect(begins());
     enter(1);
     cr_expect_not(begins());
-    enter(MAX / 2 - 1);
+    enter(MAX - BEGIN - 1);
     cr_expect(room_has(room, ERRAND_GOES_ON, now_us));
     enter(1);
     cr_expect_not(room_has(room, ERRAND_GOES_ON, now_us));
@@ -76,7 +76,7 @@ static void given_little_room(void)
 Test(room, shrinks_by_half_at_most_for_one_bad_moment)
 {
     answers_in_a_quarter(3, 4000);
-    cr_expect_eq(room_size(room), MAX / 4);
+    cr_expect_eq(room_size(room), BEGIN / 2);
 }
 
 Test(room, never_shrinks_so_far_that_nothing_shares_a_batch)
@@ -90,7 +90,7 @@ Test(room, grows_again_as_soon_as_answers_are_quick)
     given_little_room();
     for (int quarters = 0; quarters < 15; quarters++)
         answers_in_a_quarter(100, 20);
-    cr_expect_eq(room_size(room), MAX / 2);
+    cr_expect_eq(room_size(room), BEGIN);
 }
 
 Test(room, is_given_back_when_nobody_asks_any_more)
@@ -98,12 +98,12 @@ Test(room, is_given_back_when_nobody_asks_any_more)
     given_little_room();
     for (int quarters = 0; quarters < 15; quarters++, now_us += QUARTER_US)
         begins();
-    cr_expect_eq(room_size(room), MAX / 2);
+    cr_expect_eq(room_size(room), BEGIN);
 }
 
 Test(room, shrinks_for_a_service_that_answers_nothing)
 {
-    enter(MAX / 4);
+    enter(BEGIN / 2);
     now_us += DELAY_MS * US_PER_MS;
     cr_expect(begins(), "not known yet");
     now_us += (DELAY_MS + 100) * US_PER_MS;
@@ -118,6 +118,6 @@ Test(room, stays_as_it_is_when_no_delay_is_meant)
         now_us += QUARTER_US;
         room_leave(always, now_us, 10 * US_PER_S);
     }
-    cr_expect_eq(room_size(always), MAX / 2);
+    cr_expect_eq(room_size(always), BEGIN);
     room_destroy(always);
 }
