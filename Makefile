@@ -74,7 +74,7 @@ $(LIB): $(LIB_OBJ) $(PB_OBJ)
 # X/migrations/*.sql become X_migrations[] of X/migrations.o, with the last folder's name for X.
 $(BUILD)/%/migrations.c: deploy/local/embed $$*/migrations $$(sort $$(wildcard $$*/migrations/*.sql))
 	@mkdir -p $(@D)
-	deploy/local/embed $(notdir $*) $(filter %.sql,$^) > $@.new
+	$(call show,EMBED)deploy/local/embed $(notdir $*) $(filter %.sql,$^) > $@.new
 	@mv $@.new $@
 
 $(BUILD)/%/migrations.o: $(BUILD)/%/migrations.c
