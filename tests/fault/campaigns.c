@@ -141,9 +141,10 @@ static void kill_at_two_points(struct ground *ground)
         if (victims[i])
             note_reached(ground, which[i], FAULT_KILLED_AT_POINT);
     }
-    for (size_t i = 0; i < COUNT(which); i++)
-        if (victims[i] && process_is_dead(victims[i]))
-            bury(ground, victims[i]);
+    if (victims[0])
+        bury(ground, victims[0]);
+    if (victims[1] && victims[1] != victims[0])
+        bury(ground, victims[1]);
 }
 
 // Stopped with what it holds, past all leases, and woken: it believes that nothing has happened.

@@ -29,7 +29,8 @@ struct clients {
     int64_t cheap_option, dear_option, campaign;
     pthread_mutex_t lock; // of the gate
     pthread_cond_t opened;
-    bool open, ending;
+    atomic_bool open;
+    bool ending;
     atomic_llong granted; // of this round's campaign
     atomic_llong served_us, longest_stall_us;
     struct client clients[CLIENTS_MAX];

@@ -275,7 +275,8 @@ static void note_pid(const struct cluster *cluster, const struct process *proces
 static void spawn(const struct cluster *cluster, struct process *process, char **environment)
 {
     char log[512];
-    char *words[] = {process->path, NULL};
+    // Should we be killed, nobody must be left behind.
+    char *words[] = {"setpriv", "--pdeathsig", "KILL", process->path, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     snprintf(log, sizeof(log), "%s/log/%s-%d.log", cluster->folder, process->name,
@@ -287,7 +288,7 @@ static void spawn(const struct cluster *cluster, struct process *process, char *
     posix_spawn_file_actions_addclosefrom_np(&actions, FIRST_PRIVATE_FD);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-    errno = posix_spawn(&process->pid, process->path, &actions, &attributes, words, environment);
+    errno = posix_spawnp(&process->pid, words[0], &actions, &attributes, words, environment);
     if (errno)
         fail(process->path);
     posix_spawnattr_destroy(&attributes);

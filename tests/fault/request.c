@@ -39,20 +39,23 @@ static void note(const struct client *client, const char *key, const char *path,
 
 bool is_definite(const struct http_reply *reply)
 {
+    const char *code = json_word(reply->json, "code");
     if (reply->status == 409)
-        return strcmp(json_word(reply->json, "code"), "REQUEST_IN_PROGRESS") != 0;
+        return strcmp(code, "REQUEST_IN_PROGRESS") != 0;
+    if (strcmp(code, "SYSTEM_FAILURE") == 0) // recovery has given the order up
+        return true;
     // A gateway whose clock is wrong finds that our token has expired, or is none yet.
     return reply->status != 0 && reply->status != 401 && reply->status != 429 &&
            reply->status < 500;
 }
 
-// Everybody's silence between two answers is a stall of the shop.
+// Everybody's silence between two answers is a stall of the shop, while all want something.
 static void note_served(struct clients *clients)
 {
     int64_t now_us = clock_monotonic_us();
     int64_t stall_us = now_us - atomic_exchange(&clients->served_us, now_us);
     long long longest_us = atomic_load(&clients->longest_stall_us);
-    while (stall_us > longest_us &&
+    while (atomic_load(&clients->open) && stall_us > longest_us &&
            !atomic_compare_exchange_weak(&clients->longest_stall_us, &longest_us, stall_us))
         continue;
 }
