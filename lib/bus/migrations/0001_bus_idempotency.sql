@@ -10,6 +10,6 @@ CREATE TABLE idempotency (
     message      text,
     reply        bytea,
     created_at   timestamptz NOT NULL DEFAULT baro_now()
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 50, autovacuum_analyze_threshold = 100000);
 
 CREATE INDEX idempotency_created_at ON idempotency USING brin (created_at);

@@ -7,4 +7,4 @@ CREATE TABLE outbox (
     payload     bytea NOT NULL,
     occurred_at timestamptz NOT NULL DEFAULT baro_now(),
     txid        xid8 NOT NULL
-);
+) WITH (autovacuum_analyze_threshold = 100000);

@@ -11,6 +11,6 @@ CREATE TABLE barrier (
     reply      bytea,
     created_at timestamptz NOT NULL DEFAULT baro_now(),
     PRIMARY KEY (saga_id, step, op)
-);
+) WITH (autovacuum_analyze_threshold = 100000);
 
 CREATE INDEX barrier_created_at ON barrier USING brin (created_at);

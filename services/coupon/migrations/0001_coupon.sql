@@ -46,7 +46,7 @@ CREATE TABLE user_coupon (
     CHECK (status NOT IN ('HELD', 'USED') OR order_id IS NOT NULL),
     CHECK (status NOT IN ('AVAILABLE', 'EXPIRED') OR order_id IS NULL),
     CHECK (status <> 'USED' OR used_at IS NOT NULL)
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80, autovacuum_analyze_threshold = 100000);
 
 -- An order has at most one coupon; what the sweepers look for.
 CREATE UNIQUE INDEX user_coupon_order ON user_coupon (order_id) WHERE status IN ('HELD', 'USED');
@@ -69,7 +69,7 @@ CREATE TABLE user_coupon_history (
                    CHECK (change IN ('ISSUED', 'HELD', 'USED', 'RESTORED', 'EXPIRED', 'CANCELLED')),
     order_id       bigint,
     at             timestamptz NOT NULL
-);
+) WITH (autovacuum_analyze_threshold = 100000);
 CREATE INDEX user_coupon_history_of ON user_coupon_history (user_coupon_id);
 
 -- Nobody changes history, and a coupon that was claimed stays one.

@@ -36,7 +36,7 @@ CREATE INDEX orders_of_user ON orders (user_id, id);
 CREATE TABLE order_pending (
     order_id   bigint PRIMARY KEY,
     expires_at timestamptz NOT NULL
-);
+) WITH (autovacuum_analyze_threshold = 100000);
 
 CREATE TABLE order_item (
     order_id     bigint NOT NULL,
@@ -123,7 +123,7 @@ CREATE TABLE saga (
     failure_message text,
     context         bytea NOT NULL,
     timeline        bytea
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80, autovacuum_analyze_threshold = 100000);
 
 CREATE INDEX saga_open ON saga (id) WHERE state < 2;
 CREATE INDEX saga_of_order ON saga (order_id);

@@ -46,7 +46,7 @@ CREATE TABLE hold (
     status     text NOT NULL CHECK (status IN ('HELD', 'CONFIRMED', 'RETURNED', 'RELEASED')),
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (order_id, option_id)
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80, autovacuum_analyze_threshold = 100000);
 
 CREATE INDEX hold_expiry ON hold (expires_at) WHERE status = 'HELD';
 
@@ -66,6 +66,6 @@ CREATE TABLE stock_movement (
     order_id   bigint CHECK ((order_id IS NOT NULL) = (kind IN ('ORDER', 'RETURN'))),
     note       text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT baro_now()
-);
+) WITH (autovacuum_analyze_threshold = 100000);
 
 SELECT baro_keep('hold', 'DELETE'), baro_keep('stock_movement', 'UPDATE OR DELETE');

@@ -8,7 +8,7 @@ CREATE TABLE sales_hour (
     units        bigint NOT NULL CHECK (units >= 0),
     last_paid_at timestamptz NOT NULL,
     PRIMARY KEY (hour, product_id, option_id)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 70, autovacuum_analyze_threshold = 100000);
 
 -- The ranking as it was at a midnight UTC: one row of popular_snapshot says that it was taken, also
 -- when nothing had been sold; whoever inserts it writes the rows.

@@ -7,7 +7,7 @@ CREATE TABLE wallet (
     balance    bigint NOT NULL DEFAULT 0 CHECK (balance >= 0),
     version    bigint NOT NULL DEFAULT 0 CHECK (version >= 0),
     updated_at timestamptz NOT NULL
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 80, autovacuum_analyze_threshold = 100000);
 
 CREATE SEQUENCE wallet_history_id INCREMENT BY 1000;
 
@@ -40,7 +40,7 @@ CREATE TABLE wallet_order_entry (
     user_id  bigint NOT NULL,
     amount   bigint NOT NULL CHECK ((amount < 0) = (type = 'USE') AND amount <> 0),
     PRIMARY KEY (order_id, type)
-);
+) WITH (autovacuum_analyze_threshold = 100000);
 
 CREATE TABLE wallet_history_default PARTITION OF wallet_history DEFAULT;
 SELECT baro_make_partitions('wallet_history', 2);
