@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -18,6 +17,7 @@
 
 struct http_loop {
     struct MHD_Daemon *daemon;
+    struct http_round round;
     int wake;
     atomic_bool quiescing;
     atomic_bool stopping;
@@ -56,24 +56,33 @@ static void quiesce(struct http_loop *loop)
     loop->quiesced = true;
 }
 
+static void turn(struct http_loop *loop)
+{
+    bool begun = loop->round.begin(loop->round.arg);
+    MHD_run(loop->daemon);
+    if (begun)
+        loop->round.end(loop->round.arg);
+    atomic_fetch_add(&loop->rounds, 1);
+}
+
 static void *run(void *arg)
 {
     struct http_loop *loop = arg;
     while (!atomic_load(&loop->stopping)) {
         if (atomic_load(&loop->quiescing) && !loop->quiesced)
             quiesce(loop);
-        MHD_run(loop->daemon);
-        atomic_fetch_add(&loop->rounds, 1);
+        turn(loop);
         wait_for_events(loop);
     }
     return NULL;
 }
 
-struct http_loop *http_loop_start(struct MHD_Daemon *daemon)
+struct http_loop *http_loop_start(struct MHD_Daemon *daemon, struct http_round round)
 {
     struct http_loop *loop = calloc(1, sizeof(*loop));
     assert(loop);
     loop->daemon = daemon;
+    loop->round = round;
     loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert(loop->wake >= 0);
     int failure = pthread_create(&loop->thread, NULL, run, loop);

@@ -2,11 +2,19 @@
 // A thread that turns one libmicrohttpd daemon.
 
 #include <microhttpd.h>
+#include <stdbool.h>
 
 struct http_loop;
 
+// What happens around each turn, on the loop's thread; `end` only if `begin` returned true.
+struct http_round {
+    bool (*begin)(void *arg);
+    void (*end)(void *arg);
+    void *arg;
+};
+
 // Runs a daemon that was started with MHD_USE_EPOLL and MHD_USE_ITC, and takes it over.
-struct http_loop *http_loop_start(struct MHD_Daemon *daemon);
+struct http_loop *http_loop_start(struct MHD_Daemon *daemon, struct http_round round);
 
 // Accepts no more connections; returns at once.
 void http_loop_quiesce(struct http_loop *loop);

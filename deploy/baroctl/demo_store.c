@@ -176,7 +176,7 @@ static struct status each(struct demo *demo, const char *(*sql_of)(enum demo_dat
 static const char *begin_sql(enum demo_database database)
 {
     (void)database;
-    return "SET client_min_messages = error; BEGIN";
+    return "SET client_min_messages = error; SET idle_in_transaction_session_timeout = 0; BEGIN";
 }
 
 static const char *before_sql(enum demo_database database)

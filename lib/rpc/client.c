@@ -106,6 +106,13 @@ void client_finish(struct client_call *call, struct status st, const Baro__RpcRe
     give_call_back(call);
 }
 
+void client_finish_all(struct client_call *ended)
+{
+    struct client_call *call, *next;
+    DL_FOREACH_SAFE(ended, call, next)
+    client_finish(call, call->outcome, call->reply);
+}
+
 static size_t count_usable(const struct rpc_client *client, const struct replica *avoid)
 {
     size_t count = 0;
@@ -139,7 +146,7 @@ static struct replica *choose(struct rpc_client *client, const struct replica *a
         return a;
     size_t second = (first + 1 + client_random(client) % (count - 1)) % count;
     struct replica *b = nth_usable(client, avoid, second);
-    return b->in_flight < a->in_flight ? b : a;
+    return HASH_COUNT(b->calls) < HASH_COUNT(a->calls) ? b : a;
 }
 
 // (lock)
@@ -152,48 +159,42 @@ static void let_wait(struct client_call *call, int64_t due_us)
     pthread_cond_signal(&call->client->wake);
 }
 
-// An exchange at the best replica; NULL when the call waits now, or *st says why it ends.
+struct status client_pack(struct client_call *call)
+{
+    call->envelope.attempt++;
+    call->envelope.timeout_ms = (uint32_t)client_remaining_ms(call);
+    call->packed = parcel_pack(&call->envelope.base, call->arena);
+    return parcel_fits(call->packed) ? OK : status_of_nng(NNG_EMSGSIZE);
+}
+
+// The best replica's next exchange, if the call may leave at once; *st says why the call ends.
 static struct exchange *take_exchange(struct client_call *call, struct status *st)
 {
     struct rpc_client *client = call->client;
     struct exchange *exchange = NULL;
-    *st = OK;
     pthread_mutex_lock(&client->lock);
     struct replica *replica = client->closing ? NULL : choose(client, call->last);
-    if (client->closing)
+    if (client->closing) {
         *st = refuse(REASON_UNAVAILABLE, "shutting down");
-    else if (!replica)
+    } else if (!replica) {
+        call->envelope.attempt--;
         let_wait(call, clock_monotonic_us());
-    else if (!(exchange = replica_take(replica, call)))
-        *st = refuse(REASON_OVERLOADED, "out of memory");
+    } else {
+        exchange_add(replica, call);
+        exchange = client->held > 0 ? NULL : exchange_next(replica);
+    }
     pthread_mutex_unlock(&client->lock);
     return exchange;
 }
 
-void client_send(struct client_call *call, struct exchange *exchange)
-{
-    int64_t remaining_ms = client_remaining_ms(call);
-    nng_msg *message;
-    call->last = exchange->replica;
-    call->envelope.attempt++;
-    call->envelope.timeout_ms = (uint32_t)remaining_ms;
-    struct status st = envelope_seal(&call->client->key, &call->envelope.base, &message);
-    if (!failed(st)) {
-        exchange_start(exchange, message, remaining_ms);
-        return;
-    }
-    exchange_abandon(exchange);
-    client_finish(call, st, NULL);
-}
-
 void client_launch(struct client_call *call)
 {
-    struct status st;
-    struct exchange *exchange = take_exchange(call, &st);
+    struct status st = client_pack(call);
+    struct exchange *exchange = failed(st) ? NULL : take_exchange(call, &st);
     if (failed(st))
         client_finish(call, st, NULL);
-    if (exchange)
-        client_send(call, exchange);
+    else
+        exchange_start(exchange);
 }
 
 static bool may_try_again(const struct client_call *call, enum try_end end, struct status st)
@@ -203,8 +204,9 @@ static bool may_try_again(const struct client_call *call, enum try_end end, stru
         return true;
     case TRY_LOST:
         return call->idempotent;
-    case TRY_TIMED_OUT:
-        return false; // the deadline has passed
+    case TRY_TIMED_OUT: // the deadline has passed
+    case TRY_GIVEN_UP:
+        return false;
     case TRY_ANSWERED:
         break;
     }
@@ -241,6 +243,8 @@ static struct status status_of_end(enum try_end end)
         return refuse(REASON_UNAVAILABLE, "the request could not be sent");
     case TRY_TIMED_OUT:
         return refuse(REASON_DEADLINE_EXCEEDED, "no answer in time");
+    case TRY_GIVEN_UP:
+        return refuse(REASON_UNAVAILABLE, "shutting down");
     case TRY_LOST:
     case TRY_ANSWERED:
         break;
@@ -249,30 +253,14 @@ static struct status status_of_end(enum try_end end)
                            "the connection was lost before the answer"};
 }
 
-// NULL for an answer that is not ours, or not to this call.
-static const Baro__RpcReply *open_reply(struct client_call *call, nng_msg *message)
+bool client_judge(struct client_call *call, enum try_end end, const Baro__RpcReply *reply)
 {
-    const ProtobufCMessage *opened =
-        envelope_open(&call->client->key, message, &baro__rpc_reply__descriptor, call->arena);
-    const Baro__RpcReply *reply = (const Baro__RpcReply *)opened;
-    return reply && reply->call_id == call->envelope.call_id ? reply : NULL;
-}
-
-void client_try_ended(struct exchange *exchange, enum try_end end, nng_msg *message)
-{
-    struct client_call *call = exchange->call;
-    struct rpc_client *client = call->client;
-    const Baro__RpcReply *reply = message ? open_reply(call, message) : NULL;
-    nng_msg_free(message);
-    if (end == TRY_ANSWERED && !reply)
-        end = TRY_LOST;
     struct status st = reply ? envelope_status(reply) : status_of_end(end);
-    pthread_mutex_lock(&client->lock);
-    replica_give_back(exchange, end);
-    bool again = try_again(call, end, st, reply ? reply->pushback_ms : 0);
-    pthread_mutex_unlock(&client->lock);
-    if (!again)
-        client_finish(call, st, reply);
+    if (try_again(call, end, st, reply ? reply->pushback_ms : 0))
+        return true;
+    call->outcome = st;
+    call->reply = reply;
+    return false;
 }
 
 static void copy_saga(struct client_call *call, const Baro__SagaStep *saga)
@@ -350,6 +338,8 @@ struct rpc_client *rpc_client_create(const struct rpc_client_options *options)
         metrics_counter("baro_rpc_client_retries_total", "Calls that were sent again.", labels);
     client->open_breakers = metrics_gauge("baro_rpc_client_breakers_open",
                                           "Replicas that get no calls for now.", labels);
+    client->next_deadline_us = INT64_MAX;
+    arena_pool_init(&client->arenas);
     retry_budget_init(&client->budget);
     randombytes_buf(&client->random, sizeof(client->random));
     randombytes_buf(&client->next_call_id, sizeof(client->next_call_id));
@@ -366,20 +356,15 @@ struct rpc_client *rpc_client_create(const struct rpc_client_options *options)
     return client;
 }
 
-// A call that goes from sent to receiving has nothing to cancel at that moment: it is looked at again.
-static void end_exchanges(struct rpc_client *client)
+static void give_up_calls(struct rpc_client *client)
 {
-    enum { LOOK_AGAIN_MS = 5 };
+    struct client_call *ended = NULL, *call, *next;
     pthread_mutex_lock(&client->lock);
-    for (;;) {
-        size_t busy = 0;
-        for (struct replica *at = client->replicas; at; at = at->next)
-            busy += replica_cancel_exchanges(at);
-        if (busy == 0)
-            break;
-        wait_until(&client->wake, &client->lock, clock_monotonic_us() + LOOK_AGAIN_MS * US_PER_MS);
-    }
+    for (struct replica *at = client->replicas; at; at = at->next)
+        HASH_ITER (hh, at->calls, call, next)
+            exchange_end_call(at, call, TRY_GIVEN_UP, NULL, &ended);
     pthread_mutex_unlock(&client->lock);
+    client_finish_all(ended);
 }
 
 static void close_replicas(struct rpc_client *client)
@@ -412,7 +397,7 @@ void rpc_client_destroy(struct rpc_client *client)
     pthread_mutex_unlock(&client->lock);
     pthread_join(client->keeper, NULL);
     resolver_destroy(client->resolver);
-    end_exchanges(client); // their calls find the client closing
+    give_up_calls(client);
     close_replicas(client);
     fail_waiting(client);
     struct client_call *call, *next;
@@ -421,6 +406,7 @@ void rpc_client_destroy(struct rpc_client *client)
         arena_destroy(call->arena);
         free(call);
     }
+    arena_pool_fini(&client->arenas);
     arena_destroy(client->urls_arena);
     pthread_cond_destroy(&client->wake);
     pthread_mutex_destroy(&client->lock);

@@ -1,6 +1,6 @@
 // One thread per client does what needs time: it opens a socket for each new address, closes those of
-// vanished ones when their last call has ended, pings every replica once a second, and sends the calls
-// that wait: for a replica, or for the time of their next try.
+// vanished ones when their last call has ended, pings every replica once a second, ends calls whose time
+// is over, and sends the calls that wait: for a replica, or for the time of their next try.
 
 #include "lib/rpc/client_private.h"
 
@@ -93,7 +93,7 @@ static void close_vanished(struct rpc_client *client)
     struct replica *idle = NULL, *at, *next;
     for (at = client->replicas; at; at = next) {
         next = at->next;
-        if (!at->vanished || at->in_flight > 0)
+        if (!at->vanished || at->calls || at->places > 0)
             continue;
         LL_DELETE(client->replicas, at);
         LL_PREPEND(idle, at);
@@ -175,11 +175,32 @@ static int64_t earliest(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+// Ends the calls whose time is over. All of them are looked at, but only when one of those that were
+// there the last time would be due: on a good day a few times a minute.
+static void end_overdue(struct rpc_client *client)
+{
+    struct client_call *ended = NULL, *call, *next;
+    int64_t now_us = clock_monotonic_us(), next_us = INT64_MAX;
+    if (client->next_deadline_us > now_us)
+        return;
+    for (struct replica *at = client->replicas; at; at = at->next)
+        HASH_ITER (hh, at->calls, call, next) {
+            if (call->deadline_us <= now_us)
+                exchange_end_call(at, call, TRY_TIMED_OUT, NULL, &ended);
+            else
+                next_us = earliest(next_us, call->deadline_us);
+        }
+    client->next_deadline_us = next_us;
+    pthread_mutex_unlock(&client->lock);
+    client_finish_all(ended);
+    pthread_mutex_lock(&client->lock);
+}
+
 // The next moment at which there is something to do, unless someone wakes us before.
 static int64_t next_turn(const struct rpc_client *client)
 {
     int64_t now_us = clock_monotonic_us();
-    int64_t at_us = now_us + IDLE_MS * US_PER_MS;
+    int64_t at_us = earliest(now_us + IDLE_MS * US_PER_MS, client->next_deadline_us);
     bool usable = has_usable_replica(client);
     for (const struct replica *at = client->replicas; at; at = at->next)
         if (at->pipes > 0 && !at->ping.busy && !at->vanished)
@@ -197,6 +218,7 @@ void *keeper_main(void *arg)
     while (!client->closing) {
         apply_addresses(client);
         close_vanished(client);
+        end_overdue(client);
         ping_replicas(client);
         send_waiting(client);
         int64_t until_us = next_turn(client);

@@ -1,9 +1,10 @@
 #pragma once
 // Listens for calls (nng REP, many contexts) and hands them to the dispatcher.
 //
-// Each context is one request in flight; there are more contexts than the queues take, so that
-// overload is answered and not left in socket buffers. Messages are sealed with a keyed MAC
-// (seal.h); what does not open is counted, logged once a minute and dropped.
+// A message carries the calls that waited at the client, and its answer the replies that are ready
+// (parcel.h). There are more contexts than clients leave waiting, so that overload is answered and not
+// left in socket buffers. Messages are sealed with a keyed MAC (seal.h); what does not open is counted,
+// logged once a minute and dropped.
 
 #include "lib/rpc/dispatcher.h"
 

@@ -6,7 +6,7 @@
 #include "lib/base/text.h"
 #include "lib/rpc/client.h"
 #include "lib/rpc/envelope.h"
-#include "lib/rpc/seal.h"
+#include "lib/rpc/parcel.h"
 #include "lib/rpc/server.h"
 #include "tests/support/stand.h"
 #include "tests/unit/lib/rpc/peer.h"
@@ -298,7 +298,28 @@ Test(rpc, server_may_go_before_calls_that_outlive_the_drain)
     cr_expect_not_null(kept);
 }
 
-// A server that knows the secret, and answers calls with what was meant for another.
+// The healthy answer to a ping; to calls, what was meant for another.
+static nng_msg *wrong_answer(const Baro__RpcCalls *calls, const struct seal_key *key,
+                             struct arena *arena)
+{
+    struct parcel parcel;
+    parcel_begin(&parcel, 0);
+    for (size_t i = 0; i < calls->n_calls; i++) {
+        Baro__RpcReply reply;
+        Baro__HealthReply health;
+        envelope_fill_status(&reply, OK);
+        baro__health_reply__init(&health);
+        health.serving = true;
+        reply.payload.data = protobuf_pack(&health.base, arena, &reply.payload.len);
+        reply.call_id = calls->calls[i]->call_id ? calls->calls[i]->call_id + 1 : 0;
+        parcel_add(&parcel, parcel_pack(&reply.base, arena));
+    }
+    if (calls->n_calls == 0)
+        parcel_mark_idle(&parcel);
+    return parcel_end(&parcel, key);
+}
+
+// A server that knows the secret.
 static void *answer_wrongly(void *arg)
 {
     nng_socket *socket = arg;
@@ -307,34 +328,31 @@ static void *answer_wrongly(void *arg)
     nng_msg *message;
     while (nng_recvmsg(*socket, &message, 0) == 0) {
         SCOPED(arena) *arena = arena_create();
-        Baro__RpcReply reply;
-        Baro__HealthReply health;
-        const Baro__RpcRequest *request = (const Baro__RpcRequest *)envelope_open(
-            &key, message, &baro__rpc_request__descriptor, arena);
+        const Baro__RpcCalls *calls = (const Baro__RpcCalls *)envelope_open(
+            &key, message, &baro__rpc_calls__descriptor, arena);
         nng_msg_free(message);
-        envelope_fill_status(&reply, OK);
-        baro__health_reply__init(&health);
-        health.serving = true;
-        reply.payload.data = protobuf_pack(&health.base, arena, &reply.payload.len);
-        reply.call_id = request->call_id ? request->call_id + 1 : 0;
-        cr_assert(!failed(envelope_seal(&key, &reply.base, &message)));
-        nng_sendmsg(*socket, message, 0);
+        nng_sendmsg(*socket, wrong_answer(calls, &key, arena), 0);
     }
     return NULL;
+}
+
+static void given_fake_server(nng_socket *socket)
+{
+    nng_listener listener;
+    int port;
+    cr_assert(!failed(nng_prepare()));
+    cr_assert_eq(nng_rep0_open(socket), 0);
+    cr_assert_eq(nng_listen(*socket, "tcp://127.0.0.1:0", &listener, 0), 0);
+    cr_assert_eq(nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port), 0);
+    snprintf(url, sizeof(url), "tcp://127.0.0.1:%d", port);
 }
 
 Test(rpc, takes_no_answer_that_belongs_to_another_call)
 {
     nng_socket socket;
-    nng_listener listener;
-    int port;
-    cr_assert(!failed(nng_prepare()));
-    cr_assert_eq(nng_rep0_open(&socket), 0);
-    cr_assert_eq(nng_listen(socket, "tcp://127.0.0.1:0", &listener, 0), 0);
-    cr_assert_eq(nng_listener_get_int(listener, NNG_OPT_TCP_BOUND_PORT, &port), 0);
+    given_fake_server(&socket);
     pthread_t thread;
     pthread_create(&thread, NULL, answer_wrongly, &socket);
-    snprintf(url, sizeof(url), "tcp://127.0.0.1:%d", port);
     struct rpc_client *client = peer_client(url, STAND_SECRET);
     struct echo echo = peer_echo(client, "x", 2000, false);
     cr_expect_eq(echo.code, STATUS_UNAVAILABLE);
@@ -342,6 +360,87 @@ Test(rpc, takes_no_answer_that_belongs_to_another_call)
     rpc_client_destroy(client);
     nng_close(socket);
     pthread_join(thread, NULL);
+}
+
+// Calls over a connection that the test plays the server of: what one parcel brought.
+struct counter {
+    nng_socket socket;
+    atomic_int parcels, calls;
+};
+
+static void *count_calls(void *arg)
+{
+    struct counter *counter = arg;
+    struct seal_key key;
+    cr_assert(!failed(seal_key_init(&key, STAND_SECRET)));
+    nng_msg *message;
+    while (nng_recvmsg(counter->socket, &message, 0) == 0) {
+        SCOPED(arena) *arena = arena_create();
+        const Baro__RpcCalls *calls = (const Baro__RpcCalls *)envelope_open(
+            &key, message, &baro__rpc_calls__descriptor, arena);
+        nng_msg_free(message);
+        if (calls->n_calls > 0 && calls->calls[0]->call_id != 0) { // no ping
+            atomic_fetch_add(&counter->parcels, 1);
+            atomic_fetch_add(&counter->calls, (int)calls->n_calls);
+        }
+        nng_sendmsg(counter->socket, wrong_answer(calls, &key, arena), 0);
+    }
+    return NULL;
+}
+
+static bool all_done(void *arg)
+{
+    return atomic_load(&((struct tally *)arg)->done) == 20;
+}
+
+Test(rpc, calls_that_start_while_the_client_is_held_leave_together)
+{
+    struct counter counter = {.parcels = 0};
+    struct tally tally = {.done = 0};
+    pthread_t thread;
+    given_fake_server(&counter.socket);
+    pthread_create(&thread, NULL, count_calls, &counter);
+    struct rpc_client *client = peer_client(url, STAND_SECRET);
+    peer_wait_ready(client);
+    rpc_client_hold(client);
+    start_holding(client, 20, &tally);
+    cr_expect_eq(atomic_load(&counter.parcels), 0);
+    rpc_client_release(client);
+    cr_expect(stand_wait(all_done, &tally, 5000));
+    cr_expect_eq(atomic_load(&counter.parcels), 1);
+    cr_expect_eq(atomic_load(&counter.calls), 20);
+    rpc_client_destroy(client);
+    nng_close(counter.socket);
+    pthread_join(thread, NULL);
+}
+
+static bool one_done(void *arg)
+{
+    return atomic_load(&((struct tally *)arg)->done) == 1;
+}
+
+// Health is answered although the worker is busy with another call of the same parcel.
+Test(rpc, answers_leave_when_they_are_ready_not_with_their_parcel)
+{
+    given_server_at("tcp://127.0.0.1:0");
+    struct rpc_client *client = peer_client(url, STAND_SECRET);
+    struct tally slow = {.done = 0}, quick = {.done = 0};
+    Baro__Empty nothing;
+    baro__empty__init(&nothing);
+    const struct rpc_request describe = {
+        .method = "baro.Health/Describe", .message = &nothing.base, .timeout_ms = 5000};
+    peer_wait_ready(client);
+    rpc_client_hold(client);
+    start_holding(client, 1, &slow);
+    rpc_call(client, &describe, count, &quick);
+    rpc_client_release(client);
+    cr_expect(stand_wait(one_done, &quick, 5000));
+    cr_assert(stand_held(&gate));
+    cr_expect_eq(atomic_load(&slow.done), 0);
+    atomic_store(&gate.open, true);
+    cr_expect(stand_wait(one_done, &slow, 5000), "the empty parcel brings it");
+    cr_expect_eq(atomic_load(&slow.unavailable), 0);
+    rpc_client_destroy(client);
 }
 
 static struct metric *noise(void)

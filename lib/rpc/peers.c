@@ -1,0 +1,201 @@
+// One lock for all: it is held for moments, and there are as many peers as processes that call.
+
+#include "lib/rpc/peers.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+// More channels than this are of no use to a peer: its next parcel brings another.
+enum { PARKED_MAX = 4 };
+
+struct reply {
+    struct parcel_item item;
+    struct reply *next;
+};
+
+struct peer {
+    uint32_t pipe;
+    bool gone;           // the connection: the last answer frees the peer
+    size_t under_way;    // calls without a reply
+    struct arena *arena; // of the replies; reset when all are gone
+    struct reply *replies, *last_reply;
+    size_t bytes; // of the replies
+    struct parked *parked, **parked_end;
+    size_t parked_count;
+    struct peer *next;
+};
+
+struct peers {
+    pthread_mutex_t lock;
+    struct peer *list;
+    size_t under_way; // of all peers, also of those that are gone
+};
+
+struct peers *peers_create(void)
+{
+    struct peers *peers = calloc(1, sizeof(*peers));
+    if (!peers)
+        abort();
+    pthread_mutex_init(&peers->lock, NULL);
+    return peers;
+}
+
+static void peer_destroy(struct peer *peer)
+{
+    arena_destroy(peer->arena);
+    free(peer);
+}
+
+void peers_destroy(struct peers *peers)
+{
+    struct peer *peer, *next;
+    for (peer = peers->list; peer; peer = next) {
+        next = peer->next;
+        peer_destroy(peer);
+    }
+    pthread_mutex_destroy(&peers->lock);
+    free(peers);
+}
+
+void peers_join(struct peers *peers, uint32_t pipe)
+{
+    struct peer *peer = calloc(1, sizeof(*peer));
+    if (!peer)
+        abort();
+    peer->pipe = pipe;
+    peer->arena = arena_create();
+    peer->parked_end = &peer->parked;
+    pthread_mutex_lock(&peers->lock);
+    LL_PREPEND(peers->list, peer);
+    pthread_mutex_unlock(&peers->lock);
+}
+
+// (lock)
+static struct peer *find(const struct peers *peers, uint32_t pipe)
+{
+    struct peer *peer = peers->list;
+    while (peer && peer->pipe != pipe)
+        peer = peer->next;
+    return peer;
+}
+
+struct parked *peers_leave(struct peers *peers, uint32_t pipe)
+{
+    struct parked *parked = NULL;
+    pthread_mutex_lock(&peers->lock);
+    struct peer *peer = find(peers, pipe);
+    if (peer) {
+        LL_DELETE(peers->list, peer);
+        parked = peer->parked;
+        peer->gone = true;
+        if (peer->under_way == 0)
+            peer_destroy(peer);
+    }
+    pthread_mutex_unlock(&peers->lock);
+    return parked;
+}
+
+// (lock)
+static void park(struct peer *peer, struct parked *parked)
+{
+    parked->next = NULL;
+    *peer->parked_end = parked;
+    peer->parked_end = &parked->next;
+    peer->parked_count++;
+}
+
+// (lock)
+static struct parked *unpark(struct peer *peer)
+{
+    struct parked *parked = peer->parked;
+    if (!parked)
+        return NULL;
+    peer->parked = parked->next;
+    if (--peer->parked_count == 0)
+        peer->parked_end = &peer->parked;
+    return parked;
+}
+
+enum peer_state peers_expect(struct peers *peers, uint32_t pipe, struct parked *parked,
+                             size_t calls, struct peer **peer)
+{
+    enum peer_state state = PEER_WAITS;
+    pthread_mutex_lock(&peers->lock);
+    struct peer *found = find(peers, pipe);
+    if (!found) {
+        state = PEER_GONE;
+    } else if (calls == 0 && found->under_way == 0 && !found->replies) {
+        state = PEER_IDLE;
+    } else {
+        park(found, parked);
+        found->under_way += calls;
+        peers->under_way += calls;
+        *peer = found;
+    }
+    pthread_mutex_unlock(&peers->lock);
+    return state;
+}
+
+// (lock)
+static void append(struct peer *peer, struct parcel_item item)
+{
+    struct reply *reply = arena_alloc(peer->arena, sizeof(*reply));
+    *reply = (struct reply){
+        {arena_copy(peer->arena, item.bytes, item.size), item.size},
+        NULL
+    };
+    if (peer->replies)
+        peer->last_reply->next = reply;
+    else
+        peer->replies = reply;
+    peer->last_reply = reply;
+    peer->bytes += item.size;
+}
+
+void peers_answer(struct peers *peers, struct peer *peer, struct parcel_item reply)
+{
+    pthread_mutex_lock(&peers->lock);
+    peer->under_way--;
+    peers->under_way--;
+    if (!peer->gone)
+        append(peer, reply);
+    else if (peer->under_way == 0)
+        peer_destroy(peer);
+    pthread_mutex_unlock(&peers->lock);
+}
+
+// (lock) What fits of the replies, in order.
+static void gather(struct peer *peer, struct parcel *parcel)
+{
+    parcel_begin(parcel, peer->bytes < PARCEL_BYTES_MAX ? peer->bytes : PARCEL_BYTES_MAX);
+    while (peer->replies && !parcel_is_full(parcel, peer->replies->item)) {
+        struct parcel_item item = peer->replies->item;
+        parcel_add(parcel, item);
+        peer->bytes -= item.size;
+        peer->replies = peer->replies->next;
+    }
+    if (!peer->replies)
+        arena_reset(peer->arena);
+}
+
+struct parked *peers_next(struct peers *peers, struct parcel *parcel)
+{
+    struct parked *parked = NULL;
+    pthread_mutex_lock(&peers->lock);
+    for (struct peer *peer = peers->list; peer && !parked; peer = peer->next)
+        if ((peer->replies && peer->parked) || peer->parked_count > PARKED_MAX) {
+            parked = unpark(peer);
+            gather(peer, parcel);
+        }
+    pthread_mutex_unlock(&peers->lock);
+    return parked;
+}
+
+bool peers_under_way(struct peers *peers)
+{
+    pthread_mutex_lock(&peers->lock);
+    bool some = peers->under_way > 0;
+    pthread_mutex_unlock(&peers->lock);
+    return some;
+}
