@@ -9,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/macros.h"
 #include "lib/base/metrics.h"
 #include "lib/rpc/tls.h"
 
@@ -72,6 +73,7 @@ struct tunnel {
     socklen_t peer_size;
     int64_t dial_at_us, pause_ms;
     struct passage *passages;
+    bool starved; // had no descriptor for one who knocked: no edge will tell of them again
     bool closing, closed;
     struct tunnel *next;
 };
@@ -223,14 +225,29 @@ static void passage_moved(void *arg)
         carry(passage);
 }
 
+// Without delay, and not for ever with a peer whom a cut has left on the other side.
+static void set_options(int net)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY,      1    },
+        {SOL_SOCKET,  SO_KEEPALIVE,     1    },
+        {IPPROTO_TCP, TCP_KEEPIDLE,     10   }, // s
+        {IPPROTO_TCP, TCP_KEEPINTVL,    5    }, // s
+        {IPPROTO_TCP, TCP_KEEPCNT,      3    },
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, 20000}, // ms
+    };
+    for (size_t i = 0; i < COUNT(options); i++)
+        setsockopt(net, options[i].level, options[i].name, &options[i].value, sizeof(int));
+}
+
 static void add_passage(struct tunnel *tunnel, int net)
 {
-    static const int on = 1;
     struct passage *passage = calloc(1, sizeof(*passage));
     if (!passage)
         abort();
-    setsockopt(net, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(net, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    set_options(net);
     passage->tunnel = tunnel;
     passage->watch = (struct watch){passage_moved, passage};
     passage->net = net;
@@ -271,6 +288,7 @@ static void accept_all(void *arg)
             add_passage(tunnel, net);
         else
             close(net);
+    tunnel->starved = errno != EAGAIN && errno != ECONNABORTED;
 }
 
 static void dial(struct tunnel *tunnel)
@@ -338,7 +356,10 @@ static bool look_after_all(void)
             continue;
         }
         keep_dialed(at, now_us);
-        waiting = waiting || unproven(at) > 0 || (at->listening < 0 && !at->passages);
+        if (at->starved)
+            accept_all(at);
+        waiting =
+            waiting || at->starved || unproven(at) > 0 || (at->listening < 0 && !at->passages);
     }
     pthread_cond_broadcast(&closed);
     return waiting;

@@ -13,17 +13,20 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 3000 };
+enum { PATIENCE_MS = 3000, DESCRIPTORS = 60 };
 
 #define TOPIC "tls"
 
@@ -188,9 +191,10 @@ static int connect_to(int port)
     return fd;
 }
 
-// Whether a byte comes back; TLS 1.3 tells a client only then that it was not believed.
-static bool is_let_in(int port, long version, const char *name)
+// TLS over a connection, as far as it comes.
+static SSL *speak(int fd, long version, const char *name)
 {
+    const struct timeval patience = {.tv_sec = PATIENCE_MS / MS_PER_S};
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_max_proto_version(context, version);
     if (name) {
@@ -198,13 +202,26 @@ static bool is_let_in(int port, long version, const char *name)
         SSL_CTX_use_PrivateKey_file(context, identity(name).key, SSL_FILETYPE_PEM);
     }
     SSL *ssl = SSL_new(context);
-    int fd = connect_to(port);
-    char byte;
-    SSL_set_fd(ssl, fd);
-    bool in = SSL_connect(ssl) == 1 && SSL_read(ssl, &byte, 1) == 1;
-    SSL_free(ssl);
     SSL_CTX_free(context);
-    close(fd);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    SSL_set_fd(ssl, fd);
+    SSL_connect(ssl);
+    return ssl;
+}
+
+static void hang_up(SSL *ssl)
+{
+    close(SSL_get_fd(ssl));
+    SSL_free(ssl);
+}
+
+// Whether a byte comes back; TLS 1.3 tells a client only then that it was not believed.
+static bool is_let_in(int fd, long version, const char *name)
+{
+    char byte;
+    SSL *ssl = speak(fd, version, name);
+    bool in = SSL_read(ssl, &byte, 1) == 1;
+    hang_up(ssl);
     return in;
 }
 
@@ -212,9 +229,9 @@ Test(tls, a_client_needs_a_certificate_and_tls_1_3, .timeout = 30)
 {
     struct server server = given_server("baro");
     for (size_t i = 0; i < COUNT(server.ports); i++) {
-        cr_expect(is_let_in(server.ports[i], TLS1_3_VERSION, "baro"));
-        cr_expect_not(is_let_in(server.ports[i], TLS1_3_VERSION, NULL));
-        cr_expect_not(is_let_in(server.ports[i], TLS1_2_VERSION, "baro"));
+        cr_expect(is_let_in(connect_to(server.ports[i]), TLS1_3_VERSION, "baro"));
+        cr_expect_not(is_let_in(connect_to(server.ports[i]), TLS1_3_VERSION, NULL));
+        cr_expect_not(is_let_in(connect_to(server.ports[i]), TLS1_2_VERSION, "baro"));
     }
     stop(server);
 }
@@ -237,6 +254,60 @@ Test(tls, noise_and_silence_at_its_ports_harm_nobody, .timeout = 30)
     cr_expect_eq(WEXITSTATUS(status), 3);
     for (int i = 0; i < SILENT; i++)
         close(silent[i]);
+    stop(server);
+}
+
+static int count_descriptors(pid_t pid)
+{
+    char path[64];
+    int count = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *folder = opendir(path);
+    while (folder && readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static bool is_starved(void *pid)
+{
+    enum { OWN = 3 }; // ".", "..", and one that is on its way
+    return count_descriptors(*(pid_t *)pid) >= DESCRIPTORS + OWN - 1;
+}
+
+static bool has_room(void *pid)
+{
+    return count_descriptors(*(pid_t *)pid) < DESCRIPTORS / 2;
+}
+
+// The tunnels have seen what came before: nng hangs up on who speaks nonsense, through them.
+static void await_turn(SSL *early)
+{
+    static const char NONSENSE[] = "this is not what nng says at first";
+    char byte;
+    cr_assert_gt(SSL_write(early, NONSENSE, sizeof NONSENSE), 0);
+    while (SSL_read(early, &byte, 1) == 1)
+        continue;
+    hang_up(early);
+}
+
+// Who knocked while there was no descriptor is let in when there is one again.
+Test(tls, a_server_without_descriptors_lets_in_who_waited, .timeout = 30)
+{
+    int silent[DESCRIPTORS];
+    struct server server = given_server("baro");
+    SSL *early = speak(connect_to(server.ports[0]), TLS1_3_VERSION, "baro");
+    const struct rlimit few = {DESCRIPTORS, DESCRIPTORS};
+    cr_assert_eq(prlimit(server.pid, RLIMIT_NOFILE, &few, NULL), 0);
+    for (int i = 0; i < DESCRIPTORS; i++)
+        silent[i] = connect_to(server.ports[i % 2]);
+    cr_assert(stand_wait(is_starved, &server.pid, 5000), "%d", count_descriptors(server.pid));
+    int late = connect_to(server.ports[0]);
+    await_turn(early);
+    for (int i = 0; i < DESCRIPTORS; i++)
+        close(silent[i]);
+    cr_assert(stand_wait(has_room, &server.pid, 5000));
+    cr_expect(is_let_in(late, TLS1_3_VERSION, "baro"));
     stop(server);
 }
 
