@@ -44,7 +44,7 @@ static void add(const char *method, const char *path, const json_t *operation)
 {
     cr_assert_lt(count, OPERATIONS_MAX);
     struct operation *added = &list[count++];
-    for (size_t i = 0; method[i] && i < sizeof added->method - 1; i++)
+    for (size_t i = 0; i < sizeof added->method - 1 && method[i]; i++)
         added->method[i] = (char)toupper((unsigned char)method[i]);
     added->path = path;
     added->door = door_of(operation);
