@@ -29,14 +29,16 @@ SERVICES := user product order coupon
 # A row of a table says what it has: the rest is zero by the language, so missing fields are no fault.
 # Instrumented code makes gcc warn of what cannot happen: there warnings are no errors.
 SANITIZE ?=
+COVERAGE ?=
 OPTIMIZE ?= -O2 -D_FORTIFY_SOURCE=3
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wcast-qual -Wformat=2 -Wvla -Wswitch-enum -Wno-missing-field-initializers $(if $(SANITIZE),,-Werror)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 PACKAGES := libprotobuf-c libpq hiredis libmicrohttpd jansson libjwt libsodium libssl libcrypto libcurl rdkafka
 CFLAGS   := -std=c17 -D_GNU_SOURCE -g $(OPTIMIZE) $(HARDEN) $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \
+            $(if $(COVERAGE),--coverage -fprofile-update=atomic) \
             -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES))
-LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+LDFLAGS  := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(COVERAGE),--coverage)
 LDLIBS   := -lnng $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
 
 PROTO   := $(wildcard proto/*.proto)
@@ -270,6 +272,34 @@ asan: ## Unit and integration tests under AddressSanitizer and UBSan
 
 tsan: ## The same under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 check
+
+# A process of its own for each test, so that valgrind sees each from its beginning to its end.
+VALGRIND := valgrind --quiet --error-exitcode=99 --trace-children=yes --leak-check=full \
+    --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect
+
+.PHONY: valgrind
+valgrind: $(UNIT) ## Unit tests under valgrind: no error, nothing leaks
+	@failed=; for program in $(UNIT); do echo "-- $$program"; \
+	    $(VALGRIND) $$program --jobs $(CORES) --timeout 600 || failed="$$failed $$program"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+# Where rules are: every branch of these is taken by a test (tests/cover/floor). An assert is no branch of
+# theirs: what it forbids has no way on.
+COVER_DOMAIN := $(shell sed -n 's/^[0-9]* *\([^ ]*\)\.c$$/\1/p' tests/cover/floor)
+COVER_BUILD  := BUILD=build-cover COVERAGE=1 OPTIMIZE=-O0
+
+.PHONY: cover covered
+cover: ## Print lines and branches that unit and integration tests reach; fail below tests/cover/floor
+	@$(MAKE) --no-print-directory $(COVER_BUILD) covered
+
+covered: $(UNIT) $(INTEGRATION)
+	@find $(BUILD) -name '*.gcda' -delete
+	@tests/run-all .local/test $(UNIT) $(INTEGRATION); failed=$$?; \
+	    node tests/cover/report.mjs $(BUILD) tests/cover/floor && exit $$failed
+
+ifneq ($(COVERAGE),)
+$(COVER_DOMAIN:%=$(BUILD)/%.o): CFLAGS += -DNDEBUG -Wno-error
+endif
 
 check: $(UNIT) $(INTEGRATION)
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION)

@@ -306,8 +306,9 @@ struct status coupon_redeem(struct user_coupon *coupon, const struct coupon_wish
 
 void coupon_restore(struct user_coupon *coupon, int64_t order_id)
 {
-    if (!coupon_belongs_to(coupon, order_id) || !happen(coupon, COUPON_RESTORE))
+    if (!coupon_belongs_to(coupon, order_id))
         return;
+    happen(coupon, COUPON_RESTORE);
     coupon->order_id = coupon->discount_won = coupon->held_until_us = coupon->used_at_us = 0;
 }
 

@@ -339,15 +339,9 @@ struct status book_change(struct book *book, int64_t order_id, enum hold_event e
 static int64_t changed_total(const struct stock *stock, enum stock_operation operation,
                              int64_t quantity)
 {
-    switch (operation) {
-    case STOCK_INCREASE:
-        return stock->total + quantity;
-    case STOCK_DECREASE:
-        return stock->total - quantity;
-    case STOCK_SET:
-        break;
-    }
-    return quantity;
+    if (operation == STOCK_SET)
+        return quantity;
+    return stock->total + (operation == STOCK_DECREASE ? -quantity : quantity);
 }
 
 struct status stock_change(struct stock *stock, enum stock_operation operation, int64_t quantity,

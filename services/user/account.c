@@ -27,14 +27,15 @@ static const char LOCAL_SIGNS[] = "!#$%&'*+/=?^_`{|}~-"; // RFC 5322 atext
 // Names that would pass for the shop itself.
 static const char *const RESERVED[] = {"admin", "root", "system"};
 
+// Characters of a text: never NUL, which strchr would find.
 static bool is_alphanumeric(char c)
 {
-    return c != '\0' && (strchr(LETTERS, c) || strchr(DIGITS, c));
+    return strchr(LETTERS, c) || strchr(DIGITS, c);
 }
 
 static bool is_local_char(char c)
 {
-    return is_alphanumeric(c) || (c != '\0' && strchr(LOCAL_SIGNS, c));
+    return is_alphanumeric(c) || strchr(LOCAL_SIGNS, c);
 }
 
 static bool is_domain_char(char c)
@@ -132,13 +133,7 @@ char *account_email_key(struct arena *arena, const char *email)
 
 const char *account_role_name(enum account_role role)
 {
-    switch (role) {
-    case ROLE_ADMIN:
-        return "ADMIN";
-    case ROLE_USER:
-        break;
-    }
-    return "USER";
+    return role == ROLE_ADMIN ? "ADMIN" : "USER";
 }
 
 enum account_role account_role_parse(const char *name)
