@@ -106,7 +106,8 @@ for (const [overlay, folder] of Object.entries(overlays)) {
     }
   });
 
-  test(`${overlay}: settings that all share are settings of all`, () => {
+  test(`${overlay}: settings that all share are settings of all, and all have them`, () => {
+    for (const pod of [...ours, ...jobs]) assert.ok(pod.spec.containers[0].envFrom?.some(({ configMapRef }) => configMapRef.name.startsWith("baro-settings")), pod.name);
     for (const map of named(objects, "ConfigMap").filter(({ metadata }) => metadata.name.startsWith("baro-settings")))
       for (const name of Object.keys(map.data))
         for (const process of processes) assert.ok(settings.get(process).has(name), `${process}: ${name}`);
