@@ -36,6 +36,14 @@ const char *saga_outcome_name(enum saga_outcome outcome)
     return names[outcome];
 }
 
+const char *saga_traceparent(const ProtobufCMessage *context)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(context->descriptor, "traceparent");
+    bool known = field && field->type == PROTOBUF_C_TYPE_STRING;
+    return known ? *(char *const *)((const char *)context + field->offset) : "";
+}
+
 int saga_place(const struct saga_definition *definition, const char *step, bool compensation)
 {
     int count = (int)definition->step_count;

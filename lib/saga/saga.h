@@ -92,6 +92,9 @@ struct saga {
     struct saga_private *private;
 };
 
+// The field `traceparent` of a saga's context, when its table has one; else "". Borrowed.
+const char *saga_traceparent(const ProtobufCMessage *context);
+
 // Where a step stands in the course of a saga, whoever walks it: 1.. in the order in which steps can
 // happen (actions forward, compensations backward, clean-up forward). 0: the table has no such step.
 int saga_place(const struct saga_definition *definition, const char *step, bool compensation);

@@ -142,14 +142,6 @@ static int64_t decide_us(const struct walk *walk, int64_t age_us)
     return walk->now_us + (late ? least_us : left_us);
 }
 
-static const char *trace_of(const struct saga *saga)
-{
-    const ProtobufCFieldDescriptor *field =
-        protobuf_c_message_descriptor_get_field_by_name(saga->definition->context, "traceparent");
-    bool known = field && field->type == PROTOBUF_C_TYPE_STRING;
-    return known ? *(char *const *)((const char *)saga->context + field->offset) : "";
-}
-
 struct saga *walk_create(const struct walk *walk, const struct saga_start *start)
 {
     struct arena *arena = arena_create();
@@ -167,7 +159,7 @@ struct saga *walk_create(const struct walk *walk, const struct saga_start *start
         .private = arena_alloc(arena, sizeof(*saga->private)),
     };
     assert(saga->context);
-    saga->traceparent = trace_of(saga);
+    saga->traceparent = saga_traceparent(saga->context);
     set_failure(saga, start->failure);
     *saga->private = (struct saga_private){
         .timer = {.owner = saga},

@@ -104,6 +104,16 @@ void trace_id_write(const struct trace_context *context, char text[33])
     text[2 * DIGITS] = '\0';
 }
 
+const char *trace_id_of(const char *traceparent, struct arena *arena)
+{
+    struct trace_context context;
+    if (!trace_context_parse(traceparent, &context))
+        return "";
+    char *text = arena_alloc(arena, 33);
+    trace_id_write(&context, text);
+    return text;
+}
+
 void span_id_write(uint64_t span, char text[17])
 {
     write_hex(text, span);

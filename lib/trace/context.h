@@ -1,6 +1,8 @@
 #pragma once
 // W3C trace context: which trace something belongs to, and under which span.
 
+#include "lib/base/arena.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +22,9 @@ void trace_context_write(const struct trace_context *context, char traceparent[T
 // A new trace; a new span of the same trace. Unique without a system call; from any thread.
 struct trace_context trace_context_begin(bool sampled);
 struct trace_context trace_context_child(const struct trace_context *parent);
+
+// The trace's 32 digits of a traceparent, "" for what is none: for logs.
+const char *trace_id_of(const char *traceparent, struct arena *arena);
 
 // Hexadecimal digits and NUL: the trace's 32, the span's 16.
 void trace_id_write(const struct trace_context *context, char text[33]);

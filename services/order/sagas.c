@@ -14,6 +14,7 @@
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
 #include "lib/saga/transport.h"
+#include "lib/trace/context.h"
 #include "services/order/pay_saga.h"
 #include "services/order/waiters.h"
 #include "services/order/wire.h"
@@ -113,7 +114,8 @@ static void recorded(void *arg, const struct call *call)
     const Baro__Order__SagaRecord *record = (const Baro__Order__SagaRecord *)call->request;
     struct status st = outcome_of_record(call->status);
     if (st.reason == REASON_CONFLICT)
-        log_warn("saga lost to another orchestrator", log_int("saga_id", record->saga_id));
+        log_warn("saga lost to another orchestrator", log_int("saga_id", record->saga_id),
+                 log_int("order_id", record->order_id));
     saga_runner_recorded(sagas->runner, record->saga_id, (enum saga_record)record->what, st);
     leave(sagas);
 }
@@ -359,12 +361,21 @@ bool sagas_retry(struct sagas *sagas, int64_t saga_id)
     return found;
 }
 
-// False for a kind or a context of another version of this program, or one that is damaged.
-static bool is_readable(const struct saga_row *row, struct arena *arena)
+// NULL for a kind or a context of another version of this program, or one that is damaged.
+static const ProtobufCMessage *read_context(const struct saga_row *row, struct arena *arena)
 {
     const struct saga_definition *definition = saga_definition_of(row->kind);
-    return definition &&
-           protobuf_unpack(definition->context, row->context.size, row->context.data, arena);
+    return definition
+               ? protobuf_unpack(definition->context, row->context.size, row->context.data, arena)
+               : NULL;
+}
+
+static void log_taken_over(const struct saga_row *row, const ProtobufCMessage *context,
+                           struct arena *arena)
+{
+    log_info("saga taken over", log_int("saga_id", row->id), log_int("order_id", row->order_id),
+             log_text("kind", row->kind),
+             log_text("trace_id", trace_id_of(saga_traceparent(context), arena)));
 }
 
 static struct status park_unreadable(struct sagas *sagas, struct db *db, const int64_t *ids,
@@ -391,13 +402,13 @@ static struct status take_over(struct sagas *sagas, struct db *db, size_t *count
     int64_t *unreadable = arena_array(arena, set.count + 1, sizeof(*unreadable));
     size_t known = 0, unknown = 0;
     for (size_t i = 0; i < set.count; i++) {
-        if (!is_readable(&set.rows[i], arena)) {
+        const ProtobufCMessage *context = read_context(&set.rows[i], arena);
+        if (!context) {
             unreadable[unknown++] = set.rows[i].id;
             continue;
         }
         rows[known++] = &set.rows[i];
-        log_info("saga taken over", log_int("saga_id", set.rows[i].id),
-                 log_int("order_id", set.rows[i].order_id), log_text("kind", set.rows[i].kind));
+        log_taken_over(&set.rows[i], context, arena);
     }
     metric_add(sagas->taken_over, (int64_t)known);
     start_sagas(sagas, rows, known);

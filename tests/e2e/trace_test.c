@@ -199,6 +199,17 @@ Test(trace, a_paid_order_is_one_trace_through_all_processes)
     expect_laws_hold();
 }
 
+// Whoever took the saga of the order over has said so, with order, saga and trace.
+static void expect_logged(int64_t order_id, const char *trace)
+{
+    char command[512];
+    snprintf(command, sizeof command,
+             "grep -qE '\"saga_id\":[0-9]+,\"order_id\":%lld,.*\"trace_id\":\"%s\"' "
+             "\"%s\"/log/order-*.log",
+             (long long)order_id, trace, getenv("BARO_STACK_DIR"));
+    cr_expect_eq(system(command), 0, "no log of the takeover of order %lld", (long long)order_id);
+}
+
 Test(trace, a_saga_keeps_the_trace_of_its_request_when_another_process_takes_it_over)
 {
     struct receiver *collector = receiver_open(NULL, NULL);
@@ -227,6 +238,7 @@ Test(trace, a_saga_keeps_the_trace_of_its_request_when_another_process_takes_it_
         {"baro-product", "baro.product.Product/ConfirmStock", trace, NULL},
     };
     forget(await_spans(collector, steps, COUNT(steps)));
+    expect_logged(order_id, trace);
     http_close(customer);
     restart_shop(NULL);
     receiver_close(collector);
