@@ -2,7 +2,6 @@
 
 #include "services/user/token.h"
 
-#include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "services/user/password.h"
 
@@ -14,6 +13,7 @@
 #include <openssl/pem.h>
 #include <sodium.h>
 #include <string.h>
+#include <time.h>
 
 static const int64_t NOW_US = INT64_C(1790000000900000);
 static const struct account KIM = {
@@ -205,6 +205,16 @@ Test(password, is_hashed_with_argon2id_19_mib_and_two_passes)
     cr_assert(!password_verify(hash, "Baro!2027"));
 }
 
+// What it cost, in processor time: others on the machine take only the time of day.
+static int64_t cost_of_refusing(const char *hash)
+{
+    struct timespec before, after;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+    cr_assert(!password_verify(hash, "wrong"));
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+    return (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
+}
+
 Test(password, of_nobody_is_never_right_but_costs_as_much)
 {
     char hash[PASSWORD_HASH_SIZE];
@@ -212,15 +222,9 @@ Test(password, of_nobody_is_never_right_but_costs_as_much)
     cr_assert(!failed(password_hash("Baro!2026", hash)));
     int64_t best_known_us = INT64_MAX, best_unknown_us = INT64_MAX;
     for (int i = 0; i < 5; i++) {
-        int64_t start_us = clock_monotonic_us();
-        cr_assert(!password_verify(hash, "wrong"));
-        int64_t middle_us = clock_monotonic_us();
-        cr_assert(!password_verify(NULL, "wrong"));
-        int64_t end_us = clock_monotonic_us();
-        if (middle_us - start_us < best_known_us)
-            best_known_us = middle_us - start_us;
-        if (end_us - middle_us < best_unknown_us)
-            best_unknown_us = end_us - middle_us;
+        int64_t known_us = cost_of_refusing(hash), unknown_us = cost_of_refusing(NULL);
+        best_known_us = known_us < best_known_us ? known_us : best_known_us;
+        best_unknown_us = unknown_us < best_unknown_us ? unknown_us : best_unknown_us;
     }
     cr_assert_gt(best_unknown_us * 2, best_known_us);
     cr_assert_lt(best_unknown_us, best_known_us * 2);
