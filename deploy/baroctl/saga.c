@@ -39,8 +39,7 @@ static void show_sagas(const json_t *sagas)
 {
     size_t i;
     const json_t *saga;
-    json_array_foreach(sagas, i, saga)
-    {
+    json_array_foreach (sagas, i, saga) {
         if (i)
             putchar('\n');
         show_saga(saga);

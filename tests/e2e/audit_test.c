@@ -137,8 +137,7 @@ static bool names_law(const json_t *report, const char *line)
     size_t i;
     json_t *law;
     bool found = false;
-    json_array_foreach(json_at(report, "laws"), i, law)
-    {
+    json_array_foreach (json_at(report, "laws"), i, law) {
         const char *name = json_word(law, "name");
         if (strncmp(name, line, strlen(name)) != 0)
             continue;

@@ -211,8 +211,7 @@ Test(hostile, bodies_that_parsers_disagree_about_are_refused_by_every_operation)
         const char *field;
         json_t *schema;
         json_t *properties = json_object_get(list[i].schema, "properties");
-        json_object_foreach(properties, field, schema)
-        {
+        json_object_foreach (properties, field, schema) {
             const char *type = json_word(operation_schema(schema), "type");
             if (strcmp(type, "integer") != 0 && strcmp(type, "string") != 0)
                 continue;

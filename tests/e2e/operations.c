@@ -61,10 +61,8 @@ static void read_description(void)
     cr_assert_eq(reply.status, 200);
     description = json_deep_copy(reply.json);
     http_close(client);
-    json_object_foreach(json_object_get(description, "paths"), path, methods)
-    {
-        json_object_foreach(methods, method, operation)
-        {
+    json_object_foreach (json_object_get(description, "paths"), path, methods) {
+        json_object_foreach (methods, method, operation) {
             add(method, path, operation);
         }
     }

@@ -19,8 +19,8 @@ static int replicas_of(const json_t *operations, const char *process)
     int count = 0;
     size_t i;
     const json_t *replica;
-    json_array_foreach(json_at(operations, "replicas"), i, replica) count +=
-        strcmp(json_word(replica, "process"), process) == 0;
+    json_array_foreach (json_at(operations, "replicas"), i, replica)
+        count += strcmp(json_word(replica, "process"), process) == 0;
     return count;
 }
 
@@ -32,10 +32,11 @@ static int64_t total(const json_t *operations, const char *name, const char *lab
     int64_t sum = 0;
     size_t i, j;
     const json_t *replica, *metric;
-    json_array_foreach(json_at(operations, "replicas"), i, replica) json_array_foreach(
-        json_at(replica, "metrics"), j, metric) if (strcmp(json_word(metric, "name"), name) == 0 &&
-                                                    strstr(json_word(metric, "labels"), label))
-        sum += weigh(metric);
+    json_array_foreach (json_at(operations, "replicas"), i, replica)
+        json_array_foreach (json_at(replica, "metrics"), j, metric)
+            if (strcmp(json_word(metric, "name"), name) == 0 &&
+                strstr(json_word(metric, "labels"), label))
+                sum += weigh(metric);
     return sum;
 }
 
@@ -49,7 +50,8 @@ static int64_t observations(const json_t *metric)
     int64_t sum = 0;
     size_t i;
     const json_t *bucket;
-    json_array_foreach(json_at(metric, "buckets"), i, bucket) sum += json_integer_value(bucket);
+    json_array_foreach (json_at(metric, "buckets"), i, bucket)
+        sum += json_integer_value(bucket);
     return sum;
 }
 

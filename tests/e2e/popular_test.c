@@ -25,8 +25,7 @@ static int64_t units_shown(struct http_client *customer, int64_t product_id)
     size_t i;
     json_t *row;
     expect_reply(reply, 200, NULL);
-    json_array_foreach(json_at(reply.json, "items"), i, row)
-    {
+    json_array_foreach (json_at(reply.json, "items"), i, row) {
         cr_assert_eq(json_number(row, "rank"), (int64_t)i + 1);
         if (json_number(row, "product_id") == product_id)
             return json_number(row, "units_sold");

@@ -539,10 +539,8 @@ Test(queries, every_route_of_the_api_is_among_those_that_are_counted)
     open_side(&side, false);
     struct http_reply api = http_call(side.anybody, "GET", "/openapi.json", NULL);
     expect_reply(api, 200, NULL);
-    json_object_foreach((json_t *)(uintptr_t)json_at(api.json, "paths"), path, methods)
-    {
-        json_object_foreach(methods, method, operation)
-        {
+    json_object_foreach ((json_t *)(uintptr_t)json_at(api.json, "paths"), path, methods) {
+        json_object_foreach (methods, method, operation) {
             cr_expect(is_asked(method, path), "add %s %s to QUESTIONS", method, path);
         }
     }

@@ -332,8 +332,7 @@ static int64_t await_letter(int64_t order_id, const char *state)
         size_t i;
         json_t *letter;
         expect_reply(reply, 200, NULL);
-        json_array_foreach(json_at(reply.json, "items"), i, letter)
-        {
+        json_array_foreach (json_at(reply.json, "items"), i, letter) {
             if (json_number(letter, "order_id") == order_id &&
                 strcmp(json_word(letter, "state"), state) == 0)
                 return json_number(letter, "id");

@@ -54,8 +54,7 @@ static void collect_request(struct collected *collected, json_t *request)
     json_t *scope = json_array_get(
         json_object_get(json_array_get(json_object_get(request, "resourceSpans"), 0), "scopeSpans"),
         0);
-    json_array_foreach(json_object_get(scope, "spans"), i, span)
-    {
+    json_array_foreach (json_object_get(scope, "spans"), i, span) {
         cr_assert_lt(collected->count, SPANS_MAX);
         collected->processes[collected->count] = process;
         collected->spans[collected->count++] = span;
@@ -87,10 +86,10 @@ static bool has_attribute(const json_t *span, const char *key, const char *value
 {
     size_t i;
     const json_t *attribute;
-    json_array_foreach(json_at(span, "attributes"), i,
-                       attribute) if (strcmp(json_word(attribute, "key"), key) == 0 &&
-                                      strcmp(json_word(attribute, "value.stringValue"), value) ==
-                                          0) return true;
+    json_array_foreach (json_at(span, "attributes"), i, attribute)
+        if (strcmp(json_word(attribute, "key"), key) == 0 &&
+            strcmp(json_word(attribute, "value.stringValue"), value) == 0)
+            return true;
     return false;
 }
 
@@ -149,14 +148,12 @@ static void expect_linked(const struct collected *collected, const char *batch,
         size_t j;
         if (strcmp(json_word(span, "name"), batch) != 0)
             continue;
-        json_array_foreach(
-            json_at(span, "links"), j,
-            link) if (strcmp(json_word(link, "spanId"), json_word(member, "spanId")) == 0)
-        {
-            cr_expect_str_eq(json_word(member, "links.0.spanId"), json_word(span, "spanId"));
-            cr_expect_str_eq(json_word(link, "traceId"), TRACE);
-            return;
-        }
+        json_array_foreach (json_at(span, "links"), j, link)
+            if (strcmp(json_word(link, "spanId"), json_word(member, "spanId")) == 0) {
+                cr_expect_str_eq(json_word(member, "links.0.spanId"), json_word(span, "spanId"));
+                cr_expect_str_eq(json_word(link, "traceId"), TRACE);
+                return;
+            }
     }
     cr_expect(false, "%s links nobody", batch);
 }

@@ -71,8 +71,8 @@ Test(openapi, every_route_is_described_and_nothing_else)
     size_t described = 0;
     const char *path;
     json_t *item;
-    json_object_foreach(json_object_get(root, "paths"), path, item) described +=
-        json_object_size(item);
+    json_object_foreach (json_object_get(root, "paths"), path, item)
+        described += json_object_size(item);
     cr_assert_eq(described, route_count);
     for (size_t i = 0; i < route_count; i++)
         cr_expect(operation_of(&route_table[i]), "%s", route_table[i].path);
@@ -107,11 +107,11 @@ static size_t check_references(json_t *json)
     const char *key;
     json_t *member;
     if (json_is_array(json)) {
-        json_array_foreach(json, i, member) count += check_references(member);
+        json_array_foreach (json, i, member)
+            count += check_references(member);
         return count;
     }
-    json_object_foreach(json, key, member)
-    {
+    json_object_foreach (json, key, member) {
         if (strcmp(key, "$ref") == 0 && json_is_string(member)) {
             const char *ref = json_string_value(member);
             cr_expect(strncmp(ref, "#/", 2) == 0 && at(root, ref + 2), "%s", ref);
