@@ -2,6 +2,7 @@
 
 #include "services/user/token.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "services/user/password.h"
 
