@@ -181,9 +181,13 @@ case_growth() {
     done
 }
 
+# The crowd grows with the replicas, so that each of them sees as many as one alone.
 case_replicas() {
+    crowd=$connections
     for count in 1 2 4; do
         start_stack $count
+        connections=$((crowd * count))
+        measure order > /dev/null # every gateway sees every token once
         for _ in $(each_run); do
             measure order > "$dir/run.json"
             cpu=$(get '.cpu_ms["of all"] - .cpu_ms["load generator"]' "$dir/run.json")
@@ -197,6 +201,7 @@ case_replicas() {
         done
         audit
     done
+    connections=$crowd
 }
 
 # How long until the last buyer of one option has his order.
