@@ -325,8 +325,9 @@ int main(int argc, char **argv)
             play(&run, &campaigns[i]);
     report_gaps(&run);
     print_report(&run, clock_monotonic_us() - began_us);
+    fflush(stdout);
     if (report_violations())
-        fflush(stdout), _Exit(1); // somebody may still wait for an answer
+        _Exit(1); // somebody may still wait for an answer
     close_shop(&run);
     receiver_close(webhook);
     return 0;
