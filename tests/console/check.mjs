@@ -4,6 +4,7 @@
 // screenshot of each page. The catalogue is made over the API first.
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import test, { after, before } from "node:test";
 import { chromium } from "playwright-core";
@@ -35,9 +36,13 @@ async function api(method, path, body, token) {
 
 const admin = { email: process.env.BARO_ADMIN_EMAIL ?? "admin@baro.local", password: process.env.BARO_ADMIN_PASSWORD ?? PASSWORD };
 const shirt = `바로 티셔츠 ${run}`, fridge = `냉장고 ${run}`, campaign = `Rush ${run}`;
+// The shop's webhook. It takes what it is sent, or refuses it for good.
+let verdict = 200;
+const receiver = createServer((request, reply) => request.resume().on("end", () => reply.writeHead(verdict).end()));
 let browser, product, expensive, token, soon;
 
 before(async () => {
+  await new Promise((resolve) => receiver.listen(new URL(process.env.BARO_WEBHOOK_URL).port, "127.0.0.1", resolve));
   ({ access_token: token } = await api("POST", "/auth/login", admin));
   const made = (name, price) => api("POST", "/admin/products", { name, description: "Soft, and here right away", category: "clothes", options: [{ name: "빨강-L", price, stock: 50 }, { name: "none left", price, stock: 0 }], images: [] }, token);
   [product, expensive] = [await made(shirt, 19900), await made(fridge, 900000)];
@@ -48,7 +53,10 @@ before(async () => {
   soon = () => campaignOf(`Soon ${run}`, `SOON-${run}`, at(5000), 1);
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 });
-after(() => browser?.close());
+after(() => {
+  receiver.close();
+  return browser?.close();
+});
 
 // A page that fails its test when the browser complains. 402 and 409 answers are the shop's business.
 async function open(t, options = {}) {
@@ -231,6 +239,22 @@ test("an operator sees the laws hold, what happens, and a saga with its steps", 
   await page.locator("tbody a").first().click();
   await page.locator(".timeline li.done", { hasText: "Debit the wallet" }).waitFor();
   await look(page, "saga");
+});
+
+test("an operator sends again what a webhook had refused", async (t) => {
+  const page = await open(t);
+  verdict = 400;
+  await buy();
+  await until(async () => (await api("GET", "/admin/dead-letters?state=DEAD", null, token)).items.length > 0);
+  verdict = 200;
+  await signInAsAdmin(page);
+  const letter = page.getByRole("row", { name: /HTTP 400/ }).first();
+  await letter.getByRole("button", { name: "Replay" }).click();
+  await page.getByText("Done.").waitFor();
+  await until(async () => (await api("GET", "/admin/dead-letters?state=REPLAYED", null, token)).items.length > 0);
+  await page.reload();
+  await page.getByRole("cell", { name: "Sent again" }).first().waitFor();
+  await look(page, "dead-letters");
 });
 
 test("an operator breaks things and watches the shop recover with the laws green", async (t) => {

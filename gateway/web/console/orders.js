@@ -16,7 +16,7 @@ export async function ordersPage() {
   return [
     h("h1", {}, say("orders")),
     items.length ? table([
-      [say("order"), (order) => h("a", { href: `#/orders/${order.id}` }, String(order.id))],
+      [say("orderNumber"), (order) => h("a", { href: `#/orders/${order.id}` }, String(order.id))],
       [say("when"), (order) => time(order.created_at)],
       [say("status"), (order) => statusWord(order.status)],
       [say("total"), (order) => won(order.final_amount), "number"],

@@ -25,7 +25,7 @@ export async function sagasPage() {
       [say("saga"), (saga) => h("a", { href: `#/sagas/${saga.id}` }, `${say(`saga_${saga.kind}`)} ${saga.id}`)],
       [say("state"), stateWord],
       [say("step"), (saga) => say(saga.step)],
-      [say("order"), (saga) => h("a", { href: `#/orders/${saga.order_id}` }, String(saga.order_id))],
+      [say("orderNumber"), (saga) => h("a", { href: `#/orders/${saga.order_id}` }, String(saga.order_id))],
       [say("when"), (saga) => time(saga.created_at)],
       ["", (saga) => (saga.parked ? retryButton(saga, load) : "")],
     ], items, say("sagas")) : h("p", { class: "quiet" }, say("nothing")));
@@ -80,10 +80,10 @@ export async function deadLetters() {
     replace(list, items.length ? table([
       [say("when"), (letter) => time(letter.created_at)],
       [say("sink"), (letter) => letter.sink],
-      [say("order"), (letter) => `${letter.kind} ${letter.order_id}`],
+      [say("orderNumber"), (letter) => `${letter.kind} ${letter.order_id}`],
       [say("error"), (letter) => letter.error],
       [say("attempts"), (letter) => String(letter.attempts), "number"],
-      ["", (letter) => (letter.replayed_at ? say("replayed") : h("button", { type: "button", onclick: busy(async () => {
+      ["", (letter) => (letter.state !== "DEAD" ? say(letter.state) : h("button", { type: "button", onclick: busy(async () => {
         await post(`/admin/dead-letters/${letter.id}/replay`, {});
         notice(say("done"));
         await load();
