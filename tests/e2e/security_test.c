@@ -389,8 +389,7 @@ Test(security, no_stored_column_can_be_set_that_is_not_offered, .timeout = 120)
         const json_t *offered = json_object_get(list[i].schema, "properties");
         if (!list[i].schema)
             continue;
-        json_object_foreach(columns, column, value)
-        {
+        json_object_foreach (columns, column, value) {
             if (json_object_get(offered, column))
                 continue;
             snprintf(body, sizeof body, "{\"%s\": 1}", column);
