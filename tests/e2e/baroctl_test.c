@@ -114,7 +114,7 @@ Test(baroctl, what_cannot_be_done_is_said_and_shows_in_the_exit_status)
         {"sagas",                                  2, "no command 'sagas'"                },
         {"saga show",                              2, "ID is missing"                     },
         {"saga show 1",                            1, "SAGA_NOT_FOUND (404)"              },
-        {"saga list --state ASLEEP",               2, "state must be RUNNING"             },
+        {"saga list --state ASLEEP",               2, "state: must be RUNNING"            },
         {"saga list --gateway http://127.0.0.1:1", 1, "http://127.0.0.1:1 cannot be asked"},
         {"user promote nobody@example.com",        1, "there is no account"               },
         {"help",                                   0, "saga retry"                        },
