@@ -165,13 +165,15 @@ $(BUILD)/tests/integration-%: $$(call objects,tests/integration/%/*.c) $$(call a
 $(BUILD)/tests/integration-start: | $(BIN)
 
 # Programs for node with packages of their own: the check of the API's description and of answers
-# against it, of the manifests, the customer and operator who use the console, and a client in TypeScript.
+# against it, of the manifests, the customer and operator who use the console, a client in TypeScript,
+# and what looks at scripts.
 CHECK     := $(BUILD)/tests/openapi
 MANIFESTS := $(BUILD)/tests/kubernetes
 CONSOLE   := $(BUILD)/tests/console
 CLIENT    := $(BUILD)/tests/client
+LINT      := $(BUILD)/tests/lint
 NODE_CHECKS := $(CHECK) $(MANIFESTS) $(CONSOLE)
-$(NODE_CHECKS:%=%/node_modules) $(CLIENT)/node_modules: $(BUILD)/tests/%/node_modules: \
+$(NODE_CHECKS:%=%/node_modules) $(CLIENT)/node_modules $(LINT)/node_modules: $(BUILD)/tests/%/node_modules: \
     tests/%/package.json tests/%/package-lock.json tests/%/.npmrc
 	@mkdir -p $(@D)
 	@cp $^ $(@D)
@@ -479,13 +481,14 @@ CPPCHECK = cppcheck --quiet -j$(CORES) --error-exitcode=1 --std=c11 --enable=war
     '-D_Noreturn=__attribute__((noreturn))' \
     '-Djson_array_foreach(array,index,value)=while((value=json_array_get(array,index=0)))' \
     '-DTest(suite,name,...)=static void suite\#\#_\#\#name(void)' '-DTestSuite(...)=' -I. -I$(BUILD)
-lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, layers, sizes, migrations
+lint: $(LINT)/node_modules ## Format, warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, layers, sizes, migrations
 	tests/lint/layers
 	tests/lint/sql
 	tests/lint/references
 	tests/lint/functions
 	tests/lint/sentences
 	tests/lint/migrations
+	tests/lint/scripts $(LINT)
 	clang-format --dry-run -Werror $$(find $(SOURCES) -name '*.[ch]')
 	shellcheck -S warning $(SCRIPTS)
 	@$(MAKE) --no-print-directory CC=gcc objects
@@ -493,6 +496,11 @@ lint: ## Format, warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, la
 	$(CPPCHECK) $(SOURCES)
 	@echo clang-tidy; printf '%s\n' $(C_FILES) | xargs -P$(CORES) -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 \
 	    -D_GNU_SOURCE -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES)) 2> /dev/null' clang-tidy
+
+.PHONY: format
+format: $(LINT)/node_modules ## Format all C, JavaScript, TypeScript and CSS in place
+	@clang-format -i $$(find $(SOURCES) -name '*.[ch]')
+	@FORMAT=--write tests/lint/scripts $(LINT)
 
 .PHONY: objects
 objects: $(C_FILES:%.c=$(BUILD)/%.o)

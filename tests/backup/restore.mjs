@@ -10,12 +10,30 @@ import { Buyers, Shop, until } from "../support/buyers.mjs";
 const folder = process.argv[2];
 const [lost, restored, wal] = ["lost", "restored", "wal"].map((name) => `${folder}/${name}`);
 const bin = "/usr/lib/postgresql/17/bin";
-const run = (command, args, env) => execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } }).trim();
+const run = (command, args, env) =>
+  execFileSync(command, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...env },
+  }).trim();
 const stack = (...args) => run("deploy/local/stack", args);
-const environmentOf = (dir) => Object.fromEntries(readFileSync(`${dir}/env`, "utf8").trim().split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+const environmentOf = (dir) =>
+  Object.fromEntries(
+    readFileSync(`${dir}/env`, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
 const shop = new Shop(() => [`http://${process.env.BARO_HTTP_ADDRESS}`]);
 const buyers = new Buyers(shop);
-const enough = (count) => until(`${count} more orders`, ((goal) => () => buyers.paid.length >= goal)(buyers.paid.length + count));
+const enough = (count) =>
+  until(
+    `${count} more orders`,
+    (
+      (goal) => () =>
+        buyers.paid.length >= goal
+    )(buyers.paid.length + count),
+  );
 
 test("what was acknowledged before the moment that is restored is there, and the books are right", async () => {
   stack("up", lost, "1");
@@ -25,8 +43,18 @@ test("what was acknowledged before the moment that is restored is there, and the
 
   mkdirSync(wal);
   run("psql", ["-Xq", server, "-c", "SELECT pg_create_physical_replication_slot('backup', true)"]);
-  const receiver = spawn(`${bin}/pg_receivewal`, ["-d", server, "-D", wal, "--slot=backup"], { stdio: "ignore" });
-  run(`${bin}/pg_basebackup`, ["-d", server, "-D", `${folder}/base`, "-X", "stream", "--checkpoint=fast"]);
+  const receiver = spawn(`${bin}/pg_receivewal`, ["-d", server, "-D", wal, "--slot=backup"], {
+    stdio: "ignore",
+  });
+  run(`${bin}/pg_basebackup`, [
+    "-d",
+    server,
+    "-D",
+    `${folder}/base`,
+    "-X",
+    "stream",
+    "--checkpoint=fast",
+  ]);
   await enough(50);
   const promised = [...buyers.paid];
   run("psql", ["-Xq", server, "-c", "SELECT pg_create_restore_point('before_the_accident')"]);
@@ -41,19 +69,27 @@ test("what was acknowledged before the moment that is restored is there, and the
   renameSync(`${folder}/base`, `${restored}/postgres`);
   writeFileSync(`${restored}/postgres/recovery.signal`, "");
   // pg_receivewal calls the segment that it has not finished .partial.
-  appendFileSync(`${restored}/postgres/postgresql.auto.conf`, [
-    `restore_command = 'cp "${wal}/%f" "%p" 2> /dev/null || cp "${wal}/%f.partial" "%p"'`,
-    "recovery_target_name = 'before_the_accident'",
-    "recovery_target_action = promote",
-    "hot_standby = off", // nobody sees it before it is whole
-    "",
-  ].join("\n"));
+  appendFileSync(
+    `${restored}/postgres/postgresql.auto.conf`,
+    [
+      `restore_command = 'cp "${wal}/%f" "%p" 2> /dev/null || cp "${wal}/%f.partial" "%p"'`,
+      "recovery_target_name = 'before_the_accident'",
+      "recovery_target_action = promote",
+      "hot_standby = off", // nobody sees it before it is whole
+      "",
+    ].join("\n"),
+  );
   run("chown", ["-R", "postgres:", `${restored}/postgres`, wal]);
   run("chmod", ["755", folder, restored]);
   stack("up", restored, "1");
 
-  run(`${process.env.BUILD ?? "build"}/baroctl`, ["audit", "--wait", "60s"], environmentOf(restored));
-  for (const { id, token } of promised) assert.equal((await shop.call("GET", `/orders/${id}`, { token })).status, "PAID");
+  run(
+    `${process.env.BUILD ?? "build"}/baroctl`,
+    ["audit", "--wait", "60s"],
+    environmentOf(restored),
+  );
+  for (const { id, token } of promised)
+    assert.equal((await shop.call("GET", `/orders/${id}`, { token })).status, "PAID");
   assert.ok(buyers.paid.length > promised.length);
 
   // And the shop goes on: the ids that it gives are new.
@@ -62,5 +98,9 @@ test("what was acknowledged before the moment that is restored is there, and the
   await until("new orders", () => later.paid.length >= 10);
   await later.stop();
   assert.deepEqual(later.failures, []);
-  run(`${process.env.BUILD ?? "build"}/baroctl`, ["audit", "--wait", "60s"], environmentOf(restored));
+  run(
+    `${process.env.BUILD ?? "build"}/baroctl`,
+    ["audit", "--wait", "60s"],
+    environmentOf(restored),
+  );
 });

@@ -3,9 +3,15 @@
 # what it found with `value FIGURE NUMBER` and `reference FIGURE NUMBER`, once for each run; `detail`
 # keeps whole JSON objects for those who want to know more. Runs of Baro and of a reference alternate.
 
-value() { jq -nc --arg case "$case" --arg figure "$1" --arg number "$2" '{case: $case, figure: $figure, value: ($number | tonumber)}' >> "$dir/values"; }
-reference() { jq -nc --arg case "$case" --arg figure "$1" --arg number "$2" '{case: $case, figure: $figure, reference: ($number | tonumber)}' >> "$dir/values"; }
-detail() { jq -c --arg case "$case" --arg name "$1" '{case: $case, detail: $name, is: .}' >> "$dir/values"; } # from stdin
+found() { # value|reference FIGURE NUMBER
+    jq -nc --arg case "$case" --arg kind "$1" --arg figure "$2" --argjson number "$3" \
+        '{case: $case, figure: $figure} + {($kind): $number}' >> "$dir/values"
+}
+value() { found value "$@"; }
+reference() { found reference "$@"; }
+detail() { # NAME, from stdin
+    jq -c --arg case "$case" --arg name "$1" '{case: $case, detail: $name, is: .}' >> "$dir/values"
+}
 get() { jq -r "$1" "$2"; }
 each_run() { seq 1 "$runs"; }
 say() { printf '  %s\n' "$*" >&2; }
@@ -50,7 +56,8 @@ case_checkout() {
 flash() { # FLOW BUYERS
     option=$(fresh_option "$2")
     load "$1" --burst 1 --lines 1 --options "$option:1" --connections "$2" > "$dir/run.json"
-    [ "$(get '.answers | to_entries | map(select(.key | startswith("2"))) | map(.value) | add' "$dir/run.json")" = "$2" ] ||
+    served=$(get '[.answers | to_entries[] | select(.key | startswith("2")) | .value] | add' "$dir/run.json")
+    [ "$served" = "$2" ] ||
         { echo "not every buyer got his own: $(cat "$dir/run.json")" >&2; exit 1; }
 }
 

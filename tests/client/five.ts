@@ -1,5 +1,5 @@
 import createClient from "openapi-fetch";
 import type { paths } from "./baro.js";
 const baro = createClient<paths>({ baseUrl: process.argv[2]! });
-const { data, error } = await baro.GET("/api/v1/products", { params: { query: { search: "티셔츠" } } });
-console.log(error ? error.detail : data.items.map(({ name, price }) => `${name} ${price}`));
+const reply = await baro.GET("/api/v1/products", { params: { query: { search: "티셔츠" } } });
+console.log(reply.error?.detail ?? reply.data?.items.map(({ name, price }) => `${name} ${price}`));

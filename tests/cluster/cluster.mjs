@@ -8,16 +8,28 @@ import { Pod } from "./kubelet.mjs";
 import { addPod, applyPolicies, namespaceFile, openNode, removePod } from "./network.mjs";
 
 const DNS = { name: "kube-dns", namespace: "kube-system", labels: { "k8s-app": "kube-dns" } };
-const INGRESS = { name: "ingress", namespace: "ingress-nginx", labels: { "app.kubernetes.io/name": "ingress-nginx" } };
+const INGRESS = {
+  name: "ingress",
+  namespace: "ingress-nginx",
+  labels: { "app.kubernetes.io/name": "ingress-nginx" },
+};
 const HOSTS = "/run/cluster/hosts";
 
 // The text of a secret's key.
 export const secretOf = (objects, name, key) =>
-  Buffer.from(named(objects, "Secret").find(({ metadata }) => metadata.name === name).data[key], "base64").toString();
+  Buffer.from(
+    named(objects, "Secret").find(({ metadata }) => metadata.name === name).data[key],
+    "base64",
+  ).toString();
 
 // The four databases, as baroctl asks for them.
 export const databasesOf = (objects) =>
-  Object.fromEntries(["user", "product", "order", "coupon"].map((name) => [`BARO_${name.toUpperCase()}_DATABASE_URL`, secretOf(objects, `baro-${name}`, "database-url")]));
+  Object.fromEntries(
+    ["user", "product", "order", "coupon"].map((name) => [
+      `BARO_${name.toUpperCase()}_DATABASE_URL`,
+      secretOf(objects, `baro-${name}`, "database-url"),
+    ]),
+  );
 
 export async function until(what, seconds, condition) {
   const deadline = Date.now() + seconds * 1000;
@@ -31,10 +43,22 @@ export async function until(what, seconds, condition) {
 
 export class Cluster {
   constructor({ objects, images, folder }) {
-    Object.assign(this, { objects, images, folder, pods: [], cutOff: [], complaints: [], numbers: 0, wanted: new Map() });
+    Object.assign(this, {
+      objects,
+      images,
+      folder,
+      pods: [],
+      cutOff: [],
+      complaints: [],
+      numbers: 0,
+      wanted: new Map(),
+    });
     openNode();
     // Those outside our namespace who speak with pods: the name server, and who brings requests in.
-    this.others = [DNS, INGRESS].map((other) => ({ ...other, address: addPod(other.name, this.nextNumber()) }));
+    this.others = [DNS, INGRESS].map((other) => ({
+      ...other,
+      address: addPod(other.name, this.nextNumber()),
+    }));
     this.startNames();
     this.refresh();
   }
@@ -46,10 +70,25 @@ export class Cluster {
   // The name server goes into the background when it listens.
   startNames() {
     writeFileSync(HOSTS, "");
-    writeFileSync("/run/cluster/resolv.conf", `nameserver ${this.others[0].address}\nsearch baro.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 timeout:1\n`);
+    const lines = [
+      `nameserver ${this.others[0].address}`,
+      "search baro.svc.cluster.local svc.cluster.local cluster.local",
+      "options ndots:5 timeout:1",
+    ];
+    writeFileSync("/run/cluster/resolv.conf", `${lines.join("\n")}\n`);
     execFileSync("nsenter", [
-      `--net=${namespaceFile(DNS.name)}`, "dnsmasq", "--interface=eth0", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--domain-needed",
-      `--addn-hosts=${HOSTS}`, "--local=/cluster.local/", "--local-ttl=5", "--user=root", `--pid-file=${HOSTS}.pid`,
+      `--net=${namespaceFile(DNS.name)}`,
+      "dnsmasq",
+      "--interface=eth0",
+      "--conf-file=/dev/null",
+      "--no-resolv",
+      "--no-hosts",
+      "--domain-needed",
+      `--addn-hosts=${HOSTS}`,
+      "--local=/cluster.local/",
+      "--local-ttl=5",
+      "--user=root",
+      `--pid-file=${HOSTS}.pid`,
       `--log-facility=${this.folder}/names.log`,
     ]);
     this.names = Number(readFileSync(`${HOSTS}.pid`, "utf8"));
@@ -57,15 +96,22 @@ export class Cluster {
 
   // The ready pods behind a Service.
   endpoints(service) {
-    const { spec } = named(this.objects, "Service").find(({ metadata }) => metadata.name === service);
-    return this.pods.filter((pod) => pod.ready && selects({ matchLabels: spec.selector }, pod.labels));
+    const { spec } = named(this.objects, "Service").find(
+      ({ metadata }) => metadata.name === service,
+    );
+    return this.pods.filter(
+      (pod) => pod.ready && selects({ matchLabels: spec.selector }, pod.labels),
+    );
   }
 
   // After every change of who is there or ready.
   refresh() {
     applyPolicies(this.objects, [...this.others, ...this.pods], this.cutOff);
     const lines = named(this.objects, "Service").flatMap(({ metadata: { name, namespace } }) =>
-      this.endpoints(name).map(({ address }) => `${address} ${name}.${namespace}.svc.cluster.local`));
+      this.endpoints(name).map(
+        ({ address }) => `${address} ${name}.${namespace}.svc.cluster.local`,
+      ),
+    );
     writeFileSync(HOSTS, `${lines.join("\n")}\n`);
     process.kill(this.names, "SIGHUP");
     this.onEndpoints?.();
@@ -76,9 +122,18 @@ export class Cluster {
     const name = `${workload.name.split(" ")[1]}-${number}`;
     const address = addPod(name, number);
     // A pod's address and labels must be known to the filter before its first packet.
-    applyPolicies(this.objects, [...this.others, ...this.pods, { ...workload, address }], this.cutOff);
+    applyPolicies(
+      this.objects,
+      [...this.others, ...this.pods, { ...workload, address }],
+      this.cutOff,
+    );
     const pod = new Pod({
-      objects: this.objects, workload, name, address, images: this.images, folder: this.folder,
+      objects: this.objects,
+      workload,
+      name,
+      address,
+      images: this.images,
+      folder: this.folder,
       changed: () => this.refresh(),
       complain: (words) => this.complaints.push(words),
     });
@@ -98,8 +153,12 @@ export class Cluster {
   // its autoscaler's least.
   apply() {
     for (const workload of podsOf(this.objects)) {
-      const scaler = named(this.objects, "HorizontalPodAutoscaler").find(({ spec }) => `Deployment ${spec.scaleTargetRef.name}` === workload.name);
-      const object = this.objects.find(({ kind, metadata }) => `${kind} ${metadata.name}` === workload.name);
+      const scaler = named(this.objects, "HorizontalPodAutoscaler").find(
+        ({ spec }) => `Deployment ${spec.scaleTargetRef.name}` === workload.name,
+      );
+      const object = this.objects.find(
+        ({ kind, metadata }) => `${kind} ${metadata.name}` === workload.name,
+      );
       this.wanted.set(workload.name, object.spec.replicas ?? scaler?.spec.minReplicas ?? 1);
       for (let i = 0; i < this.wanted.get(workload.name); i++) this.add(workload);
     }
@@ -107,20 +166,29 @@ export class Cluster {
 
   // The pods of a component that are not on their way out.
   of(component) {
-    return this.pods.filter((pod) => pod.component === component && pod.kind === "Deployment" && !pod.terminating);
+    return this.pods.filter(
+      (pod) => pod.component === component && pod.kind === "Deployment" && !pod.terminating,
+    );
   }
 
   workload(component) {
-    return podsOf(this.objects).find(({ kind, component: name }) => kind === "Deployment" && name === component);
+    return podsOf(this.objects).find(
+      ({ kind, component: name }) => kind === "Deployment" && name === component,
+    );
   }
 
   // Ends when every pod of a Deployment is ready and every Job has ended well, or when something went wrong.
   async settled(seconds) {
     const deployed = () => this.pods.filter(({ kind }) => kind !== "Job");
-    await until("everybody is ready", seconds, () => this.complaints.length || deployed().every(({ ready }) => ready));
+    await until(
+      "everybody is ready",
+      seconds,
+      () => this.complaints.length || deployed().every(({ ready }) => ready),
+    );
     const jobs = this.pods.filter(({ kind }) => kind === "Job");
     await Promise.all(jobs.map(({ exited }) => exited));
-    for (const { name, how } of jobs) if (how !== 0) this.complaints.push(`${name} ended with ${how}`);
+    for (const { name, how } of jobs)
+      if (how !== 0) this.complaints.push(`${name} ended with ${how}`);
   }
 
   // Adds pods, or takes the youngest away; ends when all that remain are ready and the others gone.
@@ -132,20 +200,28 @@ export class Cluster {
   }
 
   allReady(component) {
-    return until(`all pods of ${component} are ready`, 60, () => this.of(component).every((pod) => pod.ready));
+    return until(`all pods of ${component} are ready`, 60, () =>
+      this.of(component).every((pod) => pod.ready),
+    );
   }
 
   // Replaces all pods of a Deployment by its strategy. Ends when the new ones are ready; `gone` of the
   // result ends when the old ones have.
   async roll(component) {
-    const object = named(this.objects, "Deployment").find(({ metadata }) => metadata.name === `baro-${component}`);
+    const object = named(this.objects, "Deployment").find(
+      ({ metadata }) => metadata.name === `baro-${component}`,
+    );
     const { maxSurge, maxUnavailable } = object.spec.strategy.rollingUpdate;
     const old = this.of(component);
     const [most, least] = [old.length + maxSurge, old.length - maxUnavailable];
     const leaving = [];
-    for (let left = old.length; left > 0; ) {
+    for (let left = old.length; left > 0;) {
       if (this.of(component).length < most) this.add(this.workload(component));
-      await until(`a new pod of ${component} is ready`, 60, () => this.of(component).filter((pod) => pod.ready).length > least);
+      await until(
+        `a new pod of ${component} is ready`,
+        60,
+        () => this.of(component).filter((pod) => pod.ready).length > least,
+      );
       leaving.push(this.remove(old[--left]));
     }
     await this.allReady(component);

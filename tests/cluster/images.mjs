@@ -36,32 +36,69 @@ const plainName = (image) => image.split("/").pop().split(":")[0];
 // A start is { name, image, user, binds, variables, command, args }, with user as "id:group", binds as
 // "source:target:ro", and a command that may be missing; it becomes the words of a command and its
 // environment, to be run in the pod's network namespace and in new mount and UTS namespaces.
-const inTree = (tree, standard) => ({ name, user, binds, variables, command, args }) => ({
-  words: [container, tree, name, user, ...binds, "--", ...(command ?? standard), ...args],
-  env: { PATH: process.env.PATH, ...variables },
-});
+const inTree =
+  (tree, standard) =>
+  ({ name, user, binds, variables, command, args }) => ({
+    words: [container, tree, name, user, ...binds, "--", ...(command ?? standard), ...args],
+    env: { PATH: process.env.PATH, ...variables },
+  });
 
-export const fromTrees = (folder) => (image) => inTree(`${folder}/${plainName(image)}`, ["/usr/bin/baro"]);
+export const fromTrees = (folder) => (image) =>
+  inTree(`${folder}/${plainName(image)}`, ["/usr/bin/baro"]);
 
 // Images of a folder as deploy/images/build makes it. `images` is as above: user and command are what the
 // image says; treeOf gives the file system of a container by its name.
 export function openStore(folder) {
-  const words = ["buildah", "--root", `${folder}/storage`, "--runroot", `${folder}/run`, "--storage-driver", "vfs"];
-  const buildah = (...args) => execFileSync(words[0], [...words.slice(1), ...args], { encoding: "utf8" }).trim();
+  const words = [
+    "buildah",
+    "--root",
+    `${folder}/storage`,
+    "--runroot",
+    `${folder}/run`,
+    "--storage-driver",
+    "vfs",
+  ];
+  const buildah = (...args) =>
+    execFileSync(words[0], [...words.slice(1), ...args], { encoding: "utf8" }).trim();
   // buildah asks for more than a limited machine grants.
-  const [files, tasks] = execFileSync("bash", ["-c", "ulimit -Hn; ulimit -Hu"], { encoding: "utf8" }).trim().split("\n");
+  const [files, tasks] = execFileSync("bash", ["-c", "ulimit -Hn; ulimit -Hu"], {
+    encoding: "utf8",
+  })
+    .trim()
+    .split("\n");
   const limits = [`--ulimit=nofile=${files}:${files}`, `--ulimit=nproc=${tasks}:${tasks}`];
-  const names = buildah("images", "--format", "{{.Name}}:{{.Tag}}", "--filter", "reference=localhost/baro*").split("\n");
-  const images = (image) => ({ name, binds, variables, command, args }) => {
-    const full = names.find((one) => one.startsWith(`localhost/${plainName(image)}:`));
-    buildah("from", "--name", name, ...limits, full);
-    const { config } = JSON.parse(buildah("inspect", "--type", "image", full)).OCIv1;
-    const options = [...binds.map((bind) => `--volume=${bind}`), ...Object.entries(variables).map(([key, value]) => `--env=${key}=${value}`)];
-    return {
-      words: [...words, "run", "--isolation", "chroot", ...options, name, "--", ...(command ?? config.Entrypoint), ...args],
-      env: { PATH: process.env.PATH },
+  const names = buildah(
+    "images",
+    "--format",
+    "{{.Name}}:{{.Tag}}",
+    "--filter",
+    "reference=localhost/baro*",
+  ).split("\n");
+  const images =
+    (image) =>
+    ({ name, binds, variables, command, args }) => {
+      const full = names.find((one) => one.startsWith(`localhost/${plainName(image)}:`));
+      buildah("from", "--name", name, ...limits, full);
+      const { config } = JSON.parse(buildah("inspect", "--type", "image", full)).OCIv1;
+      const options = [
+        ...binds.map((bind) => `--volume=${bind}`),
+        ...Object.entries(variables).map(([key, value]) => `--env=${key}=${value}`),
+      ];
+      return {
+        words: [
+          ...words,
+          "run",
+          "--isolation",
+          "chroot",
+          ...options,
+          name,
+          "--",
+          ...(command ?? config.Entrypoint),
+          ...args,
+        ],
+        env: { PATH: process.env.PATH },
+      };
     };
-  };
   buildah("rm", "--all"); // what an earlier run has left
   return { images, treeOf: (name) => buildah("mount", name) };
 }

@@ -7,7 +7,10 @@ const opens = (address) =>
     const [host, port] = address.split(":");
     const socket = connect({ host, port: Number(port) });
     const end = (open) => resolve(socket.destroy() && open);
-    socket.setTimeout(500, () => end(false)).on("connect", () => end(true)).on("error", () => end(false));
+    socket
+      .setTimeout(500, () => end(false))
+      .on("connect", () => end(true))
+      .on("error", () => end(false));
   });
 
 const addresses = process.argv.slice(2);

@@ -9,7 +9,8 @@ import { named } from "../manifests.mjs";
 import { namespaceFile } from "./network.mjs";
 
 const SECOND = 1000;
-const idsOf = (user) => ["-u", "-g"].map((flag) => Number(execFileSync("id", [flag, user], { encoding: "utf8" })));
+const idsOf = (user) =>
+  ["-u", "-g"].map((flag) => Number(execFileSync("id", [flag, user], { encoding: "utf8" })));
 
 function objectNamed(objects, kind, name) {
   const found = named(objects, kind).find(({ metadata }) => metadata.name === name);
@@ -25,10 +26,14 @@ const secretText = (objects, name, key) => {
 
 // The variables of a container, as the kubelet resolves them.
 function variablesOf(objects, { env = [], envFrom = [] }) {
-  const maps = envFrom.map(({ configMapRef }) => objectNamed(objects, "ConfigMap", configMapRef.name).data);
+  const maps = envFrom.map(
+    ({ configMapRef }) => objectNamed(objects, "ConfigMap", configMapRef.name).data,
+  );
   const own = env.map(({ name, value, valueFrom }) => [
     name,
-    valueFrom ? secretText(objects, valueFrom.secretKeyRef.name, valueFrom.secretKeyRef.key).toString() : String(value ?? ""),
+    valueFrom
+      ? secretText(objects, valueFrom.secretKeyRef.name, valueFrom.secretKeyRef.key).toString()
+      : String(value ?? ""),
   ]);
   return Object.assign({}, ...maps, Object.fromEntries(own));
 }
@@ -39,7 +44,9 @@ function makeVolume(objects, volume, folder, [user, group]) {
   const { secret, configMap } = volume;
   const data = secret
     ? objectNamed(objects, "Secret", secret.secretName).data
-    : configMap ? objectNamed(objects, "ConfigMap", configMap.name).data : {};
+    : configMap
+      ? objectNamed(objects, "ConfigMap", configMap.name).data
+      : {};
   for (const key of Object.keys(data)) {
     const file = `${folder}/${key}`;
     writeFileSync(file, secret ? secretText(objects, secret.secretName, key) : data[key]);
@@ -55,7 +62,16 @@ export class Pod {
   constructor({ objects, workload, name, address, images, folder, changed, complain }) {
     Object.assign(this, { objects, name, address, changed, complain });
     const { namespace, labels, spec, kind, component } = workload;
-    Object.assign(this, { namespace, labels, spec, kind, component, ready: false, terminating: false, ended: false });
+    Object.assign(this, {
+      namespace,
+      labels,
+      spec,
+      kind,
+      component,
+      ready: false,
+      terminating: false,
+      ended: false,
+    });
     this.container = spec.containers[0];
     this.start(imageOf(this.container.image, images), folder);
   }
@@ -65,7 +81,12 @@ export class Pod {
     const ids = image.user ? idsOf(image.user) : [runAsUser, runAsGroup];
     const claims = new Map((this.spec.volumes ?? []).map((volume) => [volume.name, volume]));
     const binds = (this.container.volumeMounts ?? []).map(({ name, mountPath, readOnly }) => {
-      const source = makeVolume(this.objects, claims.get(name) ?? {}, `/run/cluster/volumes/${this.name}/${name}`, ids);
+      const source = makeVolume(
+        this.objects,
+        claims.get(name) ?? {},
+        `/run/cluster/volumes/${this.name}/${name}`,
+        ids,
+      );
       return `${source}:${mountPath}:${readOnly ? "ro" : "rw"}`;
     });
     const { words, env } = image.start({
@@ -77,8 +98,14 @@ export class Pod {
       args: this.container.args ?? [],
     });
     const log = openSync(`${folder}/${this.name}.log`, "a");
-    this.process = spawn("nsenter", [`--net=${namespaceFile(this.name)}`, "unshare", "--mount", "--uts", ...words], { env, stdio: ["ignore", log, log] });
-    this.exited = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve(signal ?? code)));
+    this.process = spawn(
+      "nsenter",
+      [`--net=${namespaceFile(this.name)}`, "unshare", "--mount", "--uts", ...words],
+      { env, stdio: ["ignore", log, log] },
+    );
+    this.exited = new Promise((resolve) =>
+      this.process.on("exit", (code, signal) => resolve(signal ?? code)),
+    );
     this.exited.then((end) => this.end(end));
     this.probing = this.probe();
   }
@@ -87,7 +114,8 @@ export class Pod {
     this.ended = true;
     this.how = how;
     this.setReady(false);
-    if (this.kind !== "Job" && !this.terminating) this.complain(`${this.name} ended by itself: ${how}`);
+    if (this.kind !== "Job" && !this.terminating)
+      this.complain(`${this.name} ended by itself: ${how}`);
     if (this.terminating && how !== 0) this.complain(`${this.name} ended with ${how}`);
   }
 
@@ -99,26 +127,42 @@ export class Pod {
   }
 
   portNumber(port) {
-    return typeof port === "number" ? port : this.container.ports.find(({ name }) => name === port).containerPort;
+    return typeof port === "number"
+      ? port
+      : this.container.ports.find(({ name }) => name === port).containerPort;
   }
 
   // One look, as the kubelet takes it: from the node, or by a command inside the pod.
   look({ httpGet, tcpSocket, exec, timeoutSeconds = 1 }) {
     const signal = AbortSignal.timeout(timeoutSeconds * SECOND);
     if (httpGet)
-      return fetch(`http://${this.address}:${this.portNumber(httpGet.port)}${httpGet.path}`, { signal, headers: { connection: "close" } })
-        .then((reply) => reply.arrayBuffer().then(() => reply.ok), () => false);
+      return fetch(`http://${this.address}:${this.portNumber(httpGet.port)}${httpGet.path}`, {
+        signal,
+        headers: { connection: "close" },
+      }).then(
+        (reply) => reply.arrayBuffer().then(() => reply.ok),
+        () => false,
+      );
     if (exec) return this.inside(exec.command, signal);
     return new Promise((resolve) => {
       const socket = connect({ host: this.address, port: this.portNumber(tcpSocket.port), signal });
-      socket.on("connect", () => resolve(true)).on("error", () => resolve(false)).on("connect", () => socket.destroy());
+      socket
+        .on("connect", () => resolve(true))
+        .on("error", () => resolve(false))
+        .on("connect", () => socket.destroy());
     });
   }
 
   inside(command, signal) {
     const [name, ...args] = command;
     return new Promise((resolve) =>
-      execFile("nsenter", [`--target=${this.process.pid}`, "--net", name, ...args], { signal }, (error) => resolve(!error)));
+      execFile(
+        "nsenter",
+        [`--target=${this.process.pid}`, "--net", name, ...args],
+        { signal },
+        (error) => resolve(!error),
+      ),
+    );
   }
 
   // Looks again and again until `enough` of it; failures in a row beyond the threshold give up.
@@ -135,7 +179,10 @@ export class Pod {
     const { startupProbe, readinessProbe, livenessProbe } = this.container;
     if (this.kind === "Job") return;
     if (startupProbe && !(await this.started(startupProbe))) return;
-    await Promise.all([readinessProbe && this.watchReadiness(readinessProbe), livenessProbe && this.watchLiveness(livenessProbe)]);
+    await Promise.all([
+      readinessProbe && this.watchReadiness(readinessProbe),
+      livenessProbe && this.watchLiveness(livenessProbe),
+    ]);
   }
 
   async started(probe) {
@@ -163,7 +210,10 @@ export class Pod {
     let failures = 0;
     for await (const good of this.looks(probe)) {
       failures = good ? 0 : failures + 1;
-      if (failures >= (probe.failureThreshold ?? 3) && !this.terminating) this.complain(`${this.name} would be restarted: ${failures} failures of its liveness probe`);
+      if (failures >= (probe.failureThreshold ?? 3) && !this.terminating)
+        this.complain(
+          `${this.name} would be restarted: ${failures} failures of its liveness probe`,
+        );
     }
   }
 

@@ -7,7 +7,8 @@ import { writeFileSync } from "node:fs";
 import { isPeer, named, selects } from "../manifests.mjs";
 
 const GATE = "169.254.1.1"; // the node's end of every pod's link
-const command = (name, args, input) => execFileSync(name, args, { input, stdio: ["pipe", "pipe", "inherit"], encoding: "utf8" });
+const command = (name, args, input) =>
+  execFileSync(name, args, { input, stdio: ["pipe", "pipe", "inherit"], encoding: "utf8" });
 const ip = (...lines) => command("ip", ["-batch", "-"], `${lines.join("\n")}\n`);
 
 export const namespaceFile = (name) => `/run/netns/${name}`;
@@ -28,13 +29,17 @@ export function addPod(name, n) {
     `link set ${link} up`,
     `route add ${address} dev ${link}`,
   );
-  command("ip", ["-n", name, "-batch", "-"], [
-    "link set lo up",
-    `addr add ${address}/32 dev eth0`,
-    "link set eth0 up",
-    `route add ${GATE} dev eth0`,
-    `route add default via ${GATE}`,
-  ].join("\n"));
+  command(
+    "ip",
+    ["-n", name, "-batch", "-"],
+    [
+      "link set lo up",
+      `addr add ${address}/32 dev eth0`,
+      "link set eth0 up",
+      `route add ${GATE} dev eth0`,
+      `route add default via ${GATE}`,
+    ].join("\n"),
+  );
   return address;
 }
 
@@ -47,30 +52,42 @@ const onlyIf = (field, values) => (values ? `${field} ${set(values)}` : "");
 function addressesOf(policy, peers, pods) {
   if (!peers) return null;
   const blocks = peers.filter(({ ipBlock }) => ipBlock).map(({ ipBlock }) => ipBlock.cidr);
-  const chosen = pods.filter((pod) => peers.some((peer) => isPeer(policy, peer, pod))).map(({ address }) => address);
+  const chosen = pods
+    .filter((pod) => peers.some((peer) => isPeer(policy, peer, pod)))
+    .map(({ address }) => address);
   return [...blocks, ...chosen];
 }
 
 function portMatches(ports) {
   if (!ports) return [""];
-  const of = (protocol) => ports.filter((one) => (one.protocol ?? "TCP") === protocol).map(({ port }) => port);
-  return ["TCP", "UDP"].filter((protocol) => of(protocol).length).map((protocol) => `${protocol.toLowerCase()} dport ${set(of(protocol))}`);
+  const of = (protocol) =>
+    ports.filter((one) => (one.protocol ?? "TCP") === protocol).map(({ port }) => port);
+  return ["TCP", "UDP"]
+    .filter((protocol) => of(protocol).length)
+    .map((protocol) => `${protocol.toLowerCase()} dport ${set(of(protocol))}`);
 }
 
 // The rules of one direction: what is allowed returns, what else a policy isolates is dropped.
 function* chainOf(direction, policies, pods) {
   const [rulesOf, side, own, other] =
-    direction === "Egress" ? ["egress", "to", "ip saddr", "ip daddr"] : ["ingress", "from", "ip daddr", "ip saddr"];
+    direction === "Egress"
+      ? ["egress", "to", "ip saddr", "ip daddr"]
+      : ["ingress", "from", "ip daddr", "ip saddr"];
   const isolated = new Set();
   for (const policy of policies.filter(({ spec }) => spec.policyTypes.includes(direction))) {
     const mine = pods
-      .filter((pod) => pod.namespace === policy.metadata.namespace && selects(policy.spec.podSelector, pod.labels))
+      .filter(
+        (pod) =>
+          pod.namespace === policy.metadata.namespace &&
+          selects(policy.spec.podSelector, pod.labels),
+      )
       .map(({ address }) => address);
     for (const address of mine) isolated.add(address);
-    for (const rule of mine.length ? policy.spec[rulesOf] ?? [] : []) {
+    for (const rule of mine.length ? (policy.spec[rulesOf] ?? []) : []) {
       const peers = addressesOf(policy, rule[side], pods);
       if (peers?.length === 0) continue;
-      for (const match of portMatches(rule.ports)) yield `${own} ${set(mine)} ${onlyIf(other, peers)} ${match} return`;
+      for (const match of portMatches(rule.ports))
+        yield `${own} ${set(mine)} ${onlyIf(other, peers)} ${match} return`;
     }
   }
   if (isolated.size) yield `${own} ${set([...isolated])} drop`;
@@ -81,7 +98,10 @@ function* chainOf(direction, policies, pods) {
 export function applyPolicies(objects, pods, cutOff) {
   const policies = named(objects, "NetworkPolicy");
   const cut = cutOff.map(({ address }) => address);
-  command("nft", ["-f", "-"], `
+  command(
+    "nft",
+    ["-f", "-"],
+    `
 flush ruleset
 table inet cluster {
   chain egress {
@@ -98,5 +118,6 @@ table inet cluster {
     jump ingress
   }
 }
-`);
+`,
+  );
 }

@@ -14,7 +14,11 @@ import { namespaceFile } from "./network.mjs";
 
 const [folder, store] = process.argv.slice(2);
 const { images, treeOf } = openStore(resolve(store));
-const cluster = new Cluster({ objects: render("deploy/kubernetes/overlays/dev"), images, folder: `${folder}/logs` });
+const cluster = new Cluster({
+  objects: render("deploy/kubernetes/overlays/dev"),
+  images,
+  folder: `${folder}/logs`,
+});
 
 // Runs a container of an image to its end and returns what it printed.
 async function runOnce(start) {
@@ -30,19 +34,36 @@ test("the images start as their pods' manifests say", async () => {
 
 test("a customer signs up, orders and pays", async (t) => {
   const [{ address }] = cluster.endpoints("baro-gateway");
-  const { stdout } = await promisify(execFile)("nsenter", [`--net=${namespaceFile("ingress")}`, "deploy/local/demo", `http://${address}:8080/api/v1`]);
+  const { stdout } = await promisify(execFile)("nsenter", [
+    `--net=${namespaceFile("ingress")}`,
+    "deploy/local/demo",
+    `http://${address}:8080/api/v1`,
+  ]);
   t.diagnostic(stdout.match(/^.*is PAID$/m)[0].trim());
 });
 
 test("the laws hold, says baroctl out of its image", async () => {
-  await runOnce({ name: "audit", image: "baroctl", variables: databasesOf(cluster.objects), args: ["audit", "--wait", "30s"] });
+  await runOnce({
+    name: "audit",
+    image: "baroctl",
+    variables: databasesOf(cluster.objects),
+    args: ["audit", "--wait", "30s"],
+  });
 });
 
 test("no image has a shell, and each says what is in it", async () => {
   for (const image of [...programs.map((name) => `baro-${name}`), "baroctl"]) {
-    await assert.rejects(runOnce({ name: `shell-${image}`, image, command: ["/bin/sh", "-c", "true"] }));
-    const listed = JSON.parse(readFileSync(`${treeOf(`shell-${image}`)}/usr/share/baro/sbom.spdx.json`, "utf8"));
-    assert.ok(listed.packages.some(({ name }) => name === "libc6") && listed.packages.some(({ name }) => name === image), image);
+    await assert.rejects(
+      runOnce({ name: `shell-${image}`, image, command: ["/bin/sh", "-c", "true"] }),
+    );
+    const listed = JSON.parse(
+      readFileSync(`${treeOf(`shell-${image}`)}/usr/share/baro/sbom.spdx.json`, "utf8"),
+    );
+    assert.ok(
+      listed.packages.some(({ name }) => name === "libc6") &&
+        listed.packages.some(({ name }) => name === image),
+      image,
+    );
   }
 });
 

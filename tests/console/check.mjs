@@ -26,7 +26,11 @@ mkdirSync(pictures, { recursive: true });
 async function api(method, path, body, token) {
   const reply = await fetch(`${base}/api/v1${path}`, {
     method,
-    headers: { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID(), ...(token ? { Authorization: `Bearer ${token}` } : {}) },
+    headers: {
+      "Content-Type": "application/json",
+      "Idempotency-Key": crypto.randomUUID(),
+      ...(token ? { Authorization: `Bearer ${token}` } : {}),
+    },
     body: body && JSON.stringify(body),
   });
   const text = await reply.text();
@@ -34,21 +38,66 @@ async function api(method, path, body, token) {
   return text ? JSON.parse(text) : null;
 }
 
-const admin = { email: process.env.BARO_ADMIN_EMAIL ?? "admin@baro.local", password: process.env.BARO_ADMIN_PASSWORD ?? PASSWORD };
-const shirt = `바로 티셔츠 ${run}`, fridge = `냉장고 ${run}`, campaign = `Rush ${run}`;
+const admin = {
+  email: process.env.BARO_ADMIN_EMAIL ?? "admin@baro.local",
+  password: process.env.BARO_ADMIN_PASSWORD ?? PASSWORD,
+};
+const shirt = `바로 티셔츠 ${run}`;
+const fridge = `냉장고 ${run}`;
+const campaign = `Rush ${run}`;
 // The shop's webhook. It takes what it is sent, or refuses it for good.
 let verdict = 200;
-const receiver = createServer((request, reply) => request.resume().on("end", () => reply.writeHead(verdict).end()));
-let browser, product, expensive, token, soon;
+const receiver = createServer((request, reply) =>
+  request.resume().on("end", () => reply.writeHead(verdict).end()),
+);
+let browser;
+let product;
+let expensive;
+let token;
+let soon;
 
 before(async () => {
-  await new Promise((resolve) => receiver.listen(new URL(process.env.BARO_WEBHOOK_URL).port, "127.0.0.1", resolve));
+  await new Promise((resolve) =>
+    receiver.listen(new URL(process.env.BARO_WEBHOOK_URL).port, "127.0.0.1", resolve),
+  );
   ({ access_token: token } = await api("POST", "/auth/login", admin));
-  const made = (name, price) => api("POST", "/admin/products", { name, description: "Soft, and here right away", category: "clothes", options: [{ name: "빨강-L", price, stock: 50 }, { name: "none left", price, stock: 0 }], images: [] }, token);
+  const made = (name, price) =>
+    api(
+      "POST",
+      "/admin/products",
+      {
+        name,
+        description: "Soft, and here right away",
+        category: "clothes",
+        options: [
+          { name: "빨강-L", price, stock: 50 },
+          { name: "none left", price, stock: 0 },
+        ],
+        images: [],
+      },
+      token,
+    );
   [product, expensive] = [await made(shirt, 19900), await made(fridge, 900000)];
-  const hour = 3600000, at = (ms) => new Date(Date.now() + ms).toISOString();
+  const hour = 3600000;
+  const at = (ms) => new Date(Date.now() + ms).toISOString();
   const campaignOf = (name, code, starts_at, total_quantity) =>
-    api("POST", "/admin/coupons", { name, code, type: "PERCENT", value: 10, max_discount_amount: 5000, min_order_amount: 1000, total_quantity, starts_at, ends_at: at(hour), valid_days: 7 }, token);
+    api(
+      "POST",
+      "/admin/coupons",
+      {
+        name,
+        code,
+        type: "PERCENT",
+        value: 10,
+        max_discount_amount: 5000,
+        min_order_amount: 1000,
+        total_quantity,
+        starts_at,
+        ends_at: at(hour),
+        valid_days: 7,
+      },
+      token,
+    );
   await campaignOf(campaign, `RUSH-${run}`, at(-hour), 100);
   soon = () => campaignOf(`Soon ${run}`, `SOON-${run}`, at(5000), 1);
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
@@ -60,13 +109,18 @@ after(() => {
 
 // A page that fails its test when the browser complains. 402 and 409 answers are the shop's business.
 async function open(t, options = {}) {
-  const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1200, height: 800 }, ...options });
+  const context = await browser.newContext({
+    locale: "en-GB",
+    viewport: { width: 1200, height: 800 },
+    ...options,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error" && !/status of (402|409)/.test(message.text())) complaints.push(message.text());
+    if (message.type() === "error" && !/status of (402|409)/.test(message.text()))
+      complaints.push(message.text());
   });
   t.after(async () => {
     await page.screenshot({ path: `${pictures}/last-of-${t.name.split(" ", 3).join("-")}.png` });
@@ -78,11 +132,19 @@ async function open(t, options = {}) {
 }
 
 async function look(page, name) {
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
+  await page.evaluate(() =>
+    Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))),
+  );
   await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
   await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] }));
-  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], name);
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] }),
+  );
+  assert.deepEqual(
+    violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`),
+    [],
+    name,
+  );
 }
 
 async function signUp(page, name) {
@@ -201,16 +263,37 @@ async function signInAsAdmin(page) {
 
 // A customer over the API: what an order comes to while something is broken.
 async function buy() {
-  const { access_token } = await api("POST", "/auth/signup", { email: `${crypto.randomUUID()}@example.com`, password: PASSWORD, name: "Lee" });
+  const { access_token } = await api("POST", "/auth/signup", {
+    email: `${crypto.randomUUID()}@example.com`,
+    password: PASSWORD,
+    name: "Lee",
+  });
   await patiently(() => api("POST", "/me/balance/charges", { amount: 50000 }, access_token));
-  const { id } = await patiently(() => api("POST", "/orders", { items: [{ option_id: product.options[0].id, quantity: 1 }] }, access_token));
-  await patiently(() => api("POST", `/orders/${id}/payment`, {}, access_token).catch((error) => { if (!/ORDER_ALREADY_PAID/.test(error.message)) throw error; }));
-  await until(async () => (await api("GET", `/orders/${id}`, null, access_token)).status === "PAID");
+  const { id } = await patiently(() =>
+    api(
+      "POST",
+      "/orders",
+      { items: [{ option_id: product.options[0].id, quantity: 1 }] },
+      access_token,
+    ),
+  );
+  await patiently(() =>
+    api("POST", `/orders/${id}/payment`, {}, access_token).catch((error) => {
+      if (!/ORDER_ALREADY_PAID/.test(error.message)) throw error;
+    }),
+  );
+  await until(
+    async () => (await api("GET", `/orders/${id}`, null, access_token)).status === "PAID",
+  );
 }
 
 // What a customer with patience does about 503: the same again.
 async function patiently(action) {
-  for (const deadline = Date.now() + 2 * PATIENCE; ; await new Promise((resolve) => setTimeout(resolve, 200))) {
+  for (
+    const deadline = Date.now() + 2 * PATIENCE;
+    ;
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  ) {
     try {
       return await action();
     } catch (error) {
@@ -228,7 +311,10 @@ test("an operator sees the laws hold, what happens, and a saga with its steps", 
   assert.equal(await page.locator(".laws li.bad").count(), 0);
   await buy();
   await page.locator(".chart canvas").nth(3).waitFor();
-  await page.locator(".tiles li", { hasText: "Processes" }).getByText("5", { exact: true }).waitFor();
+  await page
+    .locator(".tiles li", { hasText: "Processes" })
+    .getByText("5", { exact: true })
+    .waitFor();
   await page.getByRole("cell", { name: "빨강-L" }).first().waitFor();
   await look(page, "operations");
   await page.getByRole("link", { name: "Sagas" }).click();
@@ -245,13 +331,18 @@ test("an operator sends again what a webhook had refused", async (t) => {
   const page = await open(t);
   verdict = 400;
   await buy();
-  await until(async () => (await api("GET", "/admin/dead-letters?state=DEAD", null, token)).items.length > 0);
+  await until(
+    async () => (await api("GET", "/admin/dead-letters?state=DEAD", null, token)).items.length > 0,
+  );
   verdict = 200;
   await signInAsAdmin(page);
   const letter = page.getByRole("row", { name: /HTTP 400/ }).first();
   await letter.getByRole("button", { name: "Replay" }).click();
   await page.getByText("Done.").waitFor();
-  await until(async () => (await api("GET", "/admin/dead-letters?state=REPLAYED", null, token)).items.length > 0);
+  await until(
+    async () =>
+      (await api("GET", "/admin/dead-letters?state=REPLAYED", null, token)).items.length > 0,
+  );
   await page.reload();
   await page.getByRole("cell", { name: "Sent again" }).first().waitFor();
   await look(page, "dead-letters");
@@ -275,7 +366,9 @@ test("an operator breaks things and watches the shop recover with the laws green
   await panel.getByLabel("Delay").fill("200");
   await cause("Delay the service", "user");
   await cause("Kill the service", "product");
-  await until(async () => (await api("GET", "/admin/operations", null, token)).replicas.length === 5);
+  await until(
+    async () => (await api("GET", "/admin/operations", null, token)).replicas.length === 5,
+  );
   await until(async () => (await api("GET", "/admin/invariants", null, token)).ok);
   await processes.getByText("5").waitFor();
   await page.locator(".laws li.good").nth(4).waitFor();
@@ -284,10 +377,16 @@ test("an operator breaks things and watches the shop recover with the laws green
 });
 
 test("the console speaks Korean, fits a phone, and follows the system into the dark", async (t) => {
-  const page = await open(t, { locale: "ko-KR", colorScheme: "dark", viewport: { width: 360, height: 740 } });
+  const page = await open(t, {
+    locale: "ko-KR",
+    colorScheme: "dark",
+    viewport: { width: 360, height: 740 },
+  });
   await page.getByRole("heading", { name: "상점" }).waitFor();
   await look(page, "phone");
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const wide = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
   assert.ok(wide <= 0, `the page is ${wide} px wider than the phone`);
   await page.getByRole("button", { name: "English" }).click();
   await page.getByRole("heading", { name: "Shop" }).waitFor();
@@ -297,7 +396,9 @@ test("the console speaks Korean, fits a phone, and follows the system into the d
   await page.locator(".laws li.good", { hasText: "지갑" }).waitFor();
   await page.locator(".chart canvas").nth(3).waitFor();
   await look(page, "phone-operations");
-  const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const beyond = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
   assert.ok(beyond <= 0, `the operations are ${beyond} px wider than the phone`);
 });
 
@@ -309,8 +410,17 @@ test("a customer with a keyboard alone reaches the shop's search and its product
   const reached = new Set();
   for (let presses = 0; presses < 20; presses++) {
     await page.keyboard.press("Tab");
-    reached.add(await page.evaluate(() => document.activeElement.getAttribute("name") ?? document.activeElement.getAttribute("href")));
+    reached.add(
+      await page.evaluate(
+        () =>
+          document.activeElement.getAttribute("name") ??
+          document.activeElement.getAttribute("href"),
+      ),
+    );
   }
   assert.ok(reached.has("search"), [...reached].join(" "));
-  assert.ok([...reached].some((target) => target?.startsWith("#/products/")), [...reached].join(" "));
+  assert.ok(
+    [...reached].some((target) => target?.startsWith("#/products/")),
+    [...reached].join(" "),
+  );
 });

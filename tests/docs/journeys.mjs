@@ -26,7 +26,17 @@ function requestOf(text) {
   if (start < 0) return null;
   const blank = lines.findIndex((line, index) => index > start && line === "");
   const [method, ...target] = lines[start].split(" ");
-  return { name, title: lines[0].trim(), method, target: target.join(" "), headers: lines.slice(start + 1, blank), body: lines.slice(blank + 1).join("\n").trim() };
+  return {
+    name,
+    title: lines[0].trim(),
+    method,
+    target: target.join(" "),
+    headers: lines.slice(start + 1, blank),
+    body: lines
+      .slice(blank + 1)
+      .join("\n")
+      .trim(),
+  };
 }
 
 const [head, ...parts] = readFileSync(file, "utf8").split(/^###/m);
@@ -37,7 +47,13 @@ for (const request of parts.map(requestOf).filter(Boolean))
   test(request.title, async () => {
     const reply = await fetch(encodeURI(fill(request.target)), {
       method: request.method,
-      headers: Object.fromEntries(request.headers.map((line) => fill(line).split(/: (.*)/).slice(0, 2))),
+      headers: Object.fromEntries(
+        request.headers.map((line) =>
+          fill(line)
+            .split(/: (.*)/)
+            .slice(0, 2),
+        ),
+      ),
       body: request.body ? fill(request.body) : undefined,
     });
     const text = await reply.text();

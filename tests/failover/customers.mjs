@@ -5,20 +5,39 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { now } from "./cluster.mjs";
 
-const CHARGE = 10000, PRICE = 1000;
-const SETTLED = ["PAID", "CANCELLED"], AGAIN_MS = 100, PATIENCE_MS = 90000;
+const CHARGE = 10000;
+const PRICE = 1000;
+const SETTLED = ["PAID", "CANCELLED"];
+const AGAIN_MS = 100;
+const PATIENCE_MS = 90000;
 
 export class Shop {
   constructor(gateways, admin) {
-    Object.assign(this, { gateways, admin, customers: [], answers: {}, acknowledged: { charges: 0, orders: 0, payments: 0 } });
+    Object.assign(this, {
+      gateways,
+      admin,
+      customers: [],
+      answers: {},
+      acknowledged: { charges: 0, orders: 0, payments: 0 },
+    });
     this.stall = { since: now(), longest: 0 };
   }
 
   async ask(method, path, { token, key, body } = {}) {
     const gateway = this.gateways[Math.floor(Math.random() * this.gateways.length)];
-    const headers = { "Content-Type": "application/json", Prefer: "wait=5", ...(key && { "Idempotency-Key": key }), ...(token && { Authorization: `Bearer ${token}` }) };
+    const headers = {
+      "Content-Type": "application/json",
+      Prefer: "wait=5",
+      ...(key && { "Idempotency-Key": key }),
+      ...(token && { Authorization: `Bearer ${token}` }),
+    };
     try {
-      const reply = await fetch(`${gateway}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(30000) });
+      const reply = await fetch(`${gateway}/api/v1${path}`, {
+        method,
+        headers,
+        body: body && JSON.stringify(body),
+        signal: AbortSignal.timeout(30000),
+      });
       return { status: reply.status, json: await reply.json().catch(() => null) };
     } catch {
       return { status: 0, json: null };
@@ -27,7 +46,9 @@ export class Shop {
 
   // Nobody knows yet: nothing came back, the server says so, or an earlier try still runs.
   static isOpen({ status, json }) {
-    return status === 0 || status >= 500 || ["REQUEST_IN_PROGRESS", "CONFLICT"].includes(json?.code);
+    return (
+      status === 0 || status >= 500 || ["REQUEST_IN_PROGRESS", "CONFLICT"].includes(json?.code)
+    );
   }
 
   async insist(method, path, what = {}) {
@@ -36,7 +57,10 @@ export class Shop {
       const reply = await this.ask(method, path, { ...what, key });
       this.answers[reply.status] = (this.answers[reply.status] ?? 0) + 1;
       if (!Shop.isOpen(reply)) return reply;
-      if (now() > limit) throw new Error(`${method} ${path}: no definite answer, the last is ${reply.status} ${JSON.stringify(reply.json)}`);
+      if (now() > limit)
+        throw new Error(
+          `${method} ${path}: no definite answer, the last is ${reply.status} ${JSON.stringify(reply.json)}`,
+        );
     }
   }
 
@@ -49,14 +73,24 @@ export class Shop {
 
   async open(count) {
     const signedIn = await this.insist("POST", "/auth/login", { body: this.admin });
-    const product = await this.insist("POST", "/admin/products", { token: signedIn.json.access_token,
-      body: { name: "failover", description: "", category: "test", options: [{ name: "one", price: PRICE, stock: 100000000 }], images: [] } });
+    const product = await this.insist("POST", "/admin/products", {
+      token: signedIn.json.access_token,
+      body: {
+        name: "failover",
+        description: "",
+        category: "test",
+        options: [{ name: "one", price: PRICE, stock: 100000000 }],
+        images: [],
+      },
+    });
     this.option = product.json.options[0].id;
     this.customers = await Promise.all(Array.from({ length: count }, () => this.signUp()));
   }
 
   async signUp() {
-    const reply = await this.insist("POST", "/auth/signup", { body: { email: `${randomUUID()}@example.com`, password: "Secret!2026", name: "손님" } });
+    const reply = await this.insist("POST", "/auth/signup", {
+      body: { email: `${randomUUID()}@example.com`, password: "Secret!2026", name: "손님" },
+    });
     return { token: reply.json.access_token, charges: [], orders: [], vanished: 0 };
   }
 
@@ -79,14 +113,20 @@ export class Shop {
   }
 
   async charge(customer) {
-    const { status, json } = await this.insist("POST", "/me/balance/charges", { token: customer.token, body: { amount: CHARGE } });
+    const { status, json } = await this.insist("POST", "/me/balance/charges", {
+      token: customer.token,
+      body: { amount: CHARGE },
+    });
     if (status !== 201) throw new Error(`a charge was answered ${status} ${JSON.stringify(json)}`);
     customer.charges.push({ entry: json.entry.id, amount: CHARGE });
     this.note("charges");
   }
 
   async order(customer) {
-    const { status, json } = await this.insist("POST", "/orders", { token: customer.token, body: { items: [{ option_id: this.option, quantity: 1 + Math.floor(Math.random() * 5) }] } });
+    const { status, json } = await this.insist("POST", "/orders", {
+      token: customer.token,
+      body: { items: [{ option_id: this.option, quantity: 1 + Math.floor(Math.random() * 5) }] },
+    });
     if (status !== 201) throw new Error(`an order was answered ${status} ${JSON.stringify(json)}`);
     const order = { id: json.id, amount: json.final_amount, status: "PENDING" };
     customer.orders.push(order);
@@ -96,11 +136,17 @@ export class Shop {
 
   // A payment that is not decided yet is followed until it is.
   async pay(customer, order) {
-    let { status, json } = await this.insist("POST", `/orders/${order.id}/payment`, { token: customer.token, body: {} });
+    let { status, json } = await this.insist("POST", `/orders/${order.id}/payment`, {
+      token: customer.token,
+      body: {},
+    });
     while (status !== 404 && !SETTLED.includes(json.status)) {
-      if (status >= 300) throw new Error(`a payment was answered ${status} ${JSON.stringify(json)}`);
+      if (status >= 300)
+        throw new Error(`a payment was answered ${status} ${JSON.stringify(json)}`);
       await pause(AGAIN_MS);
-      ({ status, json } = await this.insist("GET", `/orders/${order.id}`, { token: customer.token }));
+      ({ status, json } = await this.insist("GET", `/orders/${order.id}`, {
+        token: customer.token,
+      }));
     }
     order.status = json.status; // of a vanished order: none
     if (order.status === "PAID") this.note("payments");
@@ -117,21 +163,35 @@ export class Shop {
     for (const order of customer.orders) {
       const { status, json } = await this.insist("GET", `/orders/${order.id}`, customer);
       found.checked++;
-      if (status === 404 || (SETTLED.includes(order.status) && json.status !== order.status) || !order.status) found.lost++;
+      if (
+        status === 404 ||
+        (SETTLED.includes(order.status) && json.status !== order.status) ||
+        !order.status
+      )
+        found.lost++;
     }
     const entries = await this.history(customer);
     found.checked += customer.charges.length;
     found.lost += customer.charges.filter(({ entry }) => !entries.has(entry)).length;
     const { json } = await this.insist("GET", "/me/balance", customer);
     const sum = (items) => items.reduce((total, { amount }) => total + amount, 0);
-    const expected = sum(customer.charges) - sum(customer.orders.filter(({ status }) => status === "PAID"));
+    const expected =
+      sum(customer.charges) - sum(customer.orders.filter(({ status }) => status === "PAID"));
     if (json.balance !== expected) found.wrong++;
   }
 
   async history(customer) {
     const ids = new Set();
-    for (let token = "", page; token !== undefined; token = page.json.next_page_token || undefined) {
-      page = await this.insist("GET", `/me/balance/history?type=CHARGE&page_size=100${token && `&page_token=${encodeURIComponent(token)}`}`, customer);
+    for (
+      let token = "", page;
+      token !== undefined;
+      token = page.json.next_page_token || undefined
+    ) {
+      page = await this.insist(
+        "GET",
+        `/me/balance/history?type=CHARGE&page_size=100${token && `&page_token=${encodeURIComponent(token)}`}`,
+        customer,
+      );
       for (const { id } of page.json.items) ids.add(id);
     }
     return ids;

@@ -8,17 +8,26 @@ import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const [dir] = process.argv.slice(2);
-const BETWEEN_MS = 50, IMPATIENT = 20;
+const BETWEEN_MS = 50;
+const IMPATIENT = 20;
 
 // Runs the demo in a group of its own; ends when a line of its output has these words.
 async function runUntil(words) {
-  const run = spawn("deploy/local/run", [dir], { detached: true, env: { ...process.env, BARO_RUN_STAY: "1" }, stdio: ["ignore", "pipe", "inherit"] });
+  const run = spawn("deploy/local/run", [dir], {
+    detached: true,
+    env: { ...process.env, BARO_RUN_STAY: "1" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   run.ended = once(run, "exit");
-  for await (const line of createInterface({ input: run.stdout })) if (line.includes(words)) return run;
+  for await (const line of createInterface({ input: run.stdout }))
+    if (line.includes(words)) return run;
   throw new Error(`it ended without "${words}"`);
 }
 
-const running = () => spawnSync("deploy/local/stack", ["status", dir], { encoding: "utf8" }).stdout.match(/^.* runs, pid \d+$/gm) ?? [];
+const running = () =>
+  spawnSync("deploy/local/stack", ["status", dir], { encoding: "utf8" }).stdout.match(
+    /^.* runs, pid \d+$/gm,
+  ) ?? [];
 
 async function interrupt(run) {
   run.stdout.resume();

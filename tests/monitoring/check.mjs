@@ -6,8 +6,15 @@ import { test } from "node:test";
 
 const rules = readFileSync("deploy/monitoring/rules.yaml", "utf8");
 const runbook = readFileSync("docs/runbook.md", "utf8");
-const alerts = [...rules.matchAll(/- alert: (\w+)\n([^]*?)(?=\n {6}- |$)/g)].map(([, name, body]) => ({ name, body }));
-const sections = new Map([...runbook.matchAll(/^## (\w+)\n([^]*?)(?=\n#|$(?![^]))/gm)].map(([, name, body]) => [name, body]));
+const alerts = [...rules.matchAll(/- alert: (\w+)\n([^]*?)(?=\n {6}- |$)/g)].map(
+  ([, name, body]) => ({ name, body }),
+);
+const sections = new Map(
+  [...runbook.matchAll(/^## (\w+)\n([^]*?)(?=\n#|$(?![^]))/gm)].map(([, name, body]) => [
+    name,
+    body,
+  ]),
+);
 
 test("every alert leads to its section of the runbook", () => {
   for (const { name, body } of alerts) {
@@ -22,10 +29,12 @@ test("every section of an alert says what it means, what to look at and what to 
   const named = new Set(alerts.map(({ name }) => name));
   for (const [name, body] of sections) {
     assert.ok(named.has(name), `no alert ${name}`);
-    for (const word of ["Means", "Look at", "Do"]) assert.match(body, new RegExp(`^\\*\\*${word}\\.\\*\\* \\S`, "m"), `${name}: ${word}`);
+    for (const word of ["Means", "Look at", "Do"])
+      assert.match(body, new RegExp(`^\\*\\*${word}\\.\\*\\* \\S`, "m"), `${name}: ${word}`);
   }
 });
 
 test("chapters that other files refer to are there", () => {
-  for (const chapter of ["Backup and restore", "Upgrade"]) assert.match(runbook, new RegExp(`^# ${chapter}$`, "m"));
+  for (const chapter of ["Backup and restore", "Upgrade"])
+    assert.match(runbook, new RegExp(`^# ${chapter}$`, "m"));
 });

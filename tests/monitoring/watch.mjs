@@ -21,13 +21,18 @@ const prometheus = `http://${address}`;
 const services = ["user", "product", "coupon", "order"];
 const replicas = [...Array(REPLICAS).keys()];
 const targets = Object.fromEntries([
-  ...services.map((name, index) => [name, replicas.map((replica) => `${host}:${ops + 10 * replica + index}`)]),
+  ...services.map((name, index) => [
+    name,
+    replicas.map((replica) => `${host}:${ops + 10 * replica + index}`),
+  ]),
   ["gateway", replicas.map((replica) => `${host}:${Number(http) + replica}`)],
 ]);
 
 async function until(what, condition, seconds = 60) {
-  for (const end = Date.now() + seconds * 1000; ; ) {
-    const outcome = await condition().catch((error) => { if (Date.now() > end) throw error; });
+  for (const end = Date.now() + seconds * 1000; ;) {
+    const outcome = await condition().catch((error) => {
+      if (Date.now() > end) throw error;
+    });
     if (outcome) return outcome;
     assert.ok(Date.now() < end, `not within ${seconds} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -42,7 +47,11 @@ let token;
 async function call(method, path, body) {
   const reply = await fetch(api + path, {
     method,
-    headers: { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID(), ...(token ? { Authorization: `Bearer ${token}` } : {}) },
+    headers: {
+      "Content-Type": "application/json",
+      "Idempotency-Key": crypto.randomUUID(),
+      ...(token ? { Authorization: `Bearer ${token}` } : {}),
+    },
     body: body && JSON.stringify(body),
   });
   const json = await reply.json();
@@ -51,29 +60,64 @@ async function call(method, path, body) {
 }
 
 async function payAnOrder() {
-  token = (await call("POST", "/auth/login", { email: "admin@baro.local", password: "Baro!2026" })).access_token;
-  const product = await call("POST", "/admin/products", { name: "watched", description: "", category: "test", options: [{ name: "one", price: 1000, stock: 9 }], images: [] });
+  token = (await call("POST", "/auth/login", { email: "admin@baro.local", password: "Baro!2026" }))
+    .access_token;
+  const product = await call("POST", "/admin/products", {
+    name: "watched",
+    description: "",
+    category: "test",
+    options: [{ name: "one", price: 1000, stock: 9 }],
+    images: [],
+  });
   token = null;
-  token = (await call("POST", "/auth/signup", { email: `w${Date.now()}@example.com`, password: "Secret!2026", name: "손님" })).access_token;
+  token = (
+    await call("POST", "/auth/signup", {
+      email: `w${Date.now()}@example.com`,
+      password: "Secret!2026",
+      name: "손님",
+    })
+  ).access_token;
   await call("POST", "/me/balance/charges", { amount: 10000 });
-  const order = await call("POST", "/checkout", { items: [{ option_id: product.options[0].id, quantity: 1 }] });
+  const order = await call("POST", "/checkout", {
+    items: [{ option_id: product.options[0].id, quantity: 1 }],
+  });
   assert.equal(order.status, "PAID");
 }
 
 const children = [];
-const hook = createServer((request, response) => request.resume().on("end", () => response.writeHead(204).end()));
+const hook = createServer((request, response) =>
+  request.resume().on("end", () => response.writeHead(204).end()),
+);
 
 function startPrometheus() {
   const own = `${folder}/prometheus`;
   mkdirSync(own, { recursive: true });
-  writeFileSync(`${own}/rules.yaml`, readFileSync(`${MONITORING}/rules.yaml`, "utf8").replace(/for: \w+/g, "for: 1s"));
-  writeFileSync(`${own}/prometheus.yaml`, [
-    "global: {scrape_interval: 1s, evaluation_interval: 1s}",
-    "rule_files: [rules.yaml]",
-    "scrape_configs:",
-    ...Object.entries(targets).map(([name, list]) => `  - {job_name: baro-${name}, static_configs: [{targets: ${JSON.stringify(list)}}]}`),
-  ].join("\n"));
-  const child = spawn("prometheus", [`--config.file=${own}/prometheus.yaml`, `--storage.tsdb.path=${own}/data`, `--web.listen-address=${address}`, "--log.level=warn"], { stdio: ["ignore", "ignore", "inherit"] });
+  writeFileSync(
+    `${own}/rules.yaml`,
+    readFileSync(`${MONITORING}/rules.yaml`, "utf8").replace(/for: \w+/g, "for: 1s"),
+  );
+  writeFileSync(
+    `${own}/prometheus.yaml`,
+    [
+      "global: {scrape_interval: 1s, evaluation_interval: 1s}",
+      "rule_files: [rules.yaml]",
+      "scrape_configs:",
+      ...Object.entries(targets).map(
+        ([name, list]) =>
+          `  - {job_name: baro-${name}, static_configs: [{targets: ${JSON.stringify(list)}}]}`,
+      ),
+    ].join("\n"),
+  );
+  const child = spawn(
+    "prometheus",
+    [
+      `--config.file=${own}/prometheus.yaml`,
+      `--storage.tsdb.path=${own}/data`,
+      `--web.listen-address=${address}`,
+      "--log.level=warn",
+    ],
+    { stdio: ["ignore", "ignore", "inherit"] },
+  );
   children.push(child);
 }
 
@@ -94,64 +138,119 @@ test("every replica of every process is scraped", async () => {
   const wanted = Object.values(targets).flat().sort();
   await until("all targets are up", async () => {
     const { activeTargets } = await ask("targets?state=active");
-    const up = activeTargets.filter(({ health }) => health === "up").map(({ labels }) => labels.instance).sort();
+    const up = activeTargets
+      .filter(({ health }) => health === "up")
+      .map(({ labels }) => labels.instance)
+      .sort();
     return JSON.stringify(up) === JSON.stringify(wanted);
   });
 });
 
 test("every rule is loaded and can be evaluated", async () => {
-  const named = [...readFileSync(`${MONITORING}/rules.yaml`, "utf8").matchAll(/- (?:alert|record): (\S+)/g)].map((match) => match[1]);
+  const text = readFileSync(`${MONITORING}/rules.yaml`, "utf8");
+  const written = [...text.matchAll(/- (?:alert|record): (\S+)/g)].map((match) => match[1]);
   await until("all rules were evaluated", async () => {
     const rules = (await ask("rules")).groups.flatMap((group) => group.rules);
-    assert.deepEqual(rules.map(({ name }) => name).sort(), named.toSorted());
-    return rules.every(({ health, lastError }) => { assert.equal(lastError ?? "", ""); return health === "ok"; });
+    assert.deepEqual(rules.map(({ name }) => name).sort(), written.toSorted());
+    return rules.every(({ health, lastError }) => {
+      assert.equal(lastError ?? "", "");
+      return health === "ok";
+    });
   });
 });
 
 test("metrics are named as Prometheus wants them", async () => {
   for (const [name, [target]] of Object.entries(targets))
-    assert.equal(execFileSync("promtool", ["check", "metrics"], { input: await metricsOf(target), encoding: "utf8" }), "", name);
+    assert.equal(
+      execFileSync("promtool", ["check", "metrics"], {
+        input: await metricsOf(target),
+        encoding: "utf8",
+      }),
+      "",
+      name,
+    );
 });
 
 // The words of PromQL that look like names of metrics here all begin with baro, process or up.
-const namesIn = (text) => [...text.matchAll(/(?<![\w:"])(?:baro|process)[_:][\w:]+|(?<![\w:"])up(?=\{)/g)].map((match) => match[0]);
+const namesIn = (text) =>
+  [...text.matchAll(/(?<![\w:"])(?:baro|process)[_:][\w:]+|(?<![\w:"])up(?=\{)/g)].map(
+    (match) => match[0],
+  );
+
+// [file, expression] of every panel.
+function expressions() {
+  const files = readdirSync(`${MONITORING}/dashboards`).map(
+    (name) => `${MONITORING}/dashboards/${name}`,
+  );
+  return files.flatMap((file) =>
+    JSON.parse(readFileSync(file, "utf8")).panels.flatMap(({ targets: list }) =>
+      (list ?? []).map(({ expr }) => [file, expr]),
+    ),
+  );
+}
 
 function named() {
-  const files = readdirSync(`${MONITORING}/dashboards`).map((name) => `${MONITORING}/dashboards/${name}`);
-  const expressions = files.flatMap((file) => JSON.parse(readFileSync(file, "utf8")).panels.flatMap(({ targets: list }) => (list ?? []).map(({ expr }) => [file, expr])));
-  const rules = readFileSync(`${MONITORING}/rules.yaml`, "utf8").replace(/^ *(summary|runbook):.*$/gm, "");
+  const rules = readFileSync(`${MONITORING}/rules.yaml`, "utf8").replace(
+    /^ *(summary|runbook):.*$/gm,
+    "",
+  );
   const adapter = readFileSync(`${MONITORING}/adapter.yaml`, "utf8").replace(/^ *(#|as:).*$/gm, "");
-  return [...expressions, ["rules.yaml", rules], ["adapter.yaml", adapter]].flatMap(([file, text]) => namesIn(text).map((name) => [name, file]));
+  return [...expressions(), ["rules.yaml", rules], ["adapter.yaml", adapter]].flatMap(
+    ([file, text]) => namesIn(text).map((name) => [name, file]),
+  );
 }
 
 test("what dashboards, rules and adapter name is there", async () => {
-  const recorded = new Set([...readFileSync(`${MONITORING}/rules.yaml`, "utf8").matchAll(/record: (\S+)/g)].map((match) => match[1]));
-  const known = await until("the order is in the metrics", async () => new Set(await ask("label/__name__/values")));
-  const exposed = new Set([...known, ...recorded, ...(await Promise.all(Object.values(targets).flat().map(metricsOf))).flatMap((text) => text.match(/^\w+/gm))]);
-  const missing = named().filter(([name]) => !exposed.has(name)).map(([name, file]) => `${file}: ${name}`);
+  const recorded = new Set(
+    [...readFileSync(`${MONITORING}/rules.yaml`, "utf8").matchAll(/record: (\S+)/g)].map(
+      (match) => match[1],
+    ),
+  );
+  const known = await until(
+    "the order is in the metrics",
+    async () => new Set(await ask("label/__name__/values")),
+  );
+  const exposed = new Set([
+    ...known,
+    ...recorded,
+    ...(await Promise.all(Object.values(targets).flat().map(metricsOf))).flatMap((text) =>
+      text.match(/^\w+/gm),
+    ),
+  ]);
+  const missing = named()
+    .filter(([name]) => !exposed.has(name))
+    .map(([name, file]) => `${file}: ${name}`);
   assert.deepEqual([...new Set(missing)], []);
 });
 
 test("labels that dashboards group by are labels of their metrics", async () => {
-  const groups = [];
-  for (const file of readdirSync(`${MONITORING}/dashboards`))
-    for (const { targets: list } of JSON.parse(readFileSync(`${MONITORING}/dashboards/${file}`, "utf8")).panels)
-      for (const { expr } of list ?? [])
-        for (const [, labels, inner] of expr.matchAll(/by \(([^)]*)\) \((.*?)(?=\)|\[)/g))
-          for (const name of namesIn(inner)) groups.push({ file, name, labels: labels.split(/, */) });
+  const groups = expressions().flatMap(([file, expr]) =>
+    [...expr.matchAll(/by \(([^)]*)\) \((.*?)(?=\)|\[)/g)].flatMap(([, labels, inner]) =>
+      namesIn(inner).map((name) => ({ file, name, labels: labels.split(/, */) })),
+    ),
+  );
   const given = new Set(["job", "pod", "instance", "le"]); // by the scrape and the histograms
   for (const { file, name, labels } of groups) {
-    const seen = new Set((await ask(`labels?match[]=${encodeURIComponent(name)}`)));
-    for (const label of labels) assert.ok(given.has(label) || seen.has(label) || seen.size === 0, `${file}: ${name} has no label ${label}`);
+    const seen = new Set(await ask(`labels?match[]=${encodeURIComponent(name)}`));
+    for (const label of labels)
+      assert.ok(
+        given.has(label) || seen.has(label) || seen.size === 0,
+        `${file}: ${name} has no label ${label}`,
+      );
   }
 });
 
-const stateOf = async (alert) => (await ask("alerts")).alerts.filter(({ labels, state }) => labels.alertname === alert && state === "firing").map(({ labels }) => labels.instance);
+const stateOf = async (alert) =>
+  (await ask("alerts")).alerts
+    .filter(({ labels, state }) => labels.alertname === alert && state === "firing")
+    .map(({ labels }) => labels.instance);
 
 test("an alert fires when a replica is gone, and clears when it is back", async () => {
   await until("nothing is down", async () => (await stateOf("BaroDown")).length === 0);
   execFileSync("deploy/local/stack", ["stop", folder, "coupon", "1"], { stdio: "ignore" });
-  await until("BaroDown names the replica", async () => (await stateOf("BaroDown")).includes(targets.coupon[1]));
+  await until("BaroDown names the replica", async () =>
+    (await stateOf("BaroDown")).includes(targets.coupon[1]),
+  );
   assert.deepEqual(await stateOf("BaroDown"), [targets.coupon[1]]);
   execFileSync("deploy/local/stack", ["start", folder, "coupon", "1"], { stdio: "ignore" });
   await until("BaroDown is over", async () => (await stateOf("BaroDown")).length === 0);

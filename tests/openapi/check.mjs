@@ -14,7 +14,8 @@ const description = await (await fetch(`${base}/openapi.json`)).json();
 const wrong = [];
 
 const verdict = await new Validator().validate(structuredClone(description));
-if (!verdict.valid) wrong.push(`the description is no OpenAPI 3.1: ${JSON.stringify(verdict.errors)}`);
+if (!verdict.valid)
+  wrong.push(`the description is no OpenAPI 3.1: ${JSON.stringify(verdict.errors)}`);
 
 const ajv = new Ajv({ strict: false, allErrors: true });
 addFormats(ajv);
@@ -29,32 +30,44 @@ function validator(pointer) {
 }
 
 const escape = (part) => part.replaceAll("~", "~0").replaceAll("/", "~1");
-const pointerTo = (...parts) => parts.map((part) => `/${encodeURIComponent(escape(part))}`).join("");
+const pointerTo = (...parts) =>
+  parts.map((part) => `/${encodeURIComponent(escape(part))}`).join("");
 
 // Templates with fewer parameters first: a literal segment wins.
 const templates = Object.keys(description.paths)
   .sort((a, b) => a.split("{").length - b.split("{").length)
-  .map((path) => ({ path, matches: new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{[^}]+\}/g, "[^/]+")}$`) }));
+  .map((path) => ({
+    path,
+    matches: new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{[^}]+\}/g, "[^/]+")}$`),
+  }));
 
 // The response object and where it stands, behind a reference if there is one.
 function responseOf(path, method, status) {
   const { responses } = description.paths[path][method];
   const key = status in responses ? String(status) : "default";
   const ref = responses[key]?.$ref;
-  if (!ref) return { key, pointer: pointerTo("paths", path, method, "responses", key), response: responses[key] };
+  if (!ref)
+    return {
+      key,
+      pointer: pointerTo("paths", path, method, "responses", key),
+      response: responses[key],
+    };
   const name = ref.split("/").pop();
   return { key, pointer: ref.slice(1), response: description.components.responses[name] };
 }
 
 function expectFit(pointer, value, what) {
   const fits = validator(pointer);
-  if (!fits(value)) wrong.push(`${what}: ${ajv.errorsText(fits.errors)}: ${JSON.stringify(value).slice(0, 300)}`);
+  if (!fits(value))
+    wrong.push(`${what}: ${ajv.errorsText(fits.errors)}: ${JSON.stringify(value).slice(0, 300)}`);
 }
 
 const used = new Set();
 function checkExchange({ method, path, status, type, request, response }) {
   const plain = path.split("?")[0];
-  const template = templates.find(({ path: known, matches }) => matches.test(plain) && description.paths[known][method]);
+  const template = templates.find(
+    ({ path: known, matches }) => matches.test(plain) && description.paths[known][method],
+  );
   const what = `${method.toUpperCase()} ${plain} -> ${status}`;
   if (!template) {
     if (status !== 404 && status !== 405) wrong.push(`${what}: this operation is not described`);
@@ -64,7 +77,8 @@ function checkExchange({ method, path, status, type, request, response }) {
   used.add(`${method} ${template.path}`);
   const { key, pointer, response: described } = responseOf(template.path, method, status);
   if (operation.tags.includes("Operations")) return; // the gateway's own answers have no schema
-  if (key === "default") wrong.push(`${what}: the operation does not name this status (${response?.code ?? ""})`);
+  if (key === "default")
+    wrong.push(`${what}: the operation does not name this status (${response?.code ?? ""})`);
   const media = type.split(";")[0];
   if (!described.content) {
     if (response !== null) wrong.push(`${what}: has a body, the description has none`);
@@ -75,15 +89,29 @@ function checkExchange({ method, path, status, type, request, response }) {
   }
   if (status < 300 && request !== null && operation.requestBody)
     expectFit(
-      pointerTo("paths", template.path, method, "requestBody", "content", "application/json", "schema"),
+      pointerTo(
+        "paths",
+        template.path,
+        method,
+        "requestBody",
+        "content",
+        "application/json",
+        "schema",
+      ),
       request,
       `${what}, its request`,
     );
 }
 
-const exchanges = readFileSync(transcript, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
-for (const exchange of exchanges) checkExchange({ ...exchange, method: exchange.method.toLowerCase() });
+const exchanges = readFileSync(transcript, "utf8")
+  .split("\n")
+  .filter(Boolean)
+  .map((line) => JSON.parse(line));
+for (const exchange of exchanges)
+  checkExchange({ ...exchange, method: exchange.method.toLowerCase() });
 
 for (const line of [...new Set(wrong)].slice(0, SHOWN)) console.error(`openapi: ${line}`);
-console.log(`openapi: ${exchanges.length} answers of ${used.size} operations checked, ${wrong.length} wrong`);
+console.log(
+  `openapi: ${exchanges.length} answers of ${used.size} operations checked, ${wrong.length} wrong`,
+);
 process.exit(wrong.length > 0 ? 1 : 0);

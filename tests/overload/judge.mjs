@@ -5,24 +5,35 @@
 import { readFileSync } from "node:fs";
 
 const [what, dir, best] = [process.argv[2], process.argv[3], Number(process.argv[4])];
-const GOOD_SHARE = 0.8, P99_MS = 2000, BACK_WITHIN_S = 5, MEMORY_MB = 512, REFUSED_WITHIN_MS = 1000;
-const lines = readFileSync(`${dir}/offer.json`, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+const GOOD_SHARE = 0.8;
+const P99_MS = 2000;
+const BACK_WITHIN_S = 5;
+const MEMORY_MB = 512;
+const REFUSED_WITHIN_MS = 1000;
+const lines = readFileSync(`${dir}/offer.json`, "utf8")
+  .trim()
+  .split("\n")
+  .map((line) => JSON.parse(line));
 const seconds = lines.filter((line) => "second" in line);
 const phase = (n) => seconds.filter((second) => second.phase === n);
 const quantiles = (n) => lines.find((line) => line.phase === n && !("second" in line));
-const sum = (rows, name) => rows.reduce((total, row) => total + row[name], 0);
+const sum = (rows, name) => rows.reduce((total, second) => total + second[name], 0);
 const rate = (rows, name) => sum(rows, name) / rows.length;
 const whole = (number) => Math.round(number).toLocaleString("en");
 const failures = [];
 
 function row(name, value, limit = "", holds = true) {
-  console.log(`  ${name.padEnd(42)}${String(value).padStart(16)}  ${limit.padEnd(26)}${limit && (holds ? "yes" : "NO")}`);
+  const verdict = limit && (holds ? "yes" : "NO");
+  const figure = String(value).padStart(16);
+  console.log(`  ${name.padEnd(42)}${figure}  ${limit.padEnd(26)}${verdict}`);
   if (!holds) failures.push(`${name}: ${value}, ${limit}`);
 }
 
 // The second, counted from the first of these, from which on everything is answered well.
 function backAfter(rows) {
-  const bad = rows.findLastIndex(({ refused, wrong, lost, good, offered }) => refused + wrong + lost > 0 || good < 0.8 * offered);
+  const bad = rows.findLastIndex(
+    ({ refused, wrong, lost, good, offered }) => refused + wrong + lost > 0 || good < 0.8 * offered,
+  );
   return bad + 1;
 }
 
@@ -34,13 +45,23 @@ function answersAreProper() {
 function memoryIsBounded() {
   for (const line of readFileSync(`${dir}/memory`, "utf8").trim().split("\n")) {
     const [name, kb] = line.split(" ");
-    row(`highest memory of ${name}`, `${whole(kb / 1024)} MB`, `under ${MEMORY_MB} MB`, kb > 0 && kb / 1024 < MEMORY_MB);
+    row(
+      `highest memory of ${name}`,
+      `${whole(kb / 1024)} MB`,
+      `under ${MEMORY_MB} MB`,
+      kb > 0 && kb / 1024 < MEMORY_MB,
+    );
   }
 }
 
 function recovery(rows) {
   const back = backAfter(rows);
-  row("all is well again after", `${back} s`, `within ${BACK_WITHIN_S} s`, back <= BACK_WITHIN_S && back < rows.length);
+  row(
+    "all is well again after",
+    `${back} s`,
+    `within ${BACK_WITHIN_S} s`,
+    back <= BACK_WITHIN_S && back < rows.length,
+  );
 }
 
 const cases = {
@@ -52,9 +73,19 @@ const cases = {
     row("due, with no connection free", `${whole(rate(crowd, "unsent"))}/s`);
     row("refused", `${whole(rate(crowd, "refused"))}/s`);
     row("of them after the order was placed", `${whole(rate(crowd, "broken_off"))}/s`);
-    row("good", `${whole(rate(crowd, "good"))}/s`, `${GOOD_SHARE * 100} % of the best`, rate(crowd, "good") >= GOOD_SHARE * best);
+    row(
+      "good",
+      `${whole(rate(crowd, "good"))}/s`,
+      `${GOOD_SHARE * 100} % of the best`,
+      rate(crowd, "good") >= GOOD_SHARE * best,
+    );
     row("p50 of accepted requests", `${whole(quantiles(0).p50_ms)} ms`);
-    row("p99 of accepted requests", `${whole(quantiles(0).p99_ms)} ms`, `under ${P99_MS} ms`, quantiles(0).p99_ms < P99_MS);
+    row(
+      "p99 of accepted requests",
+      `${whole(quantiles(0).p99_ms)} ms`,
+      `under ${P99_MS} ms`,
+      quantiles(0).p99_ms < P99_MS,
+    );
     answersAreProper();
     recovery(phase(1));
     memoryIsBounded();
@@ -62,11 +93,29 @@ const cases = {
   // Three phases at the same rate: all is well, PostgreSQL is away, PostgreSQL is back.
   outage() {
     const away = phase(1).slice(1); // what was under way when it went is as slow as it may be
-    row("offered", `${whole(rate(seconds.filter(({ phase: n }) => n < 3), "offered"))}/s`);
+    row(
+      "offered",
+      `${whole(
+        rate(
+          seconds.filter(({ phase: n }) => n < 3),
+          "offered",
+        ),
+      )}/s`,
+    );
     row("good before", `${whole(rate(phase(0), "good"))}/s`);
-    row("refused while PostgreSQL is away", `${whole(rate(away, "refused"))}/s`, "all", rate(away, "refused") >= 0.99 * rate(away, "offered"));
+    row(
+      "refused while PostgreSQL is away",
+      `${whole(rate(away, "refused"))}/s`,
+      "all",
+      rate(away, "refused") >= 0.99 * rate(away, "offered"),
+    );
     const slowest = Math.max(...away.map(({ slowest_refusal_ms: ms }) => ms));
-    row("slowest refusal", `${whole(slowest)} ms`, `under ${REFUSED_WITHIN_MS} ms`, slowest < REFUSED_WITHIN_MS);
+    row(
+      "slowest refusal",
+      `${whole(slowest)} ms`,
+      `under ${REFUSED_WITHIN_MS} ms`,
+      slowest < REFUSED_WITHIN_MS,
+    );
     answersAreProper();
     recovery(phase(2));
     memoryIsBounded();

@@ -29,16 +29,29 @@ export class Shop {
   }
 
   async newCustomer(balance) {
-    const body = { email: `${crypto.randomUUID()}@example.com`, password: "Secret!2026", name: "손님" };
+    const body = {
+      email: `${crypto.randomUUID()}@example.com`,
+      password: "Secret!2026",
+      name: "손님",
+    };
     const token = (await this.call("POST", "/auth/signup", { body })).access_token;
     for (let left = balance; left > 0; left -= 100000)
-      await this.call("POST", "/me/balance/charges", { token, body: { amount: Math.min(left, 100000) } });
+      await this.call("POST", "/me/balance/charges", {
+        token,
+        body: { amount: Math.min(left, 100000) },
+      });
     return token;
   }
 
   async newOption(price, stock) {
     const token = await this.signIn("admin@baro.local", "Baro!2026");
-    const body = { name: "pen", description: "", category: "test", options: [{ name: "blue", price, stock }], images: [] };
+    const body = {
+      name: "pen",
+      description: "",
+      category: "test",
+      options: [{ name: "blue", price, stock }],
+      images: [],
+    };
     return (await this.call("POST", "/admin/products", { token, body })).options[0].id;
   }
 }
@@ -52,7 +65,9 @@ export class Buyers {
   }
 
   async start(count, option) {
-    const tokens = await Promise.all(Array.from({ length: count }, () => this.shop.newCustomer(1000000)));
+    const tokens = await Promise.all(
+      Array.from({ length: count }, () => this.shop.newCustomer(1000000)),
+    );
     this.running = tokens.map((token) => this.buy(token, option));
   }
 
@@ -61,7 +76,10 @@ export class Buyers {
       try {
         const body = { items: [{ option_id: option, quantity: 1 }] };
         const { id } = await this.shop.call("POST", "/orders", { token, body });
-        const { status } = await this.shop.call("POST", `/orders/${id}/payment`, { token, body: {} });
+        const { status } = await this.shop.call("POST", `/orders/${id}/payment`, {
+          token,
+          body: {},
+        });
         if (status !== "PAID") throw new Error(`order ${id} is ${status}`);
         this.paid.push({ id, token, at: Date.now() });
       } catch (error) {
@@ -77,7 +95,7 @@ export class Buyers {
 }
 
 export async function until(what, condition, seconds = 60) {
-  for (const end = Date.now() + seconds * 1000; ; ) {
+  for (const end = Date.now() + seconds * 1000; ;) {
     if (await condition()) return;
     if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -16,11 +16,30 @@ const gateways = [0, 1].map((i) => `http://${host}:${Number(http) + i}`);
 const balanced = new Set(gateways);
 const shop = new Shop(() => [...balanced]);
 const buyers = new Buyers(shop);
-const enough = (count) => until(`${count} more orders`, ((goal) => () => buyers.paid.length >= goal || buyers.failures.length)(buyers.paid.length + count));
-const run = (command, args, env) => execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...env } }).trim();
-const answers = (url) => fetch(url).then(({ ok }) => ok, () => false);
+const enough = (count) =>
+  until(
+    `${count} more orders`,
+    (
+      (goal) => () =>
+        buyers.paid.length >= goal || buyers.failures.length
+    )(buyers.paid.length + count),
+  );
+const run = (command, args, env) =>
+  execFileSync(command, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...env },
+  }).trim();
+const answers = (url) =>
+  fetch(url).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 
-const readyz = (name, i) => name === "gateway" ? `${gateways[i]}/readyz` : `http://${host}:${Number(process.env.BARO_OPS_PORT) + 10 * i + services.indexOf(name)}/readyz`;
+const readyz = (name, i) =>
+  name === "gateway"
+    ? `${gateways[i]}/readyz`
+    : `http://${host}:${Number(process.env.BARO_OPS_PORT) + 10 * i + services.indexOf(name)}/readyz`;
 
 async function replace(name, i, build) {
   if (name === "gateway") balanced.delete(gateways[i]); // as a load balancer that sees /readyz
@@ -33,7 +52,13 @@ async function replace(name, i, build) {
 }
 
 const versionOf = async (gateway) => (await (await fetch(`${gateway}/version`)).json()).version;
-const environment = () => Object.fromEntries(readFileSync(`${dir}/env`, "utf8").trim().split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+const environment = () =>
+  Object.fromEntries(
+    readFileSync(`${dir}/env`, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+  );
 
 test("old and new serve side by side, and no request fails", async () => {
   run("deploy/local/stack", ["up", dir, "2"]);
@@ -41,20 +66,36 @@ test("old and new serve side by side, and no request fails", async () => {
   await enough(20);
   for (const name of [...services, "gateway"]) for (const i of [0, 1]) await replace(name, i, NEXT);
   assert.match(await versionOf(gateways[1]), /^next-/);
-  for (const [name, table] of [["USER", "wallet"], ["PRODUCT", "product_option"], ["COUPON", "user_coupon"], ["ORDER", "orders"]])
-    run("psql", ["-Xq", environment()[`BARO_${name}_DATABASE_URL`], "-c", `SELECT next_word FROM ${table} LIMIT 1`]);
+  for (const [name, table] of [
+    ["USER", "wallet"],
+    ["PRODUCT", "product_option"],
+    ["COUPON", "user_coupon"],
+    ["ORDER", "orders"],
+  ])
+    run("psql", [
+      "-Xq",
+      environment()[`BARO_${name}_DATABASE_URL`],
+      "-c",
+      `SELECT next_word FROM ${table} LIMIT 1`,
+    ]);
   for (const name of [...services, "gateway"]) await replace(name, 0);
   assert.doesNotMatch(await versionOf(gateways[0]), /^next-/);
 
   // The same request is the same whichever version reads it.
   const token = await shop.newCustomer(10000);
   const key = crypto.randomUUID();
-  const charge = (gateway) => new Shop(() => [gateway]).call("POST", "/me/balance/charges", { token, key, body: { amount: 1000 } });
+  const charge = (gateway) =>
+    new Shop(() => [gateway]).call("POST", "/me/balance/charges", {
+      token,
+      key,
+      body: { amount: 1000 },
+    });
   const first = await charge(gateways[1]);
   for (let i = 0; i < 8; i++) assert.deepEqual(await charge(gateways[i % 2]), first);
 
   await buyers.stop();
   assert.deepEqual(buyers.failures, []);
-  for (const { id, token: owner } of buyers.paid) assert.equal((await shop.call("GET", `/orders/${id}`, { token: owner })).status, "PAID");
+  for (const { id, token: owner } of buyers.paid)
+    assert.equal((await shop.call("GET", `/orders/${id}`, { token: owner })).status, "PAID");
   run(`${process.env.BUILD ?? "build"}/baroctl`, ["audit", "--wait", "60s"], environment());
 });

@@ -7,7 +7,12 @@ const SESSION = "baro.session";
 export class Problem extends Error {
   constructor(status, body) {
     super(body.detail ?? body.title ?? String(status));
-    Object.assign(this, { status, code: body.code, retryable: body.retryable, errors: body.errors ?? [] });
+    Object.assign(this, {
+      status,
+      code: body.code,
+      retryable: body.retryable,
+      errors: body.errors ?? [],
+    });
   }
 }
 
@@ -46,7 +51,9 @@ let renewal = null;
 function renew() {
   renewal ??= (async () => {
     const refresh_token = session?.refresh_token;
-    const reply = refresh_token ? await send("POST", "/auth/refresh", { body: { refresh_token } }) : null;
+    const reply = refresh_token
+      ? await send("POST", "/auth/refresh", { body: { refresh_token } })
+      : null;
     keepSession(reply?.ok ? await reply.json() : null);
     renewal = null;
     return session !== null;
@@ -113,7 +120,10 @@ export async function follow(path, tell, signal) {
   while (!signal.aborted) {
     try {
       const headers = last ? { "Last-Event-ID": last } : {};
-      const reply = await sendAsUser("GET", path, { headers: { Accept: "text/event-stream", ...headers }, signal });
+      const reply = await sendAsUser("GET", path, {
+        headers: { Accept: "text/event-stream", ...headers },
+        signal,
+      });
       if (!reply.ok) return await understood(reply);
       let ended = false;
       for await (const event of eventsOf(reply.body)) {
@@ -137,13 +147,19 @@ async function* eventsOf(stream) {
     if (done) return;
     rest += value;
     for (let end; (end = rest.indexOf("\n\n")) >= 0; rest = rest.slice(end + 2)) {
-      const event = { id: "", event: "message", data: "" };
-      for (const line of rest.slice(0, end).split("\n")) {
-        const [, name, text] = line.match(/^(\w*): ?(.*)$/) ?? [];
-        if (name === "data") event.data += text;
-        else if (name) event[name] = text;
-      }
+      const event = eventOf(rest.slice(0, end));
       if (event.data) yield event;
     }
   }
+}
+
+// "id: 7\ndata: {..}" as { id, event, data }.
+function eventOf(text) {
+  const event = { id: "", event: "message", data: "" };
+  for (const line of text.split("\n")) {
+    const [, name, value] = line.match(/^(\w*): ?(.*)$/) ?? [];
+    if (name === "data") event.data += value;
+    else if (name) event[name] = value;
+  }
+  return event;
 }

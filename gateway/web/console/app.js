@@ -21,7 +21,13 @@ const pages = [
   { path: /^\/orders$/, show: ordersPage, nav: "orders", link: "/orders", who: user },
   { path: /^\/orders\/(\d+)$/, show: orderPage, nav: "orders", who: user },
   { path: /^\/account$/, show: accountPage, nav: "account", link: "/account" },
-  { path: /^\/operations$/, show: operationsPage, nav: "operations", link: "/operations", who: isAdmin },
+  {
+    path: /^\/operations$/,
+    show: operationsPage,
+    nav: "operations",
+    link: "/operations",
+    who: isAdmin,
+  },
   { path: /^\/sagas$/, show: sagasPage, nav: "sagas", link: "/sagas", who: isAdmin },
   { path: /^\/sagas\/(\d+)$/, show: sagaPage, nav: "sagas", who: isAdmin },
 ];
@@ -37,9 +43,14 @@ export function tell(error) {
 }
 
 function showFrame(current) {
-  replace(document.getElementById("nav"), pages
-    .filter(({ link, who }) => link && (!who || who()))
-    .map(({ link, nav }) => h("a", { href: `#${link}`, "aria-current": nav === current ? "page" : null }, say(nav))));
+  replace(
+    document.getElementById("nav"),
+    pages
+      .filter(({ link, who }) => link && (!who || who()))
+      .map(({ link, nav }) =>
+        h("a", { href: `#${link}`, "aria-current": nav === current ? "page" : null }, say(nav)),
+      ),
+  );
   document.getElementById("language").textContent = otherLanguage();
   document.querySelector(".skip").textContent = say("skip");
   document.title = current ? `${say(current)} · Baro` : "Baro";
@@ -61,7 +72,16 @@ async function show() {
   showFrame(page.nav);
   showBalance();
   if (page.who && !page.who()) {
-    replace(main, h("p", {}, say(user() ? "adminsOnly" : "needAccount"), " ", h("a", { href: "#/account" }, say("account"))));
+    replace(
+      main,
+      h(
+        "p",
+        {},
+        say(user() ? "adminsOnly" : "needAccount"),
+        " ",
+        h("a", { href: "#/account" }, say("account")),
+      ),
+    );
     return;
   }
   try {

@@ -16,7 +16,10 @@ const words = {
   signOut: ["Sign out", "로그아웃"],
   email: ["E-mail", "이메일"],
   password: ["Password", "비밀번호"],
-  passwordRule: ["8 characters or more: a letter, a digit and one of @$!%*?&", "8자 이상, 영문자·숫자·특수문자(@$!%*?&) 포함"],
+  passwordRule: [
+    "8 characters or more: a letter, a digit and one of @$!%*?&",
+    "8자 이상, 영문자·숫자·특수문자(@$!%*?&) 포함",
+  ],
   name: ["Name", "이름"],
   needAccount: ["Please sign in first.", "먼저 로그인해 주세요."],
   balance: ["Balance", "잔액"],
@@ -77,7 +80,10 @@ const words = {
   saga_refund: ["Refund", "환불"],
   saga_release: ["Release", "해제"],
   reload: ["Look again", "새로 고침"],
-  notYet: ["The steps are written when the saga ends or is parked.", "단계 기록은 사가가 끝나거나 보류될 때 저장됩니다."],
+  notYet: [
+    "The steps are written when the saga ends or is parked.",
+    "단계 기록은 사가가 끝나거나 보류될 때 저장됩니다.",
+  ],
   REPLAYING: ["Being sent again", "다시 보내는 중"],
   REPLAYED: ["Sent again", "다시 보냄"],
   option: ["Option", "옵션"],
@@ -109,7 +115,10 @@ const words = {
   law_order: ["Orders", "주문"],
   law_saga: ["Sagas", "사가"],
   faults: ["Break something", "장애 만들기"],
-  faultsWhat: ["For demonstrations: what you break here recovers by itself, and the laws stay green.", "시연용입니다. 여기서 만든 장애는 스스로 복구되고 보존 법칙은 지켜집니다."],
+  faultsWhat: [
+    "For demonstrations: what you break here recovers by itself, and the laws stay green.",
+    "시연용입니다. 여기서 만든 장애는 스스로 복구되고 보존 법칙은 지켜집니다.",
+  ],
   faultCaused: ["Done: {0}. Watch it recover.", "{0} 실행. 복구되는 과정을 지켜보세요."],
   service: ["Service", "서비스"],
   seconds: ["Seconds", "초"],
@@ -190,8 +199,12 @@ export function say(key, ...values) {
   return text.replace(/\{(\d)\}/g, (_, index) => values[index]);
 }
 
-export const won = (amount) => new Intl.NumberFormat(language(), { style: "currency", currency: "KRW" }).format(amount);
-export const time = (text) => new Intl.DateTimeFormat(language(), { dateStyle: "short", timeStyle: "medium" }).format(new Date(text));
+export const won = (amount) =>
+  new Intl.NumberFormat(language(), { style: "currency", currency: "KRW" }).format(amount);
+export const time = (text) =>
+  new Intl.DateTimeFormat(language(), { dateStyle: "short", timeStyle: "medium" }).format(
+    new Date(text),
+  );
 
 // Milliseconds as 1:02:03 or 2:03.
 export function countdown(milliseconds) {
