@@ -10,8 +10,8 @@
 #include "gateway/transcode.h"
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
+#include "lib/base/memory.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <jwt.h>
@@ -52,8 +52,7 @@ struct auth {
 
 struct auth *auth_create(void)
 {
-    struct auth *auth = calloc(1, sizeof(*auth));
-    assert(auth);
+    struct auth *auth = memory_alloc(sizeof(*auth));
     pthread_mutex_init(&auth->lock, NULL);
     auth->keys_arena = arena_create();
     auth->jwks = text_copy(auth->keys_arena, "{\"keys\":[]}");

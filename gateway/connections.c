@@ -7,6 +7,7 @@
 #include "gateway/connections.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -29,8 +30,7 @@ struct connections {
 
 struct connections *connections_create(struct connection_limits limits)
 {
-    struct connections *connections = calloc(1, sizeof(*connections));
-    assert(connections);
+    struct connections *connections = memory_alloc(sizeof(*connections));
     pthread_mutex_init(&connections->lock, NULL);
     connections->limits = limits;
     return connections;
@@ -57,8 +57,7 @@ static int64_t from_now(int64_t limit_ms)
 
 struct connection *connection_open(struct connections *connections, int fd)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
-    assert(connection);
+    struct connection *connection = memory_alloc(sizeof(*connection));
     connection->fd = fd;
     set_deadline(connection, from_now(connections->limits.head_ms));
     pthread_mutex_lock(&connections->lock);

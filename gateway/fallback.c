@@ -4,6 +4,7 @@
 #include "gateway/fallback.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -28,8 +29,7 @@ struct fallback {
 
 struct fallback *fallback_create(void)
 {
-    struct fallback *fallback = calloc(1, sizeof(*fallback));
-    assert(fallback);
+    struct fallback *fallback = memory_alloc(sizeof(*fallback));
     pthread_mutex_init(&fallback->lock, NULL);
     crypto_shorthash_keygen(fallback->key);
     return fallback;

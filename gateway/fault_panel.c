@@ -5,11 +5,11 @@
 
 #include "gateway/request.h"
 #include "lib/base/macros.h"
+#include "lib/base/memory.h"
 #include "lib/cache/prompt.h"
 #include "lib/rpc/envelope.h"
 #include "proto/gateway.pb-c.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,8 +28,7 @@ struct fault_panel {
 
 struct status fault_panel_create(const char *redis_url, struct fault_panel **panel)
 {
-    struct fault_panel *made = calloc(1, sizeof(*made));
-    assert(made);
+    struct fault_panel *made = memory_alloc(sizeof(*made));
     struct status st = prompt_create(redis_url, TIMEOUT_MS, &made->redis);
     if (failed(st))
         free(made);

@@ -17,8 +17,8 @@
 #include "gateway/web.h"
 #include "lib/base/clock.h"
 #include "lib/base/instance.h"
+#include "lib/base/memory.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -43,8 +43,7 @@ static void connect_services(struct gateway *gateway)
 
 struct status gateway_start(const struct gateway_settings *settings, struct gateway **gateway)
 {
-    struct gateway *made = calloc(1, sizeof(*made));
-    assert(made);
+    struct gateway *made = memory_alloc(sizeof(*made));
     made->settings = settings;
     made->arena = arena_create();
     made->instance = instance_name(made->arena);

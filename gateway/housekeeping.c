@@ -5,13 +5,13 @@
 #include "gateway/gateway.h"
 #include "gateway/streams.h"
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
+#include "lib/base/thread.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { PERIOD_MS = 250, FETCH_TIMEOUT_MS = 1000 };
 
@@ -64,12 +64,8 @@ static void run_once(struct housekeeping *keeper)
 
 static void sleep_until_due(struct housekeeping *keeper)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += PERIOD_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    pthread_cond_timedwait(&keeper->wake, &keeper->lock, &until);
+    int64_t due_us = clock_monotonic_us() + PERIOD_MS * US_PER_MS;
+    condition_wait_until(&keeper->wake, &keeper->lock, due_us);
 }
 
 static void *keep_house(void *arg)
@@ -89,20 +85,13 @@ static void *keep_house(void *arg)
 
 struct housekeeping *housekeeping_start(struct gateway *gateway)
 {
-    struct housekeeping *keeper = calloc(1, sizeof(*keeper));
-    assert(keeper);
+    struct housekeeping *keeper = memory_alloc(sizeof(*keeper));
     keeper->gateway = gateway;
     keeper->expired = metrics_counter("baro_http_connections_expired_total",
                                       "Connections ended because they took too long", NULL);
     pthread_mutex_init(&keeper->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&keeper->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    int failure = pthread_create(&keeper->thread, NULL, keep_house, keeper);
-    assert(failure == 0);
-    (void)failure;
+    condition_init(&keeper->wake);
+    thread_start(&keeper->thread, keep_house, keeper);
     return keeper;
 }
 

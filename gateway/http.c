@@ -12,6 +12,7 @@
 #include "gateway/listener.h"
 #include "gateway/streams.h"
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 
 #include <assert.h>
@@ -189,8 +190,7 @@ static bool start_loops(struct http_server *server)
 {
     size_t count = (size_t)server->gateway->settings->http_threads;
     const struct http_round round = {hold_calls, release_calls, server->gateway};
-    server->loops = calloc(count, sizeof(*server->loops));
-    assert(server->loops);
+    server->loops = memory_array(count, sizeof(*server->loops));
     while (server->loop_count < count) {
         struct MHD_Daemon *daemon = start_daemon(server);
         if (!daemon)
@@ -206,8 +206,7 @@ struct status http_server_start(struct gateway *gateway, struct http_server **se
     struct status st = listen_on(gateway->settings->http_address, &listener);
     if (failed(st))
         return st;
-    struct http_server *made = calloc(1, sizeof(*made));
-    assert(made);
+    struct http_server *made = memory_alloc(sizeof(*made));
     made->gateway = gateway;
     made->listener = listener;
     made->open = metrics_gauge("baro_http_connections", "Connections that are open", NULL);

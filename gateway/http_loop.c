@@ -5,6 +5,9 @@
 
 #include "gateway/http_loop.h"
 
+#include "lib/base/memory.h"
+#include "lib/base/thread.h"
+
 #include <assert.h>
 #include <poll.h>
 #include <pthread.h>
@@ -79,15 +82,12 @@ static void *run(void *arg)
 
 struct http_loop *http_loop_start(struct MHD_Daemon *daemon, struct http_round round)
 {
-    struct http_loop *loop = calloc(1, sizeof(*loop));
-    assert(loop);
+    struct http_loop *loop = memory_alloc(sizeof(*loop));
     loop->daemon = daemon;
     loop->round = round;
     loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert(loop->wake >= 0);
-    int failure = pthread_create(&loop->thread, NULL, run, loop);
-    assert(failure == 0);
-    (void)failure;
+    thread_start(&loop->thread, run, loop);
     pthread_setname_np(loop->thread, "http");
     return loop;
 }

@@ -9,6 +9,7 @@
 #include "gateway/fallback.h"
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/cache/prompt.h"
 
@@ -152,8 +153,7 @@ static void add_key(struct question *question, const char *who, const char *what
 static struct question *question_create(struct limits *limits, enum purpose purpose,
                                         enum limit limit)
 {
-    struct question *question = calloc(1, sizeof(*question));
-    assert(question);
+    struct question *question = memory_alloc(sizeof(*question));
     question->limits = limits;
     question->purpose = purpose;
     question->limit = limit;
@@ -319,8 +319,7 @@ struct status limits_create(const struct limits_settings *settings, struct limit
         st = prompt_create(settings->redis_url, DEADLINE_MS, &prompt);
     if (failed(st))
         return st;
-    struct limits *made = calloc(1, sizeof(*made));
-    assert(made);
+    struct limits *made = memory_alloc(sizeof(*made));
     made->settings = *settings;
     made->fallback = fallback_create();
     made->prompt = prompt;

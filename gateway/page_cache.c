@@ -7,6 +7,7 @@
 #include "gateway/page_cache.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 
 #include <assert.h>
@@ -42,8 +43,7 @@ struct page_cache {
 
 struct page *page_create(const char *data, size_t length)
 {
-    struct page *page = malloc(sizeof(*page) + length);
-    assert(page);
+    struct page *page = memory_alloc(sizeof(*page) + length);
     atomic_init(&page->holders, 1);
     page->length = length;
     memcpy(page->data, data, length);
@@ -70,8 +70,7 @@ static struct metric *count_of(const char *labels)
 
 struct page_cache *page_cache_create(int64_t ttl_ms, size_t bytes_max)
 {
-    struct page_cache *cache = calloc(1, sizeof(*cache));
-    assert(cache);
+    struct page_cache *cache = memory_alloc(sizeof(*cache));
     cache->ttl_us = ttl_ms * US_PER_MS;
     cache->bytes_max = bytes_max;
     cache->hits = count_of("result=\"hit\"");
@@ -160,8 +159,7 @@ struct page *page_cache_find(struct page_cache *cache, const char *key, size_t l
 static struct flight *begin_flight(struct page_cache *cache, const char *key, size_t length,
                                    int64_t now_us)
 {
-    struct flight *flight = calloc(1, sizeof(*flight) + length), *replaced;
-    assert(flight);
+    struct flight *flight = memory_alloc(sizeof(*flight) + length), *replaced;
     flight->began_us = now_us;
     flight->key_length = length;
     memcpy(flight->key, key, length);

@@ -3,6 +3,7 @@
 #include "gateway/request.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -20,8 +21,7 @@ struct request_pool {
 
 struct request_pool *request_pool_create(void)
 {
-    struct request_pool *pool = calloc(1, sizeof(*pool));
-    assert(pool);
+    struct request_pool *pool = memory_alloc(sizeof(*pool));
     pthread_mutex_init(&pool->lock, NULL);
     return pool;
 }
@@ -48,8 +48,7 @@ void request_pool_destroy(struct request_pool *pool)
 
 static struct request *request_create(void)
 {
-    struct request *request = calloc(1, sizeof(*request));
-    assert(request);
+    struct request *request = memory_alloc(sizeof(*request));
     request->arena = arena_create();
     return request;
 }

@@ -7,10 +7,10 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -31,8 +31,7 @@ struct room {
 
 struct room *room_create(const char *service, size_t max, int64_t delay_ms)
 {
-    struct room *room = calloc(1, sizeof(*room));
-    assert(room);
+    struct room *room = memory_alloc(sizeof(*room));
     SCOPED(arena) *scratch = arena_create();
     const char *labels = text_printf(scratch, "service=\"%s\"", service);
     room->all = max;

@@ -6,10 +6,10 @@
 #include "gateway/stream.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,10 +27,8 @@ static void wake(struct stream *stream)
 
 void stream_put(struct stream *stream, const char *text, size_t length)
 {
-    char *grown = realloc(stream->text, stream->length + length);
-    assert(grown);
-    memcpy(grown + stream->length, text, length);
-    stream->text = grown;
+    stream->text = memory_resize(stream->text, stream->length + length, 1);
+    memcpy(stream->text + stream->length, text, length);
     stream->length += length;
     stream->heartbeat_us =
         clock_monotonic_us() + stream->streams->settings.heartbeat_ms * US_PER_MS;

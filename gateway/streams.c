@@ -6,6 +6,7 @@
 #include "gateway/stream.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 
 #include <assert.h>
@@ -74,8 +75,7 @@ static struct status hear(struct streams *streams, const char *addresses, const 
 struct status streams_create(const struct streams_settings *settings, const char *secret,
                              struct streams **streams)
 {
-    struct streams *made = calloc(1, sizeof(*made));
-    assert(made);
+    struct streams *made = memory_alloc(sizeof(*made));
     made->settings = *settings;
     pthread_mutex_init(&made->lock, NULL);
     made->open = metrics_gauge("baro_streams", "Streams of events that are open", NULL);
@@ -126,8 +126,7 @@ static struct follower *follower_of(struct streams *streams, int64_t user_id)
     HASH_FIND(hh, streams->followers, &user_id, sizeof(user_id), follower);
     if (follower)
         return follower;
-    follower = calloc(1, sizeof(*follower));
-    assert(follower);
+    follower = memory_alloc(sizeof(*follower));
     follower->user_id = user_id;
     HASH_ADD(hh, streams->followers, user_id, sizeof(user_id), follower);
     return follower;
@@ -166,8 +165,7 @@ static void follow(struct streams *streams, struct stream *stream)
     struct followed *followed;
     HASH_FIND(hh, streams->followed, &stream->key, sizeof(stream->key), followed);
     if (!followed) {
-        followed = calloc(1, sizeof(*followed));
-        assert(followed);
+        followed = memory_alloc(sizeof(*followed));
         followed->key = stream->key;
         HASH_ADD(hh, streams->followed, key, sizeof(followed->key), followed);
     }
@@ -199,8 +197,7 @@ static struct stream *make_stream(struct streams *streams, const struct request 
     const Baro__Order__ListOrderEventsRequest *wanted =
         (const Baro__Order__ListOrderEventsRequest *)request->message;
     const struct endpoint *endpoint = request->match.endpoint;
-    struct stream *stream = calloc(1, sizeof(*stream));
-    assert(stream);
+    struct stream *stream = memory_alloc(sizeof(*stream));
     *stream = (struct stream){
         .streams = streams,
         .connection = request->connection,
@@ -258,8 +255,7 @@ void stream_close(struct stream *stream)
 // socket tells.
 static void find_leavers(struct streams *streams)
 {
-    struct pollfd *sockets = calloc((size_t)streams->count + 1, sizeof(*sockets));
-    assert(sockets);
+    struct pollfd *sockets = memory_array((size_t)streams->count + 1, sizeof(*sockets));
     struct stream *stream;
     nfds_t count = 0;
     DL_FOREACH (streams->all, stream)

@@ -3,7 +3,8 @@
 
 #include "gateway/token_cache.h"
 
-#include <assert.h>
+#include "lib/base/memory.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,7 @@ struct token_cache {
 
 struct token_cache *token_cache_create(void)
 {
-    struct token_cache *cache = calloc(1, sizeof(*cache));
-    assert(cache);
+    struct token_cache *cache = memory_alloc(sizeof(*cache));
     crypto_generichash_keygen(cache->key);
     return cache;
 }

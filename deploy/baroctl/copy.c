@@ -1,5 +1,7 @@
 #include "deploy/baroctl/copy.h"
 
+#include "lib/base/memory.h"
+
 #include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +22,7 @@ static void append(struct copy *copy, const void *bytes, size_t size)
 {
     while (copy->length + size > copy->capacity) {
         copy->capacity = copy->capacity ? 2 * copy->capacity : FIRST_CAPACITY;
-        char *grown = realloc(copy->data, copy->capacity);
-        if (!grown)
-            abort();
-        copy->data = grown;
+        copy->data = memory_resize(copy->data, copy->capacity, 1);
     }
     if (size)
         memcpy(copy->data + copy->length, bytes, size);

@@ -6,8 +6,9 @@
 
 #include "deploy/baroctl/demo_store.h"
 
+#include "lib/base/thread.h"
+
 #include <pthread.h>
-#include <stdlib.h>
 
 enum { NUMBERS = 8192 };
 
@@ -218,8 +219,7 @@ struct status demo_flush(struct demo *demo)
     if (failed(st))
         return st;
     for (int i = 0; i < DEMO_DATABASES; i++)
-        if (pthread_create(&targets[i].sender, NULL, send_rows, &targets[i]) != 0)
-            abort();
+        thread_start(&targets[i].sender, send_rows, &targets[i]);
     for (int i = 0; i < DEMO_DATABASES; i++) {
         pthread_join(targets[i].sender, NULL);
         if (failed(targets[i].sent) && !failed(st))

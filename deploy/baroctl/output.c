@@ -3,6 +3,8 @@
 
 #include "deploy/baroctl/output.h"
 
+#include "lib/base/memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -77,9 +79,7 @@ static void print_cell(FILE *file, const char *cell, const struct place *place)
 void output_table(FILE *file, const struct column *columns, size_t count, const json_t *rows)
 {
     char cell[CELL_MAX];
-    struct place *places = calloc(count, sizeof(*places));
-    if (!places)
-        abort();
+    struct place *places = memory_array(count, sizeof(*places));
     if (json_array_size(rows) == 0)
         fputs("none\n", file);
     for (size_t c = 0; c < count; c++)

@@ -8,6 +8,8 @@
 
 #include "lib/base/arena.h"
 
+#include "lib/base/memory.h"
+
 #include <assert.h>
 #include <stdalign.h>
 #include <stdint.h>
@@ -49,16 +51,6 @@ struct arena {
     alignas(max_align_t) unsigned char first[FIRST_BLOCK];
 };
 
-static void *allocate_or_die(size_t size)
-{
-    void *memory = malloc(size);
-    if (!memory) {
-        fputs("out of memory\n", stderr);
-        abort();
-    }
-    return memory;
-}
-
 // Makes the whole first block the unused rest.
 static void start_over(struct arena *arena)
 {
@@ -80,7 +72,7 @@ static void free_blocks(struct block *block)
 
 static struct block *add_block(struct arena *arena, size_t size)
 {
-    struct block *block = allocate_or_die(sizeof(*block) + size);
+    struct block *block = memory_or_die(malloc(sizeof(*block) + size));
     block->older = arena->newest;
     arena->newest = block;
     return block;
@@ -88,7 +80,7 @@ static struct block *add_block(struct arena *arena, size_t size)
 
 struct arena *arena_create(void)
 {
-    struct arena *arena = allocate_or_die(sizeof(*arena));
+    struct arena *arena = memory_or_die(malloc(sizeof(*arena)));
     start_over(arena);
     return arena;
 }
@@ -139,10 +131,8 @@ void *arena_alloc(struct arena *arena, size_t size)
 void *arena_array(struct arena *arena, size_t count, size_t size)
 {
     size_t total;
-    if (__builtin_mul_overflow(count, size, &total) || total > PTRDIFF_MAX / 2) {
-        fputs("out of memory\n", stderr);
-        abort();
-    }
+    if (__builtin_mul_overflow(count, size, &total) || total > PTRDIFF_MAX / 2)
+        memory_or_die(NULL);
     return arena_alloc(arena, total);
 }
 

@@ -8,6 +8,7 @@
 #include "lib/base/metrics.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -97,15 +98,6 @@ struct family {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct family *families;
 
-static void *must(void *memory)
-{
-    if (!memory) {
-        fputs("out of memory\n", stderr);
-        abort();
-    }
-    return memory;
-}
-
 // Both find or append at the end of the list, so that the output keeps the order of registration.
 static struct family *find_family(const char *name, const char *help, const struct kind *kind)
 {
@@ -113,10 +105,10 @@ static struct family *find_family(const char *name, const char *help, const stru
     for (; *at; at = &(*at)->next)
         if (strcmp((*at)->name, name) == 0)
             return *at;
-    *at = must(calloc(1, sizeof(**at)));
+    *at = memory_alloc(sizeof(**at));
     (*at)->kind = kind;
-    (*at)->name = must(strdup(name));
-    (*at)->help = must(strdup(help));
+    (*at)->name = memory_text(name);
+    (*at)->help = memory_text(help);
     return *at;
 }
 
@@ -126,9 +118,9 @@ static struct metric *find_metric(struct family *family, const char *labels)
     for (; *at; at = &(*at)->next)
         if (strcmp((*at)->labels, labels) == 0)
             return *at;
-    *at = must(calloc(1, sizeof(**at)));
+    *at = memory_alloc(sizeof(**at));
     (*at)->kind = family->kind;
-    (*at)->labels = must(strdup(labels));
+    (*at)->labels = memory_text(labels);
     return *at;
 }
 

@@ -9,8 +9,10 @@
 
 #include "lib/base/faults.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
+#include "lib/base/thread.h"
 #include "lib/rpc/line.h"
 
 #include <assert.h>
@@ -53,20 +55,6 @@ struct subscriber {
 
 static struct log_throttle noise_log, dropped_log, dial_log;
 
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = calloc(count ? count : 1, size);
-    assert(memory);
-    return memory;
-}
-
-static char *duplicate(const char *text)
-{
-    char *copy = strdup(text);
-    assert(copy);
-    return copy;
-}
-
 static int listen_on(struct publisher *publisher, const char *url)
 {
     int error = socket_set_common_options(publisher->socket);
@@ -88,7 +76,7 @@ struct status publisher_start(const char *listen, const char *secret, struct pub
     int error = nng_pub0_open(&socket);
     if (error != 0)
         return status_of_nng(error);
-    struct publisher *publisher = allocate(1, sizeof(*publisher));
+    struct publisher *publisher = memory_alloc(sizeof(*publisher));
     publisher->socket = socket;
     publisher->key = key;
     publisher->published = metrics_counter("baro_bus_published_total", "Messages published.", NULL);
@@ -221,9 +209,9 @@ void subscriber_set_topics(struct subscriber *subscriber, const char *const *top
         if (!contains(topics, count, old[i]))
             follow(subscriber, old[i], false);
 
-    char **fresh = allocate(count, sizeof(*fresh));
+    char **fresh = memory_array(count, sizeof(*fresh));
     for (size_t i = 0; i < count; i++)
-        fresh[i] = duplicate(topics[i]);
+        fresh[i] = memory_text(topics[i]);
     for (size_t i = 0; i < subscriber->topic_count; i++)
         free(subscriber->topics[i]);
     free(subscriber->topics);
@@ -253,10 +241,8 @@ static void add_dialer(struct subscriber *subscriber, const char *url)
         return;
     }
     size_t count = subscriber->dialer_count + 1;
-    struct dialer *grown = realloc(subscriber->dialers, count * sizeof(*grown));
-    assert(grown);
-    grown[count - 1] = (struct dialer){duplicate(url), line, true};
-    subscriber->dialers = grown;
+    subscriber->dialers = memory_resize(subscriber->dialers, count, sizeof(*subscriber->dialers));
+    subscriber->dialers[count - 1] = (struct dialer){memory_text(url), line, true};
     subscriber->dialer_count = count;
 }
 
@@ -360,7 +346,7 @@ struct status subscriber_start(const char *addresses, const char *secret, bus_re
     if (error != 0)
         return status_of_nng(error);
 
-    struct subscriber *subscriber = allocate(1, sizeof(*subscriber));
+    struct subscriber *subscriber = memory_alloc(sizeof(*subscriber));
     *subscriber = (struct subscriber){
         .socket = socket,
         .key = key,
@@ -370,8 +356,7 @@ struct status subscriber_start(const char *addresses, const char *secret, bus_re
         .noise = metrics_counter("baro_bus_noise_total", "Messages that are not ours.", NULL),
     };
     pthread_mutex_init(&subscriber->lock, NULL);
-    error = pthread_create(&subscriber->thread, NULL, receive_all, subscriber);
-    assert(error == 0);
+    thread_start(&subscriber->thread, receive_all, subscriber);
     subscriber->resolver = resolver_create(addresses, addresses_changed, subscriber);
     *out = subscriber;
     return OK;

@@ -7,9 +7,9 @@
 
 #include "lib/bus/commands.h"
 
+#include "lib/base/memory.h"
 #include "lib/base/text.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,11 +37,9 @@ struct command_receiver {
 
 static struct outbound *outbound_create(const char *topic)
 {
-    struct outbound *outbound = calloc(1, sizeof(*outbound));
-    assert(outbound);
+    struct outbound *outbound = memory_alloc(sizeof(*outbound));
     outbound->arena = arena_create();
-    outbound->topic = strdup(topic);
-    assert(outbound->topic);
+    outbound->topic = memory_text(topic);
     return outbound;
 }
 
@@ -171,15 +169,13 @@ struct status command_receiver_start(const char *participant, const char *addres
                                      const char *secret, struct dispatcher *dispatcher,
                                      struct publisher *publisher, struct command_receiver **out)
 {
-    struct command_receiver *receiver = calloc(1, sizeof(*receiver));
-    assert(receiver);
+    struct command_receiver *receiver = memory_alloc(sizeof(*receiver));
     *receiver = (struct command_receiver){
         .responder = {.respond = respond, .flush = flush},
         .dispatcher = dispatcher,
         .publisher = publisher,
-        .participant = strdup(participant),
+        .participant = memory_text(participant),
     };
-    assert(receiver->participant);
     pthread_mutex_init(&receiver->lock, NULL);
     struct status st =
         subscriber_start(addresses, secret, received, receiver, &receiver->subscriber);

@@ -3,8 +3,8 @@
 #include "lib/bus/doorbell.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +36,7 @@ static void hear(void *arg, const Baro__BusMessage *message)
 
 struct status doorbell_open(const struct doorbell_options *options, struct doorbell **doorbell)
 {
-    struct doorbell *made = calloc(1, sizeof(*made));
-    assert(made);
+    struct doorbell *made = memory_alloc(sizeof(*made));
     made->options = *options;
     made->rung_us = INT64_MIN / 2;
     made->asked_us = INT64_MIN / 2;

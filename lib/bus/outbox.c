@@ -11,9 +11,9 @@
 
 #include "lib/bus/outbox.h"
 
+#include "lib/base/memory.h"
 #include "lib/base/text.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -99,8 +99,7 @@ struct outbox_reader {
 
 struct outbox_reader *outbox_reader_create(void)
 {
-    struct outbox_reader *reader = calloc(1, sizeof(*reader));
-    assert(reader);
+    struct outbox_reader *reader = memory_alloc(sizeof(*reader));
     pthread_mutex_init(&reader->lock, NULL);
     return reader;
 }

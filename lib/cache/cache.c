@@ -7,11 +7,14 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 #include "lib/base/text.h"
+#include "lib/base/thread.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,23 +35,12 @@ static struct cache_metrics register_metrics(void)
     };
 }
 
-static void init_clock_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 // Waits for the condition; false once the deadline (0: none) has passed.
 static bool wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline_us)
 {
     if (!deadline_us)
         return pthread_cond_wait(cond, lock) == 0;
-    struct timespec when = {.tv_sec = deadline_us / US_PER_S,
-                            .tv_nsec = deadline_us % US_PER_S * 1000};
-    return pthread_cond_timedwait(cond, lock, &when) == 0;
+    return condition_wait_until(cond, lock, deadline_us);
 }
 
 static void wake(struct cache *cache)
@@ -63,8 +55,7 @@ static void start_thread(struct cache *cache)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&cache->thread, NULL, cache_run, cache) != 0)
-        abort();
+    thread_start(&cache->thread, cache_run, cache);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -74,9 +65,9 @@ struct status cache_create(const char *url, struct cache **cache)
     struct status st = cache_address_parse(url, &address);
     if (failed(st))
         return st;
-    struct cache *made = calloc(1, sizeof(*made));
+    struct cache *made = memory_alloc(sizeof(*made));
     int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!made || wake_fd < 0)
+    if (wake_fd < 0)
         abort();
     made->address = address;
     made->metrics = register_metrics();
@@ -85,7 +76,7 @@ struct status cache_create(const char *url, struct cache **cache)
     made->scratch = arena_create();
     made->retry_ms = 1;
     pthread_mutex_init(&made->lock, NULL);
-    init_clock_cond(&made->changed);
+    condition_init(&made->changed);
     start_thread(made);
     *cache = made;
     return OK;
@@ -128,33 +119,25 @@ static const char *sha_of(struct cache *cache, const struct cache_script *script
     for (size_t i = 0; i < cache->script_count; i++)
         if (cache->scripts[i].script == script)
             return cache->scripts[i].sha;
-    struct known_script *scripts =
-        reallocarray(cache->scripts, cache->script_count + 1, sizeof(*scripts));
     unsigned char digest[20];
-    if (!scripts ||
-        !EVP_Digest(script->source, strlen(script->source), digest, NULL, EVP_sha1(), NULL))
+    if (!EVP_Digest(script->source, strlen(script->source), digest, NULL, EVP_sha1(), NULL))
         abort();
-    cache->scripts = scripts;
-    struct known_script *known = &scripts[cache->script_count++];
+    cache->scripts =
+        memory_resize(cache->scripts, cache->script_count + 1, sizeof(*cache->scripts));
+    struct known_script *known = &cache->scripts[cache->script_count++];
     known->script = script;
-    for (size_t i = 0; i < sizeof(digest); i++) {
-        known->sha[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        known->sha[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-    }
-    known->sha[40] = '\0';
+    sodium_bin2hex(known->sha, sizeof(known->sha), digest, sizeof(digest));
     return known->sha;
 }
 
 // The command in Redis' protocol, in memory of hiredis.
 static struct request *make_request(struct cache *cache, const struct cache_command *command)
 {
-    struct request *request = calloc(1, sizeof(*request));
+    struct request *request = memory_alloc(sizeof(*request));
     const char *words[WORDS_MAX];
     size_t lengths[WORDS_MAX], count = 0;
     char sha[41], keys[21];
     assert(command->count > 0 && command->count + 3 <= WORDS_MAX);
-    if (!request)
-        abort();
     if (command->script) {
         snprintf(keys, sizeof(keys), "%zu", command->key_count);
         pthread_mutex_lock(&cache->lock);
@@ -224,11 +207,9 @@ struct request *cache_take(struct cache *cache, size_t most)
 
 static struct waiter *waiter_create(void)
 {
-    struct waiter *waiter = calloc(1, sizeof(*waiter));
-    if (!waiter)
-        abort();
+    struct waiter *waiter = memory_alloc(sizeof(*waiter));
     pthread_mutex_init(&waiter->lock, NULL);
-    init_clock_cond(&waiter->finished);
+    condition_init(&waiter->finished);
     waiter->holders = 2;
     return waiter;
 }

@@ -6,6 +6,8 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
+#include "lib/base/thread.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -62,10 +64,9 @@ static void replied(void *context, struct status st, const struct cache_value *v
 // With the lock held. Sleeps until the deadline (0: until somebody waits).
 static void sleep_until(struct prompt *prompt, int64_t deadline_us)
 {
-    struct timespec until = {deadline_us / US_PER_S, deadline_us % US_PER_S * 1000};
     prompt->idle = deadline_us == 0;
     if (deadline_us)
-        pthread_cond_timedwait(&prompt->wake, &prompt->lock, &until);
+        condition_wait_until(&prompt->wake, &prompt->lock, deadline_us);
     else
         pthread_cond_wait(&prompt->wake, &prompt->lock);
     prompt->idle = false;
@@ -94,14 +95,8 @@ static void *watch_deadlines(void *arg)
 
 static void start_thread(struct prompt *prompt)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&prompt->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    int failure = pthread_create(&prompt->thread, NULL, watch_deadlines, prompt);
-    assert(failure == 0);
-    (void)failure;
+    condition_init(&prompt->wake);
+    thread_start(&prompt->thread, watch_deadlines, prompt);
     pthread_setname_np(prompt->thread, "prompt");
 }
 
@@ -111,8 +106,7 @@ struct status prompt_create(const char *url, int64_t deadline_ms, struct prompt 
     struct status st = cache_create(url, &cache);
     if (failed(st))
         return st;
-    struct prompt *made = calloc(1, sizeof(*made));
-    assert(made);
+    struct prompt *made = memory_alloc(sizeof(*made));
     made->deadline_us = deadline_ms * US_PER_MS;
     made->cache = cache;
     pthread_mutex_init(&made->lock, NULL);
@@ -163,8 +157,7 @@ static bool submit(struct prompt *prompt, struct cache_command command, struct t
 
 void prompt_ask(struct prompt *prompt, struct cache_command command, prompt_done *done, void *arg)
 {
-    struct ticket *ticket = calloc(1, sizeof(*ticket));
-    assert(ticket);
+    struct ticket *ticket = memory_alloc(sizeof(*ticket));
     ticket->prompt = prompt;
     ticket->done = done;
     ticket->arg = arg;

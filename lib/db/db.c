@@ -9,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -38,12 +39,9 @@ static struct db_metrics register_metrics(void)
 
 struct db *db_create(const char *url, const char *application_name)
 {
-    struct db *db = calloc(1, sizeof(*db));
-    char *url_copy = strdup(url), *name_copy = strdup(application_name);
-    if (!db || !url_copy || !name_copy)
-        abort();
-    db->url = url_copy;
-    db->application_name = name_copy;
+    struct db *db = memory_alloc(sizeof(*db));
+    db->url = memory_text(url);
+    db->application_name = memory_text(application_name);
     db->metrics = register_metrics();
     return db;
 }

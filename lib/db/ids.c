@@ -8,10 +8,11 @@
 
 #include "lib/db/ids.h"
 
+#include "lib/base/memory.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct ids {
     char *sequence;
@@ -27,11 +28,8 @@ static const struct statement FLUSH = {
 
 struct ids *ids_create(const char *sequence)
 {
-    struct ids *ids = calloc(1, sizeof(*ids));
-    char *copy = strdup(sequence);
-    if (!ids || !copy)
-        abort();
-    ids->sequence = copy;
+    struct ids *ids = memory_alloc(sizeof(*ids));
+    ids->sequence = memory_text(sequence);
     pthread_mutex_init(&ids->lock, NULL);
     return ids;
 }

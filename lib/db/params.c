@@ -7,6 +7,8 @@
 
 #include "lib/db/pipeline.h"
 
+#include "lib/base/memory.h"
+
 #include <assert.h>
 #include <endian.h>
 #include <limits.h>
@@ -192,9 +194,7 @@ static void reserve_scratch(struct db *db, size_t size)
         return;
     free(db->scratch);
     db->scratch_capacity = size < 4096 ? 4096 : size + size / 2;
-    db->scratch = malloc(db->scratch_capacity);
-    if (!db->scratch)
-        abort();
+    db->scratch = memory_alloc(db->scratch_capacity);
 }
 
 void db_encode(struct db *db, struct params params, struct encoded *encoded)

@@ -13,6 +13,7 @@
 #include "lib/db/pipeline.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -29,10 +30,7 @@ void *db_grow(void *items, size_t count, size_t *capacity, size_t size)
     if (count < *capacity)
         return items;
     *capacity = *capacity ? *capacity * 2 : 32;
-    void *grown = reallocarray(items, *capacity, size);
-    if (!grown)
-        abort();
-    return grown;
+    return memory_resize(items, *capacity, size);
 }
 
 void db_clear_results(struct db *db)

@@ -3,6 +3,7 @@
 
 #include "lib/rpc/call.h"
 
+#include "lib/base/memory.h"
 #include "lib/base/protobuf.h"
 #include "lib/rpc/envelope.h"
 
@@ -51,9 +52,7 @@ struct call *call_acquire(struct call_pool *pool)
 {
     struct call *used = pop(pool);
     struct arena *arena = used ? used->arena : arena_create();
-    struct slot *slot = used ? (struct slot *)used : malloc(sizeof(*slot));
-    if (!slot)
-        abort();
+    struct slot *slot = used ? (struct slot *)used : memory_alloc(sizeof(*slot));
     *slot = (struct slot){.call.arena = arena, .call.private = &slot->private};
     return &slot->call;
 }

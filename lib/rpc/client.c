@@ -5,11 +5,12 @@
 #include "lib/rpc/client_private.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
+#include "lib/base/thread.h"
 #include "lib/rpc/envelope.h"
-#include "lib/rpc/wait.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -74,8 +75,8 @@ static struct status take_call(struct rpc_client *client, struct client_call **t
     if (failed(st))
         return st;
     struct arena *arena = call ? call->arena : arena_create();
-    if (!call && !(call = malloc(sizeof(*call))))
-        abort();
+    if (!call)
+        call = memory_alloc(sizeof(*call));
     *call = (struct client_call){.client = client, .arena = arena};
     *taken = call;
     return OK;
@@ -345,9 +346,8 @@ struct rpc_client *rpc_client_create(const struct rpc_client_options *options)
     randombytes_buf(&client->next_call_id, sizeof(client->next_call_id));
     client->random |= 1;
     pthread_mutex_init(&client->lock, NULL);
-    wait_init(&client->wake);
-    if (pthread_create(&client->keeper, NULL, keeper_main, client) != 0)
-        abort();
+    condition_init(&client->wake);
+    thread_start(&client->keeper, keeper_main, client);
     struct resolver *resolver =
         resolver_create(options->addresses, keeper_addresses_changed, client);
     pthread_mutex_lock(&client->lock);

@@ -13,7 +13,7 @@
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
-#include "lib/rpc/wait.h"
+#include "lib/base/thread.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ struct dispatcher *dispatcher_create(const struct dispatcher_options *options)
     call_pool_init(&dispatcher->pool);
     pthread_mutex_init(&dispatcher->keys_lock, NULL);
     pthread_mutex_init(&dispatcher->open_lock, NULL);
-    wait_init(&dispatcher->all_answered);
+    condition_init(&dispatcher->all_answered);
     return dispatcher;
 }
 
@@ -149,8 +149,7 @@ static void start_worker(struct dispatcher *dispatcher, struct lane *lane, const
         .links = arena_array(dispatcher->arena, room, sizeof(struct trace_context)),
         .random = (uint64_t)clock_monotonic_us() * 2 + 1,
     };
-    if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
-        abort();
+    thread_start(&worker->thread, worker_main, worker);
 }
 
 void dispatcher_start(struct dispatcher *dispatcher)
@@ -171,7 +170,7 @@ void dispatcher_drain(struct dispatcher *dispatcher, int64_t timeout_ms)
     atomic_store(&dispatcher->draining, true);
     pthread_mutex_lock(&dispatcher->open_lock);
     while (atomic_load(&dispatcher->open) > 0 &&
-           wait_until(&dispatcher->all_answered, &dispatcher->open_lock, until_us))
+           condition_wait_until(&dispatcher->all_answered, &dispatcher->open_lock, until_us))
         continue;
     pthread_mutex_unlock(&dispatcher->open_lock);
 }

@@ -12,6 +12,7 @@
 
 #include "lib/rpc/client_private.h"
 
+#include "lib/base/memory.h"
 #include "lib/rpc/envelope.h"
 
 #include <stdlib.h>
@@ -39,8 +40,8 @@ static struct exchange *take(struct replica *replica)
         replica->free = exchange->next_free;
         return exchange;
     }
-    exchange = calloc(1, sizeof(*exchange));
-    if (!exchange || exchange_open(exchange, replica, exchange_moved) != 0) {
+    exchange = memory_alloc(sizeof(*exchange));
+    if (exchange_open(exchange, replica, exchange_moved) != 0) {
         free(exchange);
         return NULL;
     }

@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/text.h"
-#include "lib/rpc/wait.h"
+#include "lib/base/thread.h"
 
 #include <string.h>
 #include <utlist.h>
@@ -223,7 +223,7 @@ void *keeper_main(void *arg)
         send_waiting(client);
         int64_t until_us = next_turn(client);
         if (!client->closing && !client->urls_changed && until_us > clock_monotonic_us())
-            wait_until(&client->wake, &client->lock, until_us);
+            condition_wait_until(&client->wake, &client->lock, until_us);
     }
     pthread_mutex_unlock(&client->lock);
     return NULL;

@@ -1,5 +1,6 @@
 #include "lib/rpc/line.h"
 
+#include "lib/base/memory.h"
 #include "lib/rpc/tls.h"
 #include "lib/rpc/tunnel.h"
 
@@ -22,9 +23,7 @@ static bool begins_with(const char *text, const char *prefix)
 
 static struct line *make_line(void)
 {
-    struct line *line = calloc(1, sizeof(*line));
-    if (!line)
-        abort();
+    struct line *line = memory_alloc(sizeof(*line));
     return line;
 }
 

@@ -2,6 +2,8 @@
 
 #include "lib/rpc/peers.h"
 
+#include "lib/base/memory.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <utlist.h>
@@ -34,9 +36,7 @@ struct peers {
 
 struct peers *peers_create(void)
 {
-    struct peers *peers = calloc(1, sizeof(*peers));
-    if (!peers)
-        abort();
+    struct peers *peers = memory_alloc(sizeof(*peers));
     pthread_mutex_init(&peers->lock, NULL);
     return peers;
 }
@@ -60,9 +60,7 @@ void peers_destroy(struct peers *peers)
 
 void peers_join(struct peers *peers, uint32_t pipe)
 {
-    struct peer *peer = calloc(1, sizeof(*peer));
-    if (!peer)
-        abort();
+    struct peer *peer = memory_alloc(sizeof(*peer));
     peer->pipe = pipe;
     peer->arena = arena_create();
     peer->parked_end = &peer->parked;

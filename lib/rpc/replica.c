@@ -7,6 +7,7 @@
 #include "lib/rpc/client_private.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
 #include "lib/rpc/envelope.h"
@@ -15,7 +16,6 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     FAILURES_MAX = 5,
@@ -173,12 +173,10 @@ static int set_options(struct replica *replica)
 
 struct replica *replica_open(struct rpc_client *client, const char *url)
 {
-    struct replica *replica = calloc(1, sizeof(*replica));
-    if (!replica)
-        return NULL;
+    struct replica *replica = memory_alloc(sizeof(*replica));
     replica->client = client;
-    replica->url = strdup(url);
-    if (!replica->url || nng_req0_open(&replica->socket) != 0) {
+    replica->url = memory_text(url);
+    if (nng_req0_open(&replica->socket) != 0) {
         free(replica->url);
         free(replica);
         return NULL;

@@ -5,7 +5,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
-#include "lib/rpc/wait.h"
+#include "lib/base/thread.h"
 
 #include <netdb.h>
 #include <pthread.h>
@@ -165,9 +165,10 @@ static bool wait_for_turn(struct resolver *resolver)
     int64_t latest_us = now_us + PERIOD_MS * US_PER_MS;
     pthread_mutex_lock(&resolver->lock);
     while (!resolver->stopping && !resolver->refresh &&
-           wait_until(&resolver->wake, &resolver->lock, latest_us))
+           condition_wait_until(&resolver->wake, &resolver->lock, latest_us))
         continue;
-    while (!resolver->stopping && wait_until(&resolver->wake, &resolver->lock, soonest_us))
+    while (!resolver->stopping &&
+           condition_wait_until(&resolver->wake, &resolver->lock, soonest_us))
         continue;
     resolver->refresh = false;
     bool go_on = !resolver->stopping;
@@ -197,10 +198,9 @@ struct resolver *resolver_create(const char *addresses, resolver_changed *change
         arena_array(resolver->arena, resolver->target_count + 1, sizeof(*resolver->targets));
     for (size_t i = 0; i < resolver->target_count; i++)
         resolver->targets[i].text = parts[i];
-    wait_init(&resolver->wake);
+    condition_init(&resolver->wake);
     pthread_mutex_init(&resolver->lock, NULL);
-    if (pthread_create(&resolver->thread, NULL, resolver_main, resolver) != 0)
-        abort();
+    thread_start(&resolver->thread, resolver_main, resolver);
     return resolver;
 }
 

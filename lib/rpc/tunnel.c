@@ -10,7 +10,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/macros.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
+#include "lib/base/thread.h"
 #include "lib/rpc/tls.h"
 
 #include <errno.h>
@@ -244,9 +246,7 @@ static void set_options(int net)
 
 static void add_passage(struct tunnel *tunnel, int net)
 {
-    struct passage *passage = calloc(1, sizeof(*passage));
-    if (!passage)
-        abort();
+    struct passage *passage = memory_alloc(sizeof(*passage));
     set_options(net);
     passage->tunnel = tunnel;
     passage->watch = (struct watch){passage_moved, passage};
@@ -400,8 +400,9 @@ static void start_running(void)
     signal(SIGPIPE, SIG_IGN); // OpenSSL, and nng at its end of a pair, write as if nobody hung up
     poller = epoll_create1(EPOLL_CLOEXEC);
     bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (poller < 0 || bell < 0 || pthread_create(&thread, NULL, run, NULL) != 0)
+    if (poller < 0 || bell < 0)
         abort();
+    thread_start(&thread, run, NULL);
     watch_edges(bell, &watch, EPOLL_CTL_ADD);
     pthread_detach(thread);
 }
@@ -458,9 +459,7 @@ static int listen_at(const struct addrinfo *where, int *listening)
 
 static struct tunnel *make_tunnel(nng_listener into)
 {
-    struct tunnel *tunnel = calloc(1, sizeof(*tunnel));
-    if (!tunnel)
-        abort();
+    struct tunnel *tunnel = memory_alloc(sizeof(*tunnel));
     tunnel->into = into;
     tunnel->watch = (struct watch){accept_all, tunnel};
     tunnel->listening = -1;

@@ -11,13 +11,13 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/fault_point.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
+#include "lib/base/thread.h"
 #include "lib/saga/walk.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 static const struct saga_runner_options DEFAULTS = {
     .retry_first_ms = 250,
@@ -89,17 +89,12 @@ static struct saga_runner_options with_defaults(const struct saga_runner_options
 struct saga_runner *saga_runner_create(const struct saga_ports *ports,
                                        const struct saga_runner_options *options)
 {
-    struct saga_runner *runner = calloc(1, sizeof(*runner));
-    assert(runner);
+    struct saga_runner *runner = memory_alloc(sizeof(*runner));
     runner->ports = *ports;
     runner->options = with_defaults(options ? options : &DEFAULTS);
     runner->metrics = register_metrics();
     pthread_mutex_init(&runner->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&runner->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&runner->wake);
     return runner;
 }
 
@@ -350,8 +345,7 @@ static void sleep_until(struct saga_runner *runner)
     if (next_us > now_us + NAP_MAX_S * US_PER_S)
         next_us = now_us + NAP_MAX_S * US_PER_S;
     runner->sleeps_until_us = next_us;
-    struct timespec until = {.tv_sec = next_us / US_PER_S, .tv_nsec = next_us % US_PER_S * 1000};
-    pthread_cond_timedwait(&runner->wake, &runner->lock, &until);
+    condition_wait_until(&runner->wake, &runner->lock, next_us);
     runner->sleeps_until_us = 0;
 }
 
@@ -372,7 +366,6 @@ static void *run(void *arg)
 
 void saga_runner_thread_start(struct saga_runner *runner)
 {
-    int error = pthread_create(&runner->thread, NULL, run, runner);
-    assert(error == 0);
+    thread_start(&runner->thread, run, runner);
     runner->has_thread = true;
 }

@@ -2,7 +2,8 @@
 
 #include "lib/saga/timers.h"
 
-#include <assert.h>
+#include "lib/base/memory.h"
+
 #include <stdlib.h>
 
 static void put(struct timers *timers, size_t index, struct timer *timer)
@@ -43,9 +44,7 @@ static void add(struct timers *timers, struct timer *timer)
 {
     if (timers->count == timers->capacity) {
         timers->capacity = timers->capacity ? 2 * timers->capacity : 256;
-        struct timer **grown = realloc(timers->heap, timers->capacity * sizeof(struct timer *));
-        assert(grown);
-        timers->heap = grown;
+        timers->heap = memory_resize(timers->heap, timers->capacity, sizeof(struct timer *));
     }
     put(timers, timers->count++, timer);
     rise(timers, timers->count - 1);

@@ -7,6 +7,7 @@
 
 #include "lib/saga/transport.h"
 
+#include "lib/base/memory.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
 #include "lib/bus/commands.h"
@@ -64,8 +65,7 @@ static struct status add_source(struct saga_transport *transport,
     if (failed(st))
         return st;
     source->client = participant->client;
-    source->name = strdup(participant->name);
-    assert(source->name);
+    source->name = memory_text(participant->name);
     transport->source_count++;
     const char *topics[] = {transport->reply_topic};
     subscriber_set_topics(source->subscriber, topics, COUNT(topics));
@@ -74,13 +74,11 @@ static struct status add_source(struct saga_transport *transport,
 
 static struct saga_transport *create(const struct saga_transport_options *options)
 {
-    struct saga_transport *transport = calloc(1, sizeof(*transport));
-    assert(transport);
+    struct saga_transport *transport = memory_alloc(sizeof(*transport));
     int length = asprintf(&transport->reply_topic, "saga.reply.%s", options->instance);
     assert(length > 0 && length <= TOPIC_LENGTH_MAX);
     transport->publisher = options->publisher;
-    transport->sources = calloc(options->participant_count, sizeof(*transport->sources));
-    assert(transport->sources);
+    transport->sources = memory_array(options->participant_count, sizeof(*transport->sources));
     pthread_rwlock_init(&transport->binding, NULL);
     pthread_mutex_init(&transport->lock, NULL);
     pthread_cond_init(&transport->no_asks, NULL);
@@ -236,8 +234,7 @@ static void answered(void *arg, struct status st, const Baro__RpcReply *reply)
 
 void saga_transport_ask(struct saga_transport *transport, const struct saga_command *command)
 {
-    struct ask *ask = malloc(sizeof(*ask));
-    assert(ask);
+    struct ask *ask = memory_alloc(sizeof(*ask));
     *ask = (struct ask){.transport = transport, .step = command->step};
     pthread_mutex_lock(&transport->lock);
     transport->asks++;

@@ -7,13 +7,13 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
+#include "lib/base/thread.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct schedule {
     const struct job *job;
@@ -107,12 +107,6 @@ static struct schedule *next_due(struct job_runner *runner)
     return next;
 }
 
-static void wait_until(struct job_runner *runner, int64_t due_us)
-{
-    struct timespec until = {.tv_sec = due_us / US_PER_S, .tv_nsec = due_us % US_PER_S * 1000};
-    pthread_cond_timedwait(&runner->changed, &runner->lock, &until);
-}
-
 static void *job_thread(void *arg)
 {
     struct job_runner *runner = arg;
@@ -121,7 +115,7 @@ static void *job_thread(void *arg)
     while (!runner->stopping) {
         struct schedule *next = next_due(runner);
         if (next->due_us > clock_monotonic_us()) {
-            wait_until(runner, next->due_us);
+            condition_wait_until(&runner->changed, &runner->lock, next->due_us);
             continue;
         }
         next->due_us = clock_monotonic_us() + next->job->period_ms * US_PER_MS;
@@ -154,8 +148,7 @@ struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *
 {
     if (count == 0)
         return NULL;
-    struct job_runner *runner = calloc(1, sizeof *runner + count * sizeof runner->schedules[0]);
-    assert(runner);
+    struct job_runner *runner = memory_alloc(sizeof *runner + count * sizeof runner->schedules[0]);
     runner->service = service;
     runner->count = count;
     runner->db = db_create(database_url, "jobs");
@@ -165,14 +158,9 @@ struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *
     for (size_t i = 0; i < count; i++)
         schedule_init(&runner->schedules[i], &jobs[i], runner);
 
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&runner->lock, NULL);
-    pthread_cond_init(&runner->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    int error = pthread_create(&runner->thread, NULL, job_thread, runner);
-    assert(error == 0);
+    condition_init(&runner->changed);
+    thread_start(&runner->thread, job_thread, runner);
     return runner;
 }
 

@@ -1,11 +1,11 @@
 #include "lib/service/ops.h"
 
 #include "lib/base/macros.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/version.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -123,8 +123,7 @@ struct status ops_server_start(const char *listen, const atomic_bool *ready,
         return invalid("BARO_OPS_LISTEN",
                        "want a numeric address and port, such as 127.0.0.1:7300, or off");
 
-    struct ops_server *made = calloc(1, sizeof *made);
-    assert(made);
+    struct ops_server *made = memory_alloc(sizeof *made);
     made->ready = ready;
     made->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, made,
                                     MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,

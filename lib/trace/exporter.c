@@ -8,7 +8,9 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
+#include "lib/base/thread.h"
 #include "lib/trace/otlp.h"
 
 #include <curl/curl.h>
@@ -16,7 +18,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     QUEUE_MAX_DEFAULT = 8192,
@@ -54,10 +55,7 @@ struct span *span_create(const struct trace_context *context, const char *name, 
         metric_add(exporter.no_room, 1);
         return NULL;
     }
-    struct span *span = malloc(sizeof(*span) + links * sizeof(span->links[0]));
-    if (!span)
-        return NULL;
-    memset(span, 0, sizeof(*span));
+    struct span *span = memory_alloc(sizeof(*span) + links * sizeof(span->links[0]));
     span->context = *context;
     span->kind = kind;
     span->took_us = took_us;
@@ -147,13 +145,9 @@ static void send_spans(struct span *spans, size_t count)
 
 static void await_spans(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += PERIOD_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    int64_t until_us = clock_monotonic_us() + PERIOD_MS * US_PER_MS;
     if (!exporter.stopping && exporter.waiting < POST_MAX)
-        pthread_cond_timedwait(&exporter.wake, &exporter.lock, &until);
+        condition_wait_until(&exporter.wake, &exporter.lock, until_us);
 }
 
 // After the end is asked for, what waits has the time of one request to go.
@@ -229,13 +223,10 @@ struct status exporter_start(const struct exporter_options *options)
     exporter.last = &exporter.first;
     exporter.stopping = false;
     snprintf(exporter.url, sizeof(exporter.url), "%s/v1/traces", options->url);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&exporter.wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (!set_up_curl() || pthread_create(&exporter.thread, NULL, run, NULL) != 0)
+    condition_init(&exporter.wake);
+    if (!set_up_curl())
         return refuse(REASON_INTERNAL, "cannot send spans");
+    thread_start(&exporter.thread, run, NULL);
     atomic_store(&exporter.on, true);
     return OK;
 }

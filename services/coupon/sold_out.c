@@ -10,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
 #include "lib/cache/prompt.h"
@@ -72,8 +73,7 @@ struct status sold_out_create(const char *redis_url, struct sold_out **hints)
         return st;
     st = cache_create(redis_url, &cache);
     assert(!failed(st)); // the URL was good
-    struct sold_out *made = calloc(1, sizeof(*made));
-    assert(made);
+    struct sold_out *made = memory_alloc(sizeof(*made));
     made->prompt = prompt;
     made->cache = cache;
     made->refused = metrics_counter("baro_coupon_early_refusals_total",
@@ -116,8 +116,7 @@ static char *make_filter(const int64_t *owners, size_t count, size_t *size)
     *size = FILTER_BYTES_EACH * count;
     if (*size < FILTER_BYTES_MIN)
         *size = FILTER_BYTES_MIN;
-    uint8_t *filter = calloc(1, *size);
-    assert(filter);
+    uint8_t *filter = memory_alloc(*size);
     for (size_t i = 0; i < count; i++) {
         uint32_t hashes[HASHES];
         hash_user(owners[i], hashes);
@@ -161,8 +160,7 @@ static void answered(void *arg, const struct cache_value *value)
 void sold_out_ask(struct sold_out *hints, int64_t campaign_id, int64_t user_id, sold_out_told *told,
                   void *arg)
 {
-    struct question *question = malloc(sizeof(*question));
-    assert(question);
+    struct question *question = memory_alloc(sizeof(*question));
     *question = (struct question){hints->refused, told, arg};
     struct words words = words_of(campaign_id, 0, 0);
     uint32_t hashes[HASHES];

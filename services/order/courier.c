@@ -10,13 +10,13 @@
 #include "lib/base/clock.h"
 #include "lib/base/fault_point.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
 #include "lib/bus/outbox.h"
 #include "services/order/event_body.h"
 #include "services/order/store.h"
 
-#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <time.h>
@@ -61,8 +61,7 @@ static void register_metrics(struct courier *courier)
 struct courier *courier_create(const struct sink_port *port, const struct delivery_rules *rules,
                                const char *owner)
 {
-    struct courier *courier = calloc(1, sizeof(*courier));
-    assert(courier);
+    struct courier *courier = memory_alloc(sizeof(*courier));
     courier->port = *port;
     courier->rules = rules;
     courier->owner = owner;

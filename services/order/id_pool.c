@@ -4,6 +4,7 @@
 #include "services/order/id_pool.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/timeid.h"
 
 #include <pthread.h>
@@ -31,9 +32,7 @@ struct id_pool {
 
 struct id_pool *id_pool_create(void (*refill)(void *arg), void *arg)
 {
-    struct id_pool *pool = calloc(1, sizeof(*pool));
-    if (!pool)
-        abort();
+    struct id_pool *pool = memory_alloc(sizeof(*pool));
     pthread_mutex_init(&pool->lock, NULL);
     pool->refill = refill;
     pool->arg = arg;
@@ -71,9 +70,7 @@ static int64_t pop(struct id_pool *pool)
 
 static void wait_for_refill(struct id_pool *pool, id_taken *taken, void *arg)
 {
-    struct taker *taker = calloc(1, sizeof(*taker));
-    if (!taker)
-        abort();
+    struct taker *taker = memory_alloc(sizeof(*taker));
     *taker = (struct taker){.taken = taken, .arg = arg};
     *pool->last = taker;
     pool->last = &taker->next;

@@ -5,17 +5,17 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
+#include "lib/base/thread.h"
 #include "services/order/laws.h"
 #include "services/order/service.h"
 #include "services/order/wire.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <utlist.h>
 
 enum { PATIENCE_MS = 3000, LOOK_PERIOD_MS = 5000 };
@@ -204,12 +204,10 @@ static void work_in_background(struct invariants *invariants)
 // With the lock held.
 static void wait_for_work(struct invariants *invariants)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOOK_PERIOD_MS / MS_PER_S;
-    while (!invariants->stopping && !invariants->askers)
-        if (pthread_cond_timedwait(&invariants->changed, &invariants->lock, &until) != 0)
-            return;
+    int64_t until_us = clock_monotonic_us() + LOOK_PERIOD_MS * US_PER_MS;
+    while (!invariants->stopping && !invariants->askers &&
+           condition_wait_until(&invariants->changed, &invariants->lock, until_us))
+        continue;
 }
 
 static void *run(void *arg)
@@ -249,8 +247,7 @@ static void register_metrics(struct invariants *invariants)
 
 struct invariants *invariants_start(const struct invariants_options *options)
 {
-    struct invariants *made = calloc(1, sizeof(*made));
-    assert(made);
+    struct invariants *made = memory_alloc(sizeof(*made));
     made->options = *options;
     made->db = db_create(options->database_url, "laws");
     made->own = (struct law_database){made->db, &order_laws};
@@ -265,14 +262,8 @@ struct invariants *invariants_start(const struct invariants_options *options)
     made->sources[LAW_ORDERS] = law_source_of_database(&made->own);
     register_metrics(made);
     pthread_mutex_init(&made->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    int error = pthread_create(&made->thread, NULL, run, made);
-    assert(error == 0);
-    (void)error;
+    condition_init(&made->changed);
+    thread_start(&made->thread, run, made);
     return made;
 }
 
@@ -294,8 +285,7 @@ void invariants_stop(struct invariants *invariants)
 
 void invariants_ask(struct invariants *invariants, struct call *call)
 {
-    struct asker *asker = calloc(1, sizeof(*asker));
-    assert(asker);
+    struct asker *asker = memory_alloc(sizeof(*asker));
     asker->call = call;
     asker->asked_us = clock_monotonic_us();
     asker->due_us = asker->asked_us + PATIENCE_MS * US_PER_MS;

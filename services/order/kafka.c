@@ -6,9 +6,9 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/memory.h"
 #include "lib/base/text.h"
 
-#include <assert.h>
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,8 +109,7 @@ static struct status start_producer(struct kafka *kafka)
 
 struct status kafka_open(const struct kafka_settings *settings, struct kafka **out)
 {
-    struct kafka *kafka = calloc(1, sizeof(*kafka));
-    assert(kafka);
+    struct kafka *kafka = memory_alloc(sizeof(*kafka));
     kafka->settings = settings;
     struct status st = start_producer(kafka);
     if (failed(st))

@@ -4,12 +4,12 @@
 
 #include "lib/base/log.h"
 #include "lib/base/macros.h"
+#include "lib/base/memory.h"
 #include "lib/service/jobs.h"
 #include "services/order/courier.h"
 #include "services/order/kafka.h"
 #include "services/order/webhook.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,8 +145,7 @@ struct status sinks_start(const struct order_settings *settings, const char *own
                           struct sinks **out)
 {
     struct status st = OK;
-    struct sinks *sinks = calloc(1, sizeof(*sinks));
-    assert(sinks);
+    struct sinks *sinks = memory_alloc(sizeof(*sinks));
     sinks->database_url = settings->common.database_url;
     for (size_t i = 0; i < COUNT(SINKS) && !failed(st); i++)
         if (SINKS[i].configured(settings))

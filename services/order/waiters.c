@@ -4,11 +4,12 @@
 #include "services/order/waiters.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
+#include "lib/base/thread.h"
 #include "lib/saga/timers.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <uthash.h>
 
 struct waiter {
@@ -50,12 +51,10 @@ static struct waiter *take_due(struct waiters *waiters, int64_t now_us)
 
 static void sleep_until(struct waiters *waiters, int64_t until_us)
 {
-    struct timespec until = {.tv_sec = until_us / US_PER_S,
-                             .tv_nsec = (long)(until_us % US_PER_S * 1000)};
     if (until_us == TIMER_NEVER)
         pthread_cond_wait(&waiters->changed, &waiters->lock);
     else
-        pthread_cond_timedwait(&waiters->changed, &waiters->lock, &until);
+        condition_wait_until(&waiters->changed, &waiters->lock, until_us);
 }
 
 static void *waiters_main(void *arg)
@@ -79,20 +78,13 @@ static void *waiters_main(void *arg)
 
 struct waiters *waiters_create(waiters_impatient *impatient, void *arg)
 {
-    struct waiters *waiters = calloc(1, sizeof(*waiters));
-    if (!waiters)
-        abort();
+    struct waiters *waiters = memory_alloc(sizeof(*waiters));
     waiters->impatient = impatient;
     waiters->arg = arg;
     waiters->wake_us = TIMER_NEVER;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&waiters->lock, NULL);
-    pthread_cond_init(&waiters->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&waiters->thread, NULL, waiters_main, waiters) != 0)
-        abort();
+    condition_init(&waiters->changed);
+    thread_start(&waiters->thread, waiters_main, waiters);
     return waiters;
 }
 
@@ -122,9 +114,7 @@ void waiters_destroy(struct waiters *waiters)
 void waiters_add(struct waiters *waiters, int64_t saga_id, int64_t order_id, struct call *call,
                  int64_t wait_ms)
 {
-    struct waiter *waiter = calloc(1, sizeof(*waiter));
-    if (!waiter)
-        abort();
+    struct waiter *waiter = memory_alloc(sizeof(*waiter));
     *waiter = (struct waiter){
         .saga_id = saga_id,
         .order_id = order_id,

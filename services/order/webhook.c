@@ -9,6 +9,7 @@
 #include "services/order/webhook.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/memory.h"
 #include "lib/base/text.h"
 #include "services/order/public_address.h"
 #include "services/order/signature.h"
@@ -125,8 +126,7 @@ struct status webhook_open(const struct webhook_settings *settings, struct webho
     struct status st = webhook_check(settings);
     if (failed(st))
         return st;
-    struct webhook *webhook = calloc(1, sizeof(*webhook));
-    assert(webhook);
+    struct webhook *webhook = memory_alloc(sizeof(*webhook));
     webhook->settings = settings;
     webhook->multi = curl_multi_init();
     assert(webhook->multi);

@@ -5,7 +5,9 @@
 
 #include "services/user/password.h"
 
+#include "lib/base/memory.h"
 #include "lib/base/metrics.h"
+#include "lib/base/thread.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -82,27 +84,19 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
 struct password_pool *password_pool_create(const char *database_url, size_t threads,
                                            size_t queue_max)
 {
     assert(sodium_init() >= 0);
-    struct password_pool *pool = must(calloc(1, sizeof(*pool) + threads * sizeof(pthread_t)));
+    struct password_pool *pool = memory_alloc(sizeof(*pool) + threads * sizeof(pthread_t));
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);
-    pool->queue = must(calloc(queue_max, sizeof(*pool->queue)));
+    pool->queue = memory_array(queue_max, sizeof(*pool->queue));
     pool->queue_max = queue_max;
-    pool->database_url = must(strdup(database_url));
+    pool->database_url = memory_text(database_url);
     pool->depth = metrics_gauge("baro_user_password_queue_depth", "Passwords that wait", NULL);
     while (pool->thread_count < threads) {
-        if (pthread_create(&pool->threads[pool->thread_count], NULL, run, pool) != 0)
-            abort();
+        thread_start(&pool->threads[pool->thread_count], run, pool);
         pool->thread_count++;
     }
     return pool;

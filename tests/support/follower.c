@@ -2,6 +2,8 @@
 
 #include "tests/support/follower.h"
 
+#include "lib/base/clock.h"
+#include "lib/base/thread.h"
 #include "tests/support/stack.h"
 
 #include <assert.h>
@@ -11,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum { TEXT_MAX = 256 * 1024 };
 
@@ -88,11 +89,7 @@ struct follower *follow_order(const struct http_client *client, int gateway, int
     struct follower *follower = calloc(1, sizeof *follower);
     assert(follower);
     pthread_mutex_init(&follower->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&follower->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&follower->changed);
     follower->socket = -1;
     follower->curl = curl_easy_init();
     assert(follower->curl);
@@ -126,12 +123,10 @@ void follower_close(struct follower *follower)
 // Waits, with the lock held, until the text is there (NULL: until the end) or time is up.
 static void wait_for(struct follower *follower, const char *text, int timeout_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000 + 1;
-    while (!follower->ended && !(text && strstr(follower->text, text)))
-        if (pthread_cond_timedwait(&follower->changed, &follower->lock, &until) != 0)
-            return;
+    int64_t until_us = clock_monotonic_us() + timeout_ms * US_PER_MS;
+    while (!follower->ended && !(text && strstr(follower->text, text)) &&
+           condition_wait_until(&follower->changed, &follower->lock, until_us))
+        continue;
 }
 
 bool follower_sees(struct follower *follower, const char *text, int timeout_ms)
