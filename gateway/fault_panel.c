@@ -6,8 +6,8 @@
 #include "gateway/request.h"
 #include "lib/base/macros.h"
 #include "lib/base/memory.h"
+#include "lib/base/protobuf.h"
 #include "lib/cache/prompt.h"
-#include "lib/rpc/envelope.h"
 #include "proto/gateway.pb-c.h"
 
 #include <stdlib.h>
@@ -75,7 +75,7 @@ void fault_panel_serve(struct request *request)
     baro__gateway__faults__init(&faults);
     char *names[SERVICE_COUNT];
     for (size_t i = 0; i < SERVICE_COUNT; i++)
-        names[i] = envelope_text(service_names[i]);
+        names[i] = protobuf_text(service_names[i]);
     if (request->gateway->fault_panel) {
         faults.n_kinds = COUNT(kinds);
         faults.kinds = arena_copy(request->arena, kinds, sizeof(kinds));

@@ -7,6 +7,7 @@
 #include "lib/base/settings.h"
 #include "lib/base/termination.h"
 #include "lib/base/version.h"
+#include "lib/rpc/nng.h"
 #include "lib/rpc/seal.h"
 #include "lib/trace/span.h"
 
@@ -59,8 +60,6 @@ static const struct setting table[] = {
     {"BARO_DRAIN",                 SETTING_DURATION_MS, "10s",                  AT(drain_ms),                0, 600000, "time for running requests to end"},
 };
 // clang-format on
-
-enum { EXIT_BAD_SETTING = 2 };
 
 // As many descriptors as the connections need, and some for the rest.
 static void raise_descriptor_limit(int64_t connections)

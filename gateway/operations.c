@@ -7,7 +7,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
-#include "lib/rpc/envelope.h"
 #include "lib/rpc/observe.h"
 #include "proto/gateway.pb-c.h"
 
@@ -32,7 +31,7 @@ static void add(struct gathering *gathering, const char *process, Baro__Observat
 {
     if (!observation || gathering->operations.n_replicas == REPLICAS_MAX)
         return;
-    observation->process = envelope_text(process);
+    observation->process = protobuf_text(process);
     gathering->replicas[gathering->operations.n_replicas++] = observation;
 }
 

@@ -21,11 +21,11 @@ bool address_is_host_port(const char *text)
 bool address_is_socket(const char *text)
 {
     static const char TCP[] = "tcp://", TLS[] = "tls+tcp://", IPC[] = "ipc:///";
-    if (strncmp(text, TCP, strlen(TCP)) == 0)
+    if (text_begins_with(text, TCP))
         return address_is_host_port(text + strlen(TCP));
-    if (strncmp(text, TLS, strlen(TLS)) == 0)
+    if (text_begins_with(text, TLS))
         return address_is_host_port(text + strlen(TLS));
-    return strncmp(text, IPC, strlen(IPC)) == 0 && text[strlen(IPC)] != '\0';
+    return text_begins_with(text, IPC) && text[strlen(IPC)] != '\0';
 }
 
 bool address_are_sockets(const char *text)

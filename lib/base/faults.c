@@ -4,6 +4,8 @@
 #include "lib/base/faults.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/settings.h"
+#include "lib/base/text.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,20 +15,16 @@
 #include <string.h>
 #include <time.h>
 
-enum {
-    EXIT_BAD_SETTING = 2,
-    LAST_WORDS_MS = 100, // for the answer to who asked for the end
-};
+enum { LAST_WORDS_MS = 100 }; // for the answer to who asked for the end
 
 static atomic_bool allowed;
 static atomic_int_fast64_t delayed_until_us, delay_ms_now, dropping_until_us;
 
 struct status faults_allow(const char *addresses)
 {
-    static const char local[] = "ipc://";
     for (const char *at = addresses; *at; at += *at == ',') {
         at += strspn(at, " ");
-        if (strncmp(at, local, strlen(local)) != 0)
+        if (!text_begins_with(at, "ipc://"))
             return invalid("BARO_FAULT_PANEL",
                            "is for demonstrations on one machine: all processes "
                            "must talk over ipc:// sockets");

@@ -176,9 +176,6 @@ bool log_once_per(struct log_throttle *throttle, int64_t period_ms)
 {
     int64_t now_us = clock_monotonic_us();
     int64_t next_us = throttle->next_us;
-    if (now_us >= next_us && atomic_compare_exchange_strong(&throttle->next_us, &next_us,
-                                                            now_us + period_ms * US_PER_MS))
-        return true;
-    throttle->suppressed++;
-    return false;
+    return now_us >= next_us && atomic_compare_exchange_strong(&throttle->next_us, &next_us,
+                                                               now_us + period_ms * US_PER_MS);
 }

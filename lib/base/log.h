@@ -49,7 +49,6 @@ void log_write(enum log_level level, const char *event, const log_field *fields)
 //     static struct log_throttle noise;  if (log_once_per(&noise, 60000)) log_warn(..)
 struct log_throttle {
     _Atomic int64_t next_us;
-    _Atomic int64_t suppressed;
 };
 bool log_once_per(struct log_throttle *throttle, int64_t period_ms);
 

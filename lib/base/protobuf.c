@@ -129,6 +129,15 @@ ProtobufCMessage *protobuf_unpack(const ProtobufCMessageDescriptor *type, size_t
     return protobuf_c_message_unpack(type, &allocator.allocator, size, bytes);
 }
 
+char *protobuf_text(const char *text)
+{
+    union {
+        const char *text;
+        char *lent;
+    } same = {.text = text ? text : ""};
+    return same.lent;
+}
+
 uint8_t *protobuf_pack(const ProtobufCMessage *message, struct arena *arena, size_t *size)
 {
     size_t room = protobuf_c_message_get_packed_size(message);

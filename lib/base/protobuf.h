@@ -22,5 +22,9 @@ void arena_allocator_init(struct arena_allocator *allocator, struct arena *arena
 ProtobufCMessage *protobuf_unpack(const ProtobufCMessageDescriptor *type, size_t size,
                                   const uint8_t *bytes, struct arena *arena);
 
+// The text, borrowed, as the generated structures take it: their fields are `char *` although nothing
+// writes to them. "" for NULL.
+char *protobuf_text(const char *text);
+
 // Packs a message into the arena. Never NULL.
 uint8_t *protobuf_pack(const ProtobufCMessage *message, struct arena *arena, size_t *size);

@@ -75,20 +75,15 @@ static bool read_ops_address(const struct setting *setting, const char *text, st
     return read_if(strcmp(text, "off") == 0 || address_is_host_port(text), setting, text, value);
 }
 
-static bool begins_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 static bool read_postgres(const struct setting *setting, const char *text, struct value *value)
 {
-    bool right = begins_with(text, "postgresql://") || begins_with(text, "postgres://");
+    bool right = text_begins_with(text, "postgresql://") || text_begins_with(text, "postgres://");
     return read_if(right, setting, text, value);
 }
 
 static bool read_redis(const struct setting *setting, const char *text, struct value *value)
 {
-    bool right = begins_with(text, "redis://") || begins_with(text, "unix://");
+    bool right = text_begins_with(text, "redis://") || text_begins_with(text, "unix://");
     return read_if(right, setting, text, value);
 }
 
@@ -342,11 +337,11 @@ void settings_load_or_exit(int argc, char **argv, const struct setting *table, s
     if (argc > 1) {
         fprintf(stderr, "%s: unexpected argument \"%s\": only --help and --version are known\n",
                 program, argv[argc > 2 && argv[1][0] == '-' ? 2 : 1]);
-        exit(2);
+        exit(EXIT_BAD_SETTING);
     }
     struct status st = settings_load(table, count, arena, into);
     if (failed(st)) {
         fprintf(stderr, "%s: %s\n", program, st.message);
-        exit(2);
+        exit(EXIT_BAD_SETTING);
     }
 }

@@ -41,6 +41,9 @@ struct setting {
     const char *help;
 };
 
+// The exit status of a process whose settings are wrong.
+enum { EXIT_BAD_SETTING = 2 };
+
 // The boolean row of processes that may run with the secrets that this repository publishes; where it is
 // off they are refused.
 #define SETTING_DEMO "BARO_DEMO"

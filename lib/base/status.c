@@ -91,7 +91,7 @@ static const struct {
     [STATUS_UNAUTHENTICATED]     = {"UNAUTHENTICATED", false, false},
     // clang-format on
 };
-static_assert(COUNT(codes) == STATUS_UNAUTHENTICATED + 1, "a code without a row");
+static_assert(COUNT(codes) == STATUS_CODES, "a code without a row");
 
 struct status refuse(enum reason reason, const char *message)
 {
@@ -108,6 +108,8 @@ struct status invalid(const char *field, const char *message)
 
 struct status status_keep(struct status st, struct arena *arena)
 {
+    if (st.field)
+        st.field = text_copy(arena, st.field);
     if (st.message)
         st.message = text_copy(arena, st.message);
     return st;

@@ -28,6 +28,7 @@ enum status_code {
     STATUS_DATA_LOSS = 15,
     STATUS_UNAUTHENTICATED = 16,
 };
+enum { STATUS_CODES = STATUS_UNAUTHENTICATED + 1 };
 
 // The error codes of SPEC 1, one row each in the table of status.c.
 enum reason {
@@ -98,8 +99,8 @@ struct status refuse(enum reason reason, const char *message);
 // VALIDATION_ERROR that names the field.
 struct status invalid(const char *field, const char *message);
 
-// The same with its words copied into the arena: they often stand in what it is about, which may end
-// before they are read.
+// A status with its field and message copied into the arena: they often stand in what it is about, which
+// may end before they are read.
 struct status status_keep(struct status st, struct arena *arena);
 
 // "INSUFFICIENT_STOCK" for REASON_INSUFFICIENT_STOCK; "" for REASON_NONE.

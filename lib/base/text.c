@@ -50,6 +50,11 @@ char *text_copy_n(struct arena *arena, const char *text, size_t length)
     return copy;
 }
 
+bool text_begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 static const char ideographic_space[] = "\xE3\x80\x80"; // U+3000
 
 // Bytes of white space at the start of [text, end), or 0.

@@ -18,6 +18,8 @@ char *text_vprintf(struct arena *arena, const char *format, va_list args)
 char *text_copy(struct arena *arena, const char *text);
 char *text_copy_n(struct arena *arena, const char *text, size_t length);
 
+bool text_begins_with(const char *text, const char *prefix);
+
 // Splits at each separator, trims spaces and drops empty parts: "a, b" -> {"a", "b"}.
 // Returns the number of parts; *parts is in the arena.
 size_t text_split(struct arena *arena, const char *text, char separator, const char ***parts);

@@ -8,9 +8,8 @@
 
 #include "lib/base/arena.h"
 #include "lib/bus/bus.h"
+#include "lib/bus/leases.h"
 #include "lib/rpc/dispatcher.h"
-
-enum { SAGA_PARTITIONS = 16 };
 
 // "saga.user.7": where commands of a saga to a participant go.
 char *saga_topic(struct arena *arena, const char *participant, int64_t saga_id);

@@ -170,8 +170,7 @@ struct status consumer_run(const struct consumer *consumer, struct db *db, struc
     for (int lot = 0; !failed(st) && count && lot < lots_max; lot++) {
         SCOPED(arena) *scratch = arena_create();
         st = run_lot(consumer, db, scratch, &count);
-        if (failed(st) && st.message)
-            st.message = text_copy(arena, st.message);
+        st = status_keep(st, arena);
     }
     return st;
 }

@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ID_SIZE = 16 };
-
 static const struct statement FIND = {
     "inbox_find",
     "SELECT id, request_hash, code, reason, field, message, reply"
@@ -59,7 +57,7 @@ static const struct statement PRUNE = {
 
 // A call with a key.
 struct keyed {
-    uint8_t id[ID_SIZE];
+    uint8_t id[IDEMPOTENCY_ID_SIZE];
     size_t position; // arrival order
     struct call *call;
 };
@@ -67,21 +65,21 @@ struct keyed {
 static int compare_keyed(const void *a, const void *b)
 {
     const struct keyed *left = a, *right = b;
-    int order = memcmp(left->id, right->id, ID_SIZE);
+    int order = memcmp(left->id, right->id, IDEMPOTENCY_ID_SIZE);
     return order != 0 ? order
                       : (left->position > right->position) - (left->position < right->position);
 }
 
 static bool same_id(const struct keyed *a, const struct keyed *b)
 {
-    return memcmp(a->id, b->id, ID_SIZE) == 0;
+    return memcmp(a->id, b->id, IDEMPOTENCY_ID_SIZE) == 0;
 }
 
 static bool same_request(const struct call *call, const uint8_t *hash)
 {
-    uint8_t own[ID_SIZE];
+    uint8_t own[IDEMPOTENCY_ID_SIZE];
     call_request_hash(call, own);
-    return memcmp(own, hash, ID_SIZE) == 0;
+    return memcmp(own, hash, IDEMPOTENCY_ID_SIZE) == 0;
 }
 
 // Calls with keys, sorted by id, copies in arrival order.
@@ -112,9 +110,9 @@ static void replay(struct keyed *keyed, size_t count, const struct rows *rows)
 {
     for (size_t row = 0; row < rows->count; row++) {
         struct keyed key = {.position = 0};
-        memcpy(key.id, rows_bytes(rows, row, 0).data, ID_SIZE);
+        memcpy(key.id, rows_bytes(rows, row, 0).data, IDEMPOTENCY_ID_SIZE);
         size_t i = 0;
-        while (i < count && memcmp(keyed[i].id, key.id, ID_SIZE) < 0)
+        while (i < count && memcmp(keyed[i].id, key.id, IDEMPOTENCY_ID_SIZE) < 0)
             i++;
         for (; i < count && same_id(&keyed[i], &key); i++)
             if (same_request(keyed[i].call, rows_bytes(rows, row, 1).data))
@@ -128,7 +126,7 @@ static void replay(struct keyed *keyed, size_t count, const struct rows *rows)
 static void hold_copies(struct keyed *keyed, size_t count)
 {
     const struct keyed *first = keyed;
-    uint8_t hash[ID_SIZE];
+    uint8_t hash[IDEMPOTENCY_ID_SIZE];
     for (size_t i = 1; i < count; i++) {
         struct call *call = keyed[i].call;
         if (!same_id(first, &keyed[i])) {
@@ -154,7 +152,7 @@ static struct status admit(struct batch *batch)
         return OK;
     struct bytes *ids = arena_array(batch->arena, count, sizeof(*ids));
     for (size_t i = 0; i < count; i++)
-        ids[i] = (struct bytes){keyed[i].id, ID_SIZE};
+        ids[i] = (struct bytes){keyed[i].id, IDEMPOTENCY_ID_SIZE};
     struct status st = db_query(batch->tx, &FIND, PARAMS(p_byteas(ids, count)), &rows);
     if (failed(st))
         return st;
@@ -217,10 +215,10 @@ static struct status record(struct batch *batch)
         struct call *call = keyed[i].call;
         if (!is_fresh(call))
             continue;
-        uint8_t *hash = arena_alloc(batch->arena, ID_SIZE);
+        uint8_t *hash = arena_alloc(batch->arena, IDEMPOTENCY_ID_SIZE);
         call_request_hash(call, hash);
-        ids[outcomes.count] = (struct bytes){keyed[i].id, ID_SIZE};
-        hashes[outcomes.count] = (struct bytes){hash, ID_SIZE};
+        ids[outcomes.count] = (struct bytes){keyed[i].id, IDEMPOTENCY_ID_SIZE};
+        hashes[outcomes.count] = (struct bytes){hash, IDEMPOTENCY_ID_SIZE};
         add_outcome(&outcomes, call);
     }
     share_with_copies(keyed, count);

@@ -7,8 +7,6 @@
 
 #include "lib/bus/leases.h"
 
-enum { PARTITIONS = 16 };
-
 static const struct statement ALIVE = {
     "leases_alive",
     "INSERT INTO bus_replica (instance, alive_until)"
@@ -58,14 +56,14 @@ static const struct statement GIVE_ALL_BACK = {
 };
 
 struct choice {
-    int64_t kept[PARTITIONS], given[PARTITIONS];
+    int64_t kept[SAGA_PARTITIONS], given[SAGA_PARTITIONS];
     size_t kept_count, given_count;
 };
 
 static size_t fair_share(const struct rows *rank)
 {
     int64_t alive = rows_int64(rank, 0, 0), before = rows_int64(rank, 0, 1);
-    return (size_t)(PARTITIONS / alive + (before < PARTITIONS % alive ? 1 : 0));
+    return (size_t)(SAGA_PARTITIONS / alive + (before < SAGA_PARTITIONS % alive ? 1 : 0));
 }
 
 // First what we own, up to the share, then what is free.

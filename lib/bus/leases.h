@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+enum { SAGA_PARTITIONS = 16 };
+
 // Renews what `instance` owns, takes free or expired partitions up to its share of the replicas that
 // are alive, gives back what is above its share. *partitions: bit i set for partition i.
 struct status leases_renew(struct db *db, const char *instance, int64_t lease_ms,

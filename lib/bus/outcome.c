@@ -5,7 +5,6 @@
 #include "lib/bus/outcome.h"
 
 #include "lib/base/protobuf.h"
-#include "lib/base/text.h"
 
 void outcome_columns_init(struct outcome_columns *columns, struct arena *arena, size_t capacity)
 {
@@ -45,28 +44,21 @@ static void settle(struct call *call, struct status st, struct bytes reply)
     call->replayed = true;
 }
 
-static const char *copied(struct call *call, const char *text)
-{
-    return text ? text_copy(call->arena, text) : NULL;
-}
-
 void outcome_replay(struct call *call, const struct rows *rows, size_t row, int column)
 {
     struct status st = {
         .code = (enum status_code)rows_int64(rows, row, column),
         .reason = reason_parse(rows_text(rows, row, column + 1)),
-        .field = copied(call, rows_text(rows, row, column + 2)),
-        .message = copied(call, rows_text(rows, row, column + 3)),
+        .field = rows_text(rows, row, column + 2),
+        .message = rows_text(rows, row, column + 3),
     };
-    settle(call, st, rows_bytes(rows, row, column + 4));
+    settle(call, status_keep(st, call->arena), rows_bytes(rows, row, column + 4));
 }
 
 void outcome_share(struct call *call, const struct call *first)
 {
-    struct status st = first->status;
+    struct status st = status_keep(first->status, call->arena);
     struct bytes reply = {NULL, 0};
-    st.field = copied(call, st.field);
-    st.message = copied(call, st.message);
     if (first->reply)
         reply.data = protobuf_pack(first->reply, call->arena, &reply.size);
     settle(call, st, reply);

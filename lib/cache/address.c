@@ -2,6 +2,8 @@
 
 #include "lib/cache/worker.h"
 
+#include "lib/base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,8 +80,8 @@ static bool take_path(const char *from, struct cache_address *address)
 struct status cache_address_parse(const char *url, struct cache_address *address)
 {
     *address = (struct cache_address){0};
-    bool network = strncmp(url, "redis://", 8) == 0;
-    if (!network && strncmp(url, "unix://", 7) != 0)
+    bool network = text_begins_with(url, "redis://");
+    if (!network && !text_begins_with(url, "unix://"))
         return invalid("url", "must begin with redis:// or unix://");
     const char *rest = strstr(url, "//") + 2;
     const char *at = memchr(rest, '@', strcspn(rest, "/"));

@@ -274,7 +274,7 @@ static struct status outcome(const struct waiter *waiter, struct arena *arena,
         return refuse(REASON_DEADLINE_EXCEEDED, "Redis did not answer in time");
     struct status st = waiter->status;
     if (failed(st))
-        st.message = text_copy(arena, st.message);
+        st = status_keep(st, arena);
     else
         *value = cache_value_of_reply(arena, waiter->reply);
     return st;

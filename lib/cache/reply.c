@@ -2,6 +2,8 @@
 
 #include "lib/cache/worker.h"
 
+#include "lib/base/text.h"
+
 #include <string.h>
 
 // Errors that time or an operator mends. All others are our mistake.
@@ -24,7 +26,7 @@ struct status cache_status_of_reply(const redisReply *reply)
     if (reply->type != REDIS_REPLY_ERROR)
         return OK;
     for (size_t i = 0; i < COUNT(PASSING); i++)
-        if (strncmp(reply->str, PASSING[i], strlen(PASSING[i])) == 0)
+        if (text_begins_with(reply->str, PASSING[i]))
             return refuse(REASON_UNAVAILABLE, reply->str);
     return refuse(REASON_INTERNAL, reply->str);
 }

@@ -10,6 +10,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -155,7 +156,7 @@ static struct request *drop_late(struct cache *cache, struct request *requests, 
 static bool lacks_script(const struct request *request, const redisReply *reply)
 {
     return request->script && reply->type == REDIS_REPLY_ERROR &&
-           strncmp(reply->str, "NOSCRIPT", 8) == 0;
+           text_begins_with(reply->str, "NOSCRIPT");
 }
 
 static redisReply *next_reply(struct cache *cache)

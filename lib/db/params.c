@@ -15,16 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    OID_BOOL = 16,
-    OID_BYTEA = 17,
-    OID_INT8 = 20,
-    OID_TEXT = 25,
-    OID_BYTEA_ARRAY = 1001,
-    OID_TEXT_ARRAY = 1009,
-    OID_INT8_ARRAY = 1016,
-};
-
 static const struct param_type {
     Oid type, element;
 } TYPES[] = {

@@ -58,6 +58,24 @@ struct db {
 
 enum { MAX_PARAMS = 64 };
 
+// PostgreSQL's numbers of the types that parameters and columns have (pg_type.dat).
+enum {
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_NAME = 19,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_JSON = 114,
+    OID_BYTEA_ARRAY = 1001,
+    OID_TEXT_ARRAY = 1009,
+    OID_INT8_ARRAY = 1016,
+    OID_BPCHAR = 1042,
+    OID_VARCHAR = 1043,
+    OID_TIMESTAMPTZ = 1184,
+};
+
 // The parameters of one statement as libpq takes them; the values live in db->scratch.
 struct encoded {
     Oid types[MAX_PARAMS];

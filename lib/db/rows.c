@@ -9,20 +9,6 @@
 #include <endian.h>
 #include <string.h>
 
-enum {
-    OID_BOOL = 16,
-    OID_BYTEA = 17,
-    OID_NAME = 19,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_TEXT = 25,
-    OID_JSON = 114,
-    OID_BPCHAR = 1042,
-    OID_VARCHAR = 1043,
-    OID_TIMESTAMPTZ = 1184,
-};
-
 // PostgreSQL counts from 2000-01-01, we count from 1970-01-01.
 #define EPOCH_SHIFT_US INT64_C(946684800000000)
 

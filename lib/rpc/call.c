@@ -128,7 +128,7 @@ static void hash_text(crypto_generichash_state *state, const char *text)
     crypto_generichash_update(state, (const uint8_t *)text, strlen(text) + 1);
 }
 
-bool call_idempotency_id(const struct call *call, uint8_t id[16])
+bool call_idempotency_id(const struct call *call, uint8_t id[IDEMPOTENCY_ID_SIZE])
 {
     if (call->idempotency_key[0] == '\0')
         return false;
@@ -158,7 +158,7 @@ static const ProtobufCMessage *what_is_asked(const ProtobufCMessage *request, st
 }
 
 // The request is packed again, so that the bytes do not depend on how the sender packed them.
-void call_request_hash(const struct call *call, uint8_t hash[16])
+void call_request_hash(const struct call *call, uint8_t hash[IDEMPOTENCY_ID_SIZE])
 {
     size_t size;
     const ProtobufCMessage *request = what_is_asked(call->request, call->arena);

@@ -9,8 +9,6 @@
 
 struct method_entry;
 
-enum { IDEMPOTENCY_ID_SIZE = 16 };
-
 // A queue takes a call in one of these roles.
 struct call_private {
     struct dispatcher *dispatcher;

@@ -11,6 +11,7 @@
 #include "lib/base/text.h"
 #include "lib/base/thread.h"
 #include "lib/rpc/envelope.h"
+#include "lib/rpc/nng.h"
 
 #include <sodium.h>
 #include <stdlib.h>

@@ -20,8 +20,6 @@ struct line;
 struct metric;
 struct replica;
 
-enum { CLIENT_STATUS_CODES = STATUS_UNAUTHENTICATED + 1 };
-
 // How a try ended.
 enum try_end {
     TRY_ANSWERED,
@@ -121,7 +119,7 @@ struct rpc_client {
     uint64_t random;
 
     _Atomic uint64_t next_call_id;
-    struct metric *_Atomic done[CLIENT_STATUS_CODES];
+    struct metric *_Atomic done[STATUS_CODES];
     struct metric *retries;
     struct metric *open_breakers;
 };

@@ -3,7 +3,6 @@
 #include "lib/rpc/client.h"
 
 #include "lib/base/protobuf.h"
-#include "lib/base/text.h"
 
 #include <pthread.h>
 
@@ -21,10 +20,7 @@ struct outcome {
 static void keep(void *arg, struct status st, const Baro__RpcReply *reply)
 {
     struct outcome *outcome = arg;
-    if (st.field)
-        st.field = text_copy(outcome->arena, st.field);
-    if (st.message)
-        st.message = text_copy(outcome->arena, st.message);
+    st = status_keep(st, outcome->arena);
     if (!failed(st) && outcome->output) {
         outcome->reply = protobuf_unpack(outcome->output, reply->payload.len, reply->payload.data,
                                          outcome->arena);

@@ -8,8 +8,6 @@
 
 struct metric;
 
-enum { STATUS_CODES = STATUS_UNAUTHENTICATED + 1 };
-
 // One row of a method table, with its queues and metrics.
 struct method_entry {
     const struct method *method;

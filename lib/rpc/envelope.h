@@ -1,5 +1,5 @@
 #pragma once
-// Outcomes in reply envelopes, both ways, and envelopes in sealed messages.
+// Outcomes in reply envelopes, both ways, and envelopes out of sealed messages.
 
 #include "lib/base/arena.h"
 #include "lib/base/status.h"
@@ -12,13 +12,6 @@ void envelope_fill_status(Baro__RpcReply *reply, struct status st);
 // The outcome that a reply carries; the texts are borrowed from it.
 struct status envelope_status(const Baro__RpcReply *reply);
 
-// Packs an envelope straight into a new sealed message. INVALID_ARGUMENT when it is too large.
-struct status envelope_seal(const struct seal_key *key, const ProtobufCMessage *envelope,
-                            nng_msg **message);
-
 // Checks the seal and unpacks; NULL for what is not ours. The message stays the caller's.
 ProtobufCMessage *envelope_open(const struct seal_key *key, nng_msg *message,
                                 const ProtobufCMessageDescriptor *type, struct arena *arena);
-
-// The generated structures have no const: lends them a text that they only read.
-char *envelope_text(const char *text);

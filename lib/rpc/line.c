@@ -1,13 +1,14 @@
 #include "lib/rpc/line.h"
 
 #include "lib/base/memory.h"
+#include "lib/base/text.h"
 #include "lib/rpc/tls.h"
 #include "lib/rpc/tunnel.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TLS "tls+tcp://"
+static const char TLS[] = "tls+tcp://";
 
 struct line {
     bool dials;
@@ -15,17 +16,6 @@ struct line {
     nng_listener listener; // of all others: nng hears what the tunnel passes on
     struct tunnel *tunnel;
 };
-
-static bool begins_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-static struct line *make_line(void)
-{
-    struct line *line = memory_alloc(sizeof(*line));
-    return line;
-}
 
 static int open_tunnel(nng_socket socket, const char *url, bool dials, struct line *line)
 {
@@ -50,10 +40,10 @@ static int open_plain(nng_socket socket, const char *url, bool dials, struct lin
 
 static int open_line(nng_socket socket, const char *url, bool dials, struct line **line)
 {
-    bool secret = begins_with(url, TLS);
-    if (secret != tls_is_on() && !begins_with(url, "ipc://"))
+    bool secret = text_begins_with(url, TLS);
+    if (secret != tls_is_on() && !text_begins_with(url, "ipc://"))
         return NNG_EPEERAUTH;
-    struct line *made = make_line();
+    struct line *made = memory_alloc(sizeof(*made));
     int error =
         secret ? open_tunnel(socket, url, dials, made) : open_plain(socket, url, dials, made);
     if (error)

@@ -126,11 +126,13 @@ void call_finish(struct call *call);
 // Ends `prepare` with a refusal that is set and definite: it is stored by the guard, then answered.
 void call_record(struct call *call);
 
-// Identity of a call under its idempotency key: 16 bytes from (user, method, key). False without key.
-bool call_idempotency_id(const struct call *call, uint8_t id[16]);
+enum { IDEMPOTENCY_ID_SIZE = 16 };
 
-// 16 bytes from the request's content, but for a field wait_ms: tells "same key, other body".
-void call_request_hash(const struct call *call, uint8_t hash[16]);
+// Identity of a call under its idempotency key: a hash of (user, method, key). False without key.
+bool call_idempotency_id(const struct call *call, uint8_t id[IDEMPOTENCY_ID_SIZE]);
+
+// A hash of the request's content, but for a field wait_ms: tells "same key, other body".
+void call_request_hash(const struct call *call, uint8_t hash[IDEMPOTENCY_ID_SIZE]);
 
 // The type of the replies of the call's method: guards unpack stored replies with it.
 const ProtobufCMessageDescriptor *call_output(const struct call *call);

@@ -1,8 +1,9 @@
-// What Baro asks of nng: a version that can be trusted, a number of threads that follows our needs
-// and not the machine's processors, the options that every socket gets, and the table of its errors.
+// nng 1.5 goes deaf when peers are killed under load, and starts as many threads as the machine has
+// processors, whatever a container may use: both are set right before the first socket.
+
+#include "lib/rpc/nng.h"
 
 #include "lib/base/macros.h"
-#include "lib/rpc/seal.h"
 
 #include <nng/supplemental/util/platform.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include "lib/rpc/observe.h"
 
 #include "lib/base/metrics.h"
+#include "lib/base/protobuf.h"
 #include "lib/base/text.h"
-#include "lib/rpc/envelope.h"
 
 struct observer {
     struct arena *arena;
@@ -41,8 +41,8 @@ static void take(void *arg, const struct metric_view *view)
         return;
     Baro__Metric *metric = arena_alloc(observer->arena, sizeof(*metric));
     baro__metric__init(metric);
-    metric->name = envelope_text(view->name);
-    metric->labels = envelope_text(view->labels);
+    metric->name = protobuf_text(view->name);
+    metric->labels = protobuf_text(view->labels);
     metric->type = types[view->type];
     metric->value = view->value;
     metric->n_buckets = view->bucket_count;
@@ -57,7 +57,7 @@ Baro__Observation *observe(const char *instance, struct arena *arena)
     metrics_each(count, &observer);
     Baro__Observation *observation = arena_alloc(arena, sizeof(*observation));
     baro__observation__init(observation);
-    observation->instance = envelope_text(instance);
+    observation->instance = protobuf_text(instance);
     observation->metrics = arena_array(arena, observer.room + 1, sizeof(*observation->metrics));
     observer.observation = observation;
     metrics_each(take, &observer);

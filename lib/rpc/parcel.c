@@ -3,6 +3,8 @@
 
 #include "lib/rpc/parcel.h"
 
+#include "lib/rpc/nng.h"
+
 #include <assert.h>
 #include <stdlib.h>
 

@@ -12,6 +12,7 @@
 #include "lib/base/protobuf.h"
 #include "lib/rpc/envelope.h"
 #include "lib/rpc/line.h"
+#include "lib/rpc/nng.h"
 
 #include <nng/protocol/reqrep0/req.h>
 #include <sched.h>
@@ -124,7 +125,7 @@ void replica_ping(struct replica *replica)
     SCOPED(arena) *arena = arena_create();
     Baro__RpcRequest request;
     baro__rpc_request__init(&request);
-    request.method = envelope_text("baro.Health/Check");
+    request.method = protobuf_text("baro.Health/Check");
     request.timeout_ms = PING_TIMEOUT_MS;
     request.attempt = 1;
     struct parcel_item item = parcel_pack(&request.base, arena);

@@ -15,6 +15,7 @@
 #include "lib/rpc/arena_pool.h"
 #include "lib/rpc/envelope.h"
 #include "lib/rpc/line.h"
+#include "lib/rpc/nng.h"
 #include "lib/rpc/observe.h"
 #include "lib/rpc/peers.h"
 
@@ -115,7 +116,7 @@ static struct parcel_item check(const struct rpc_server *server, const Baro__Rpc
     Baro__HealthReply health;
     baro__health_reply__init(&health);
     health.serving = atomic_load(&server->serving);
-    health.instance = envelope_text(server->options.instance);
+    health.instance = protobuf_text(server->options.instance);
     return pack_answer(request, &health.base, arena);
 }
 

@@ -11,7 +11,6 @@
 #include "lib/base/fault_point.h"
 #include "lib/base/faults.h"
 #include "lib/base/metrics.h"
-#include "lib/base/text.h"
 
 #include <time.h>
 
@@ -41,12 +40,8 @@ static void back_off(struct worker *worker, int attempt)
 
 static void settle_all(struct call **calls, size_t count, struct status st)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct status own = st;
-        own.message = st.message ? text_copy(calls[i]->arena, st.message) : NULL;
-        own.field = st.field ? text_copy(calls[i]->arena, st.field) : NULL;
-        call_refuse(calls[i], own);
-    }
+    for (size_t i = 0; i < count; i++)
+        call_refuse(calls[i], status_keep(st, calls[i]->arena));
 }
 
 static void answer_all(struct call **calls, size_t count)

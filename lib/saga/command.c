@@ -7,7 +7,7 @@
 #include "lib/saga/command.h"
 
 #include "lib/base/clock.h"
-#include "lib/rpc/envelope.h"
+#include "lib/base/protobuf.h"
 
 #include <assert.h>
 
@@ -135,7 +135,7 @@ static void add_asked_command(const struct walk *walk, struct saga *saga,
     };
     baro__saga_step__init(&command.step);
     command.step.saga_id = saga->id;
-    command.step.step = envelope_text(asked->step->name);
+    command.step.step = protobuf_text(asked->step->name);
     command.step.compensation = asked->compensation;
     effects_command(walk->effects, &command, ask);
 }

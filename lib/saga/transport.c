@@ -154,11 +154,11 @@ static Baro__RpcRequest *make_envelope(const struct saga_command *command, struc
 {
     Baro__RpcRequest *envelope = arena_alloc(arena, sizeof(*envelope));
     baro__rpc_request__init(envelope);
-    envelope->method = envelope_text(command->method);
+    envelope->method = protobuf_text(command->method);
     envelope->timeout_ms = COMMAND_TIMEOUT_MS;
     envelope->attempt = (uint32_t)command->attempt;
     envelope->role = CALLER_SERVICE;
-    envelope->traceparent = envelope_text(command->traceparent);
+    envelope->traceparent = protobuf_text(command->traceparent);
     envelope->payload.data = protobuf_pack(command->request, arena, &envelope->payload.len);
     envelope->saga = arena_copy(arena, &command->step, sizeof(command->step));
     return envelope;

@@ -15,7 +15,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/protobuf.h"
-#include "lib/base/text.h"
 #include "lib/rpc/envelope.h"
 
 #include <assert.h>
@@ -98,24 +97,12 @@ static bool has_something_to_give_back(const struct walk *walk, struct saga *sag
     return false;
 }
 
-static const char *copied(struct saga *saga, const char *text)
-{
-    return text ? text_copy(saga->arena, text) : NULL;
-}
-
-static void set_failure(struct saga *saga, struct status st)
-{
-    saga->failure = st;
-    saga->failure.field = copied(saga, st.field);
-    saga->failure.message = copied(saga, st.message);
-}
-
 // Turns the saga round. The decision is made durable only when something follows from it: a saga that
 // was refused before it did anything ends with one write.
 static void give_back(const struct walk *walk, struct saga *saga, struct status failure)
 {
     struct saga_private *own = saga->private;
-    set_failure(saga, failure);
+    saga->failure = status_keep(failure, saga->arena);
     own->asked = NULL;
     own->next = saga->definition->step_count;
     saga->state = SAGA_COMPENSATING;
@@ -160,7 +147,7 @@ struct saga *walk_create(const struct walk *walk, const struct saga_start *start
     };
     assert(saga->context);
     saga->traceparent = saga_traceparent(saga->context);
-    set_failure(saga, start->failure);
+    saga->failure = status_keep(start->failure, arena);
     *saga->private = (struct saga_private){
         .timer = {.owner = saga},
         .started_us = walk->now_us,

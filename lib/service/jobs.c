@@ -13,7 +13,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct schedule {
     const struct job *job;
@@ -162,23 +161,6 @@ struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *
     condition_init(&runner->changed);
     thread_start(&runner->thread, job_thread, runner);
     return runner;
-}
-
-bool job_runner_wake(struct job_runner *runner, const char *name)
-{
-    bool found = false;
-
-    if (!runner)
-        return false;
-    pthread_mutex_lock(&runner->lock);
-    for (size_t i = 0; i < runner->count; i++)
-        if (!strcmp(runner->schedules[i].job->name, name)) {
-            runner->schedules[i].due_us = 0;
-            found = true;
-        }
-    pthread_cond_signal(&runner->changed);
-    pthread_mutex_unlock(&runner->lock);
-    return found;
 }
 
 void job_runner_stop(struct job_runner *runner)

@@ -17,8 +17,5 @@ struct job_lock {
 struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *service,
                                     const char *database_url, const struct job_lock *lock);
 
-// Runs the named job at once; false for an unknown name.
-bool job_runner_wake(struct job_runner *runner, const char *name);
-
 // Waits for the job that runs. Accepts NULL.
 void job_runner_stop(struct job_runner *runner);

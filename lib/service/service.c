@@ -10,6 +10,7 @@
 #include "lib/base/text.h"
 #include "lib/bus/commands.h"
 #include "lib/bus/leases.h"
+#include "lib/rpc/nng.h"
 #include "lib/rpc/server.h"
 #include "lib/service/jobs.h"
 #include "lib/service/ops.h"
@@ -22,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_BAD_SETTING = 2 };
 enum { LEASE_PERIOD_MS = 2000, LEASE_MS = 10000, RUNNERS_MAX = 16 };
 
 struct service_runtime {
@@ -53,27 +53,9 @@ struct publisher *service_publisher(struct service_runtime *runtime)
     return runtime->publisher;
 }
 
-struct cache *service_cache(struct service_runtime *runtime)
-{
-    return runtime->cache;
-}
-
 struct arena *service_arena(struct service_runtime *runtime)
 {
     return runtime->arena;
-}
-
-const char *service_instance(struct service_runtime *runtime)
-{
-    return runtime->settings->instance;
-}
-
-bool service_wake_job(struct service_runtime *runtime, const char *name)
-{
-    bool found = false;
-    for (size_t i = 0; i < runtime->runner_count; i++)
-        found |= job_runner_wake(runtime->runners[i], name);
-    return found;
 }
 
 // A failure of the start, with the setting that it has to do with.

@@ -87,9 +87,4 @@ int service_run(const struct service_settings *settings,
 
 struct dispatcher *service_dispatcher(struct service_runtime *runtime);
 struct publisher *service_publisher(struct service_runtime *runtime);
-struct cache *service_cache(struct service_runtime *runtime); // Redis, which may be away
-const char *service_instance(struct service_runtime *runtime);
 struct arena *service_arena(struct service_runtime *runtime); // lives as long as the process
-
-// Runs a named job now, for tests and for jobs that wake others; false for an unknown name.
-bool service_wake_job(struct service_runtime *runtime, const char *name);

@@ -14,8 +14,6 @@
 
 #define AT(field) offsetof(struct service_settings, field)
 
-enum { EXIT_BAD_SETTING = 2 };
-
 static const struct setting COMMON[] = {
     {"BARO_RPC_LISTEN",    SETTING_LISTEN,      "tcp://127.0.0.1:7100",   AT(rpc_listen),      0,  0,
      "where calls come in"                                                                                                            },

@@ -1,10 +1,5 @@
 #include "lib/service/wire.h"
 
-char *wire_text(const char *text)
-{
-    return (char *)(uintptr_t)(text ? text : "");
-}
-
 Baro__Timestamp *wire_time(struct arena *arena, int64_t us)
 {
     if (us == 0)

@@ -1,15 +1,11 @@
 #pragma once
-// What all services say alike in their messages: texts, and values that may be absent. Messages live
+// What all services say alike in their messages: values that may be absent. Messages live
 // in the arena.
 
 #include "lib/base/arena.h"
 #include "proto/common.pb-c.h"
 
 #include <stdint.h>
-
-// The text, borrowed, as protobuf-c takes it: its fields are `char *` although nothing writes to
-// them. "" for NULL.
-char *wire_text(const char *text);
 
 // A point in time; NULL, which JSON shows as null, for 0. And back.
 Baro__Timestamp *wire_time(struct arena *arena, int64_t us);

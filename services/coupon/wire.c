@@ -3,6 +3,7 @@
 
 #include "services/coupon/wire.h"
 
+#include "lib/base/protobuf.h"
 #include "lib/base/text.h"
 #include "lib/service/page.h"
 
@@ -37,8 +38,8 @@ static Baro__Coupon__Campaign *make_campaign(const struct campaign *campaign, st
     Baro__Coupon__Campaign *message = arena_alloc(arena, sizeof(*message));
     baro__coupon__campaign__init(message);
     message->id = campaign->id;
-    message->name = wire_text(campaign->name);
-    message->code = wire_text(campaign->code);
+    message->name = protobuf_text(campaign->name);
+    message->code = protobuf_text(campaign->code);
     message->type = (Baro__Coupon__CouponType)campaign->type;
     message->value = decimal(campaign->value, arena);
     message->max_discount_amount = wire_optional(arena, campaign->max_discount_won);
@@ -65,7 +66,7 @@ static Baro__Coupon__UserCoupon *make_user_coupon(const struct user_coupon *coup
     baro__coupon__user_coupon__init(message);
     message->id = coupon->id;
     message->coupon_id = coupon->campaign->id;
-    message->name = wire_text(coupon->campaign->name);
+    message->name = protobuf_text(coupon->campaign->name);
     message->type = (Baro__Coupon__CouponType)coupon->campaign->type;
     message->value = decimal(coupon->campaign->value, arena);
     message->status = (Baro__Coupon__CouponStatus)coupon->status;

@@ -8,6 +8,7 @@
 #include "services/order/sinks.h"
 #include "services/order/store.h"
 
+#include "lib/base/protobuf.h"
 #include "lib/service/page.h"
 #include "lib/service/wire.h"
 
@@ -19,13 +20,13 @@ static Baro__Order__DeadLetterView *view_of(struct arena *arena, const struct si
     size_t size;
     baro__order__dead_letter_view__init(view);
     view->id = row->id;
-    view->sink = wire_text(row->sink);
+    view->sink = protobuf_text(row->sink);
     view->state = (Baro__Order__DeadLetterState)row->state;
     view->event_id = row->event->id;
     view->kind = row->event->kind;
     view->order_id = row->event->key;
     view->payload = event_body(arena, row->event, &size);
-    view->error = wire_text(row->error);
+    view->error = protobuf_text(row->error);
     view->attempts = (int32_t)row->tries;
     view->occurred_at = wire_time(arena, row->event->occurred_at_us);
     view->created_at = wire_time(arena, row->died_at_us);

@@ -283,7 +283,8 @@ void invariants_stop(struct invariants *invariants)
     free(invariants);
 }
 
-void invariants_ask(struct invariants *invariants, struct call *call)
+// Ends the call's `prepare` when there is something to answer it with.
+static void ask(struct invariants *invariants, struct call *call)
 {
     struct asker *asker = memory_alloc(sizeof(*asker));
     asker->call = call;
@@ -301,7 +302,7 @@ void get_invariants_prepare(struct call *call)
     if (call->caller.role != CALLER_ADMIN || !service->invariants)
         call_ready(call); // to be refused, or told of the last check
     else
-        invariants_ask(service->invariants, call);
+        ask(service->invariants, call);
 }
 
 struct status get_invariants_handle(struct batch *batch)

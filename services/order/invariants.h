@@ -23,9 +23,6 @@ struct invariants *invariants_start(const struct invariants_options *options);
 // Ends the check that runs and answers who waits. Accepts NULL.
 void invariants_stop(struct invariants *invariants);
 
-// Ends the call's `prepare` when there is something to answer it with.
-void invariants_ask(struct invariants *invariants, struct call *call);
-
 // Handlers of GetInvariants (service.c).
 void get_invariants_prepare(struct call *call);
 struct status get_invariants_handle(struct batch *batch);

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-enum { EXIT_BAD_SETTING = 2 };
-
 #define AT(field) offsetof(struct order_settings, field)
 
 extern const struct migration order_migrations[];

@@ -2,8 +2,8 @@
 
 #include "services/order/starts.h"
 
+#include "lib/base/protobuf.h"
 #include "lib/base/timeid.h"
-#include "lib/rpc/envelope.h"
 #include "lib/trace/span.h"
 #include "services/order/pay_saga.h"
 #include "services/order/wire.h"
@@ -70,7 +70,7 @@ static void remember_key(struct saga_starts *starts, const struct call *call,
 // The trace of the call goes on in the saga, whoever runs it and whenever.
 static char *trace_of(const struct call *call)
 {
-    return envelope_text(call && tracing() ? call->traceparent : "");
+    return protobuf_text(call && tracing() ? call->traceparent : "");
 }
 
 static void begin_attempt(struct saga_starts *starts, struct order *order, int64_t payment_id)

@@ -2,6 +2,7 @@
 
 #include "services/product/wire.h"
 
+#include "lib/base/protobuf.h"
 #include "lib/base/text.h"
 #include "lib/service/page.h"
 
@@ -165,7 +166,7 @@ static Baro__Product__Image **images_out(const struct product *product, struct a
     for (size_t i = 0; i < product->image_count; i++) {
         list[i] = arena_alloc(arena, sizeof **list);
         baro__product__image__init(list[i]);
-        list[i]->url = wire_text(product->images[i].url);
+        list[i]->url = protobuf_text(product->images[i].url);
         list[i]->sequence = (int32_t)product->images[i].sequence;
     }
     return list;
@@ -179,7 +180,7 @@ static Baro__Product__Option **options_out(const struct product *product, struct
         list[i] = arena_alloc(arena, sizeof **list);
         baro__product__option__init(list[i]);
         list[i]->id = option->id;
-        list[i]->name = wire_text(option->name);
+        list[i]->name = protobuf_text(option->name);
         list[i]->price = option->price_won;
         list[i]->available = option->total - option->held;
     }
@@ -195,7 +196,7 @@ static Baro__Product__AdminOption **admin_options_out(const struct product *prod
         list[i] = arena_alloc(arena, sizeof **list);
         baro__product__admin_option__init(list[i]);
         list[i]->id = option->id;
-        list[i]->name = wire_text(option->name);
+        list[i]->name = protobuf_text(option->name);
         list[i]->price = option->price_won;
         list[i]->available = option->total - option->held;
         list[i]->total = option->total;
@@ -209,9 +210,9 @@ static Baro__Product__ProductView *product_view(const struct product *product, s
     Baro__Product__ProductView *view = arena_alloc(arena, sizeof *view);
     baro__product__product_view__init(view);
     view->id = product->id;
-    view->name = wire_text(product->name);
-    view->description = wire_text(product->description);
-    view->category = wire_text(product->category);
+    view->name = protobuf_text(product->name);
+    view->description = protobuf_text(product->description);
+    view->category = protobuf_text(product->category);
     view->is_active = product->is_active;
     view->price = product->price_won;
     view->n_options = product->option_count;
@@ -232,9 +233,9 @@ const ProtobufCMessage *wire_admin_product(const struct product *product, struct
     Baro__Product__AdminProduct *view = arena_alloc(arena, sizeof *view);
     baro__product__admin_product__init(view);
     view->id = product->id;
-    view->name = wire_text(product->name);
-    view->description = wire_text(product->description);
-    view->category = wire_text(product->category);
+    view->name = protobuf_text(product->name);
+    view->description = protobuf_text(product->description);
+    view->category = protobuf_text(product->category);
     view->is_active = product->is_active;
     view->price = product_lowest_price(product);
     view->n_options = product->option_count;
@@ -283,8 +284,8 @@ static Baro__Product__OptionFacts *option_facts(const struct stock *stock, struc
     baro__product__option_facts__init(facts);
     facts->option_id = stock->option_id;
     facts->product_id = stock->product_id;
-    facts->product_name = wire_text(stock->product_name);
-    facts->option_name = wire_text(stock->option_name);
+    facts->product_name = protobuf_text(stock->product_name);
+    facts->option_name = protobuf_text(stock->option_name);
     facts->price = stock->price_won;
     facts->available = stock->total - stock->held;
     facts->orderable = stock->orderable;
@@ -326,7 +327,7 @@ static Baro__Product__PopularProduct *ranked_out(const struct ranked *ranked, st
     baro__product__popular_product__init(row);
     row->rank = ranked->rank;
     row->product_id = ranked->product_id;
-    row->name = wire_text(ranked->name);
+    row->name = protobuf_text(ranked->name);
     row->price = ranked->price_won;
     row->units_sold = ranked->units_sold;
     row->last_paid_at = wire_time(arena, ranked->last_paid_at_us);

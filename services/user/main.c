@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { EXIT_BAD_SETTING = 2 };
-
 extern const struct migration user_migrations[];
 extern const size_t user_migration_count;
 

@@ -4,6 +4,7 @@
 #include "services/user/wire.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/protobuf.h"
 #include "lib/db/db.h"
 #include "lib/service/page.h"
 #include "services/user/token.h"
@@ -25,8 +26,8 @@ static Baro__User__Profile *profile(const struct account *account, struct arena 
     Baro__User__Profile *message = arena_alloc(arena, sizeof(*message));
     baro__user__profile__init(message);
     message->id = account->id;
-    message->email = wire_text(account->email);
-    message->name = wire_text(account->name);
+    message->email = protobuf_text(account->email);
+    message->name = protobuf_text(account->name);
     message->role = (Baro__User__Role)account->role;
     message->created_at = wire_time(arena, account->created_at_us);
     return message;
@@ -42,9 +43,9 @@ const ProtobufCMessage *wire_session(const struct account *account, const char *
 {
     Baro__User__Session *message = arena_alloc(arena, sizeof(*message));
     baro__user__session__init(message);
-    message->access_token = wire_text(access_token);
-    message->refresh_token = wire_text(refresh_token);
-    message->token_type = wire_text("Bearer");
+    message->access_token = protobuf_text(access_token);
+    message->refresh_token = protobuf_text(refresh_token);
+    message->token_type = protobuf_text("Bearer");
     message->expires_in = ACCESS_TOKEN_S;
     message->user = profile(account, arena);
     return &message->base;
@@ -54,13 +55,13 @@ const ProtobufCMessage *wire_key_set(const struct signing_key *key, struct arena
 {
     Baro__User__Key *only = arena_alloc(arena, sizeof(*only));
     baro__user__key__init(only);
-    only->kty = wire_text("EC");
-    only->crv = wire_text("P-256");
-    only->use = wire_text("sig");
-    only->alg = wire_text("ES256");
-    only->kid = wire_text(key->kid);
-    only->x = wire_text(key->x);
-    only->y = wire_text(key->y);
+    only->kty = protobuf_text("EC");
+    only->crv = protobuf_text("P-256");
+    only->use = protobuf_text("sig");
+    only->alg = protobuf_text("ES256");
+    only->kid = protobuf_text(key->kid);
+    only->x = protobuf_text(key->x);
+    only->y = protobuf_text(key->y);
 
     Baro__User__KeySet *message = arena_alloc(arena, sizeof(*message));
     baro__user__key_set__init(message);
@@ -88,7 +89,7 @@ static Baro__User__HistoryEntry *history_entry(const struct entry *entry, struct
     message->amount = entry->amount_won;
     message->before = entry->before_won;
     message->after = entry->after_won;
-    message->note = wire_text(entry->note);
+    message->note = protobuf_text(entry->note);
     message->created_at = wire_time(arena, entry->created_at_us);
     if (entry->ref_id != 0) {
         message->ref_id = arena_alloc(arena, sizeof(*message->ref_id));

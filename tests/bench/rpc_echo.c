@@ -7,7 +7,7 @@
 #include "lib/base/log.h"
 #include "lib/base/text.h"
 #include "lib/rpc/client.h"
-#include "lib/rpc/seal.h"
+#include "lib/rpc/nng.h"
 #include "lib/rpc/server.h"
 #include "tests/support/identity.h"
 #include "tests/support/stand.h"

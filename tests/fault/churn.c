@@ -14,6 +14,7 @@
 #include "lib/base/text.h"
 #include "lib/bus/bus.h"
 #include "lib/rpc/client.h"
+#include "lib/rpc/nng.h"
 #include "lib/rpc/server.h"
 #include "tests/support/identity.h"
 #include "tests/support/stand.h"

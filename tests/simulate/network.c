@@ -349,13 +349,13 @@ void rpc_call(struct rpc_client *client, const struct rpc_request *request, rpc_
     SCOPED(arena) *arena = arena_create();
     Baro__RpcRequest envelope;
     baro__rpc_request__init(&envelope);
-    envelope.method = envelope_text(request->method);
+    envelope.method = protobuf_text(request->method);
     envelope.timeout_ms = (uint32_t)request->timeout_ms;
     envelope.attempt = 1;
     envelope.user_id = request->caller.user_id;
     envelope.role = (uint32_t)request->caller.role;
-    envelope.idempotency_key = envelope_text(request->idempotency_key);
-    envelope.traceparent = envelope_text(request->traceparent);
+    envelope.idempotency_key = protobuf_text(request->idempotency_key);
+    envelope.traceparent = protobuf_text(request->traceparent);
     envelope.payload.data = protobuf_pack(request->message, arena, &envelope.payload.len);
     if (request->saga)
         envelope.saga = arena_copy(arena, request->saga, sizeof(*request->saga));

@@ -6,7 +6,7 @@
 #include "lib/base/metrics.h"
 #include "lib/base/scheduling.h"
 #include "lib/base/termination.h"
-#include "lib/rpc/seal.h"
+#include "lib/rpc/nng.h"
 #include "lib/service/ops.h"
 #include "lib/service/tables.h"
 #include "services/user/service.h"

@@ -174,10 +174,10 @@ void stand_submit(struct dispatcher *dispatcher, struct stand_desk *desk, size_t
     SCOPED(arena) *arena = arena_create();
     Baro__RpcRequest envelope;
     baro__rpc_request__init(&envelope);
-    envelope.method = envelope_text(STAND_METHOD);
+    envelope.method = protobuf_text(STAND_METHOD);
     envelope.user_id = 7;
     envelope.timeout_ms = timeout_ms;
-    envelope.idempotency_key = envelope_text(key);
+    envelope.idempotency_key = protobuf_text(key);
     envelope.payload.data =
         protobuf_pack(&stand_text(arena, text)->base, arena, &envelope.payload.len);
     dispatcher_submit(dispatcher, &envelope, &desk->responder, &desk->places[place]);

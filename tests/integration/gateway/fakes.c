@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/protobuf.h"
 #include "lib/bus/bus.h"
-#include "lib/rpc/seal.h"
+#include "lib/rpc/nng.h"
 #include "lib/rpc/server.h"
 #include "tests/support/stand.h"
 

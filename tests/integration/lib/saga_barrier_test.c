@@ -3,7 +3,6 @@
 #include "lib/saga/barrier.h"
 
 #include "lib/base/protobuf.h"
-#include "lib/rpc/envelope.h"
 #include "tests/integration/lib/guarded.h"
 
 #include <criterion/criterion.h>
@@ -43,10 +42,10 @@ static void submit(struct dispatcher *to, size_t place, int64_t saga_id, bool co
     Baro__SagaStep step;
     baro__saga_step__init(&step);
     step.saga_id = saga_id;
-    step.step = envelope_text("echo");
+    step.step = protobuf_text("echo");
     step.compensation = compensation;
     baro__rpc_request__init(&envelope);
-    envelope.method = envelope_text(STAND_METHOD);
+    envelope.method = protobuf_text(STAND_METHOD);
     envelope.timeout_ms = 20000;
     envelope.role = CALLER_SERVICE;
     envelope.saga = &step;

@@ -2,7 +2,7 @@
 // peers that talk nonsense.
 
 #include "lib/base/macros.h"
-#include "lib/rpc/seal.h"
+#include "lib/rpc/nng.h"
 #include "tests/integration/start/process.h"
 #include "tests/support/database.h"
 #include "tests/support/stand.h"

@@ -279,7 +279,6 @@ Test(log, throttles_what_a_peer_could_repeat)
     cr_assert(log_once_per(&hourly, 3600000));
     cr_assert_not(log_once_per(&hourly, 3600000));
     cr_assert_not(log_once_per(&hourly, 3600000));
-    cr_assert_eq(hourly.suppressed, 2);
     cr_assert(log_once_per(&always, 0));
     cr_assert(log_once_per(&always, 0));
 }

@@ -195,3 +195,10 @@ Test(protobuf, survives_noise)
     free(bytes);
     arena_destroy(scratch);
 }
+
+Test(protobuf, lends_a_text_to_structures_that_know_no_const)
+{
+    static const char NAME[] = "김철수";
+    cr_assert_eq(protobuf_text(NAME), NAME, "borrowed");
+    cr_assert_str_eq(protobuf_text(NULL), "");
+}

@@ -5,6 +5,7 @@
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
 #include "lib/rpc/envelope.h"
+#include "lib/rpc/nng.h"
 #include "tests/support/stand.h"
 
 #include <criterion/criterion.h>

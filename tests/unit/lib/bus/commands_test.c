@@ -4,7 +4,7 @@
 
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
-#include "lib/rpc/envelope.h"
+#include "lib/rpc/nng.h"
 #include "tests/support/stand.h"
 
 #include <criterion/criterion.h>
@@ -72,7 +72,7 @@ static Baro__RpcRequest *command(struct arena *arena, int64_t saga_id, const cha
 {
     Baro__RpcRequest *envelope = arena_alloc(arena, sizeof(*envelope));
     baro__rpc_request__init(envelope);
-    envelope->method = envelope_text(method);
+    envelope->method = protobuf_text(method);
     envelope->timeout_ms = 5000;
     envelope->role = CALLER_SERVICE;
     envelope->payload.data =
@@ -80,7 +80,7 @@ static Baro__RpcRequest *command(struct arena *arena, int64_t saga_id, const cha
     envelope->saga = arena_alloc(arena, sizeof(*envelope->saga));
     baro__saga_step__init(envelope->saga);
     envelope->saga->saga_id = saga_id;
-    envelope->saga->step = envelope_text("echo");
+    envelope->saga->step = protobuf_text("echo");
     return envelope;
 }
 
@@ -90,7 +90,7 @@ static void send_commands(int partition, int64_t first, size_t count, const char
     SCOPED(arena) *arena = arena_create();
     Baro__BusMessage message;
     baro__bus_message__init(&message);
-    message.reply_topic = envelope_text("saga.reply.me");
+    message.reply_topic = protobuf_text("saga.reply.me");
     message.commands = arena_array(arena, count, sizeof(*message.commands));
     message.n_commands = count;
     for (size_t i = 0; i < count; i++)

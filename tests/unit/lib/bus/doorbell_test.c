@@ -3,6 +3,7 @@
 #include "lib/bus/doorbell.h"
 
 #include "lib/base/clock.h"
+#include "lib/rpc/nng.h"
 #include "tests/support/stand.h"
 
 #include <criterion/criterion.h>

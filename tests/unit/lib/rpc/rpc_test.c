@@ -6,6 +6,7 @@
 #include "lib/base/text.h"
 #include "lib/rpc/client.h"
 #include "lib/rpc/envelope.h"
+#include "lib/rpc/nng.h"
 #include "lib/rpc/parcel.h"
 #include "lib/rpc/server.h"
 #include "tests/support/stand.h"

@@ -1,6 +1,7 @@
 #include "lib/rpc/seal.h"
 
 #include "lib/base/macros.h"
+#include "lib/rpc/nng.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

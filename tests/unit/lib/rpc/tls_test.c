@@ -6,6 +6,7 @@
 #include "lib/bus/bus.h"
 #include "lib/rpc/client.h"
 #include "lib/rpc/line.h"
+#include "lib/rpc/nng.h"
 #include "lib/rpc/server.h"
 #include "tests/support/identity.h"
 #include "tests/support/stand.h"

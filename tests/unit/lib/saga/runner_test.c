@@ -1,6 +1,7 @@
 // The runner against scripted participants, with virtual time.
 
 #include "lib/base/clock.h"
+#include "lib/base/protobuf.h"
 #include "lib/rpc/envelope.h"
 #include "tests/unit/lib/saga/world.h"
 
@@ -38,7 +39,7 @@ static void reply_with(const char *step, bool compensation, struct status st)
     Baro__RpcReply reply;
     baro__saga_step__init(&name);
     name.saga_id = 1;
-    name.step = envelope_text(step);
+    name.step = protobuf_text(step);
     name.compensation = compensation;
     envelope_fill_status(&reply, st);
     reply.saga = &name;

@@ -4,6 +4,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/bus/commands.h"
+#include "lib/rpc/nng.h"
 #include "lib/rpc/server.h"
 #include "tests/support/stand.h"
 

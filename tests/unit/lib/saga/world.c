@@ -1,6 +1,7 @@
 #include "tests/unit/lib/saga/world.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/protobuf.h"
 #include "lib/base/text.h"
 #include "lib/rpc/envelope.h"
 #include "lib/saga/timers.h"
@@ -291,7 +292,7 @@ static void deliver_reply(struct world_runner *runner, const struct world_event 
     Baro__RpcReply reply;
     baro__saga_step__init(&step);
     step.saga_id = event->saga->id;
-    step.step = envelope_text(name_of(event->step));
+    step.step = protobuf_text(name_of(event->step));
     step.compensation = event->compensation;
     envelope_fill_status(&reply, event->status);
     reply.saga = &step;

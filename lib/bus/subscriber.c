@@ -1,36 +1,27 @@
-// The two ends of pub/sub.
+// The end of pub/sub that listens.
 //
 // A subscriber asks nng for the topic together with its closing NUL, so nng's prefix match is an
 // exact match. Its dialers follow the resolver; nng reconnects each of them by itself. What does not
 // open with our key, or is not an envelope for the topic in front of it, is noise: counted, logged
-// once a minute, dropped. A message that is too large is halved until its parts fit.
+// once a minute, dropped.
 
 #include "lib/bus/bus.h"
 
-#include "lib/base/faults.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/thread.h"
 #include "lib/rpc/line.h"
+#include "lib/rpc/nng.h"
+#include "lib/rpc/resolver.h"
+#include "lib/rpc/seal.h"
 
-#include <assert.h>
-#include <nng/protocol/pubsub0/pub.h>
 #include <nng/protocol/pubsub0/sub.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-// nng's default of 16 loses nearly everything of a burst (DESIGN 5).
-enum { QUEUE_LENGTH = 8192, LOG_PERIOD_MS = 60000 };
-
-struct publisher {
-    nng_socket socket;
-    struct line *line;
-    struct seal_key key;
-    struct metric *published, *dropped;
-};
+enum { LOG_PERIOD_MS = 60 * 1000 };
 
 struct dialer {
     char *url;
@@ -52,136 +43,6 @@ struct subscriber {
     size_t topic_count;
     struct metric *messages, *noise;
 };
-
-static struct log_throttle noise_log, dropped_log, dial_log;
-
-static int listen_on(struct publisher *publisher, const char *url)
-{
-    int error = socket_set_common_options(publisher->socket);
-    if (error == 0)
-        error = nng_socket_set_int(publisher->socket, NNG_OPT_SENDBUF, QUEUE_LENGTH);
-    if (error == 0)
-        error = line_listen(publisher->socket, url, &publisher->line);
-    return error;
-}
-
-struct status publisher_start(const char *listen, const char *secret, struct publisher **out)
-{
-    struct seal_key key;
-    struct status st = seal_key_init(&key, secret);
-    if (failed(st))
-        return st;
-
-    nng_socket socket;
-    int error = nng_pub0_open(&socket);
-    if (error != 0)
-        return status_of_nng(error);
-    struct publisher *publisher = memory_alloc(sizeof(*publisher));
-    publisher->socket = socket;
-    publisher->key = key;
-    publisher->published = metrics_counter("baro_bus_published_total", "Messages published.", NULL);
-    publisher->dropped = metrics_counter("baro_bus_publish_failed_total",
-                                         "Messages that could not be published.", NULL);
-    error = listen_on(publisher, listen);
-    if (error != 0) {
-        publisher_destroy(publisher);
-        return status_of_nng(error);
-    }
-    *out = publisher;
-    return OK;
-}
-
-int publisher_port(const struct publisher *publisher)
-{
-    return line_port(publisher->line);
-}
-
-void publisher_destroy(struct publisher *publisher)
-{
-    if (!publisher)
-        return;
-    line_close(publisher->line);
-    nng_close(publisher->socket);
-    free(publisher);
-}
-
-static int send_message(struct publisher *publisher, const Baro__BusMessage *message, size_t size)
-{
-    size_t prefix = strlen(message->topic) + 1;
-    nng_msg *msg;
-    int error = nng_msg_alloc(&msg, prefix + size);
-    if (error != 0)
-        return error;
-    char *body = nng_msg_body(msg);
-    memcpy(body, message->topic, prefix);
-    baro__bus_message__pack(message, (uint8_t *)body + prefix);
-    error = seal(&publisher->key, msg);
-    if (error == 0)
-        error = nng_sendmsg(publisher->socket, msg, NNG_FLAG_NONBLOCK);
-    if (error != 0)
-        nng_msg_free(msg);
-    return error;
-}
-
-// The items that a list of `count` has inside [*from, *to) of a sequence whose next part it is;
-// moves the window on to the list behind it.
-static size_t cut(size_t count, size_t *from, size_t *to, size_t *first)
-{
-    size_t end = *to < count ? *to : count;
-    *first = *from < count ? *from : count;
-    *from -= *first;
-    *to -= end;
-    return end - *first;
-}
-
-// The message with only the items [from, to), counted over commands, replies and events in a row.
-static Baro__BusMessage slice(const Baro__BusMessage *message, size_t from, size_t to)
-{
-    Baro__BusMessage part = *message;
-    size_t first;
-    part.n_commands = cut(message->n_commands, &from, &to, &first);
-    part.commands += first;
-    part.n_replies = cut(message->n_replies, &from, &to, &first);
-    part.replies += first;
-    part.n_events = cut(message->n_events, &from, &to, &first);
-    part.events += first;
-    return part;
-}
-
-static void publish_part(struct publisher *publisher, const Baro__BusMessage *message)
-{
-    size_t size = baro__bus_message__get_packed_size(message);
-    size_t items = message->n_commands + message->n_replies + message->n_events;
-    bool too_large = strlen(message->topic) + 1 + size + SEAL_SIZE > MESSAGE_MAX;
-    if (too_large && items > 1) {
-        Baro__BusMessage half = slice(message, 0, items / 2);
-        publish_part(publisher, &half);
-        half = slice(message, items / 2, items);
-        publish_part(publisher, &half);
-        return;
-    }
-    // Its receivers would hang up on us.
-    int error = too_large ? NNG_EMSGSIZE : send_message(publisher, message, size);
-    metric_add(error == 0 ? publisher->published : publisher->dropped, 1);
-    if (error != 0 && log_once_per(&dropped_log, LOG_PERIOD_MS))
-        log_warn("message not published", log_text("topic", message->topic),
-                 log_text("error", nng_strerror(error)));
-}
-
-void publish(struct publisher *publisher, const char *topic, const Baro__BusMessage *message)
-{
-    char name[TOPIC_LENGTH_MAX + 1];
-    size_t length = strlen(topic);
-    assert(length < sizeof(name));
-    if (faults_drop_bus())
-        return;
-    memcpy(name, topic, length + 1);
-    Baro__BusMessage copy = *message;
-    copy.topic = name;
-    publish_part(publisher, &copy);
-}
-
-// Topics
 
 // The closing NUL belongs to what nng compares: a prefix match of it is an exact match.
 static int follow(struct subscriber *subscriber, const char *topic, bool on)
@@ -220,8 +81,6 @@ void subscriber_set_topics(struct subscriber *subscriber, const char *const *top
     pthread_mutex_unlock(&subscriber->lock);
 }
 
-// Dialers
-
 static struct dialer *find_dialer(struct subscriber *subscriber, const char *url)
 {
     for (size_t i = 0; i < subscriber->dialer_count; i++)
@@ -232,10 +91,11 @@ static struct dialer *find_dialer(struct subscriber *subscriber, const char *url
 
 static void add_dialer(struct subscriber *subscriber, const char *url)
 {
+    static struct log_throttle noise;
     struct line *line;
     int error = line_dial(subscriber->socket, url, &line);
     if (error != 0) {
-        if (log_once_per(&dial_log, LOG_PERIOD_MS))
+        if (log_once_per(&noise, LOG_PERIOD_MS))
             log_warn("publisher cannot be dialed", log_text("url", url),
                      log_text("error", nng_strerror(error)));
         return;
@@ -272,8 +132,6 @@ static void addresses_changed(void *arg, const char *const *urls, size_t count)
             add_dialer(subscriber, urls[i]);
 }
 
-// Receiving
-
 // The envelope inside a message of ours; NULL for noise.
 static const Baro__BusMessage *open_message(struct subscriber *subscriber, nng_msg *msg,
                                             struct arena *arena)
@@ -293,11 +151,12 @@ static const Baro__BusMessage *open_message(struct subscriber *subscriber, nng_m
 
 static void receive(struct subscriber *subscriber, nng_msg *msg, struct arena *arena)
 {
+    static struct log_throttle noise;
     const Baro__BusMessage *message = open_message(subscriber, msg, arena);
     metric_add(message ? subscriber->messages : subscriber->noise, 1);
     if (message)
         subscriber->received(subscriber->arg, message);
-    else if (log_once_per(&noise_log, LOG_PERIOD_MS))
+    else if (log_once_per(&noise, LOG_PERIOD_MS))
         log_warn("noise on the bus", log_int("bytes", (int64_t)nng_msg_len(msg)));
 }
 
@@ -325,7 +184,7 @@ static int open_subscriber(nng_socket *socket)
         return error;
     error = socket_set_common_options(*socket);
     if (error == 0)
-        error = nng_socket_set_int(*socket, NNG_OPT_RECVBUF, QUEUE_LENGTH);
+        error = nng_socket_set_int(*socket, NNG_OPT_RECVBUF, BUS_QUEUE_LENGTH);
     // When the queue is full the new message goes: what is queued is older and waited for longer.
     if (error == 0)
         error = nng_socket_set_bool(*socket, NNG_OPT_SUB_PREFNEW, false);
