@@ -90,7 +90,7 @@ $(SERVICES:%=$(BUILD)/baro-%): $(BUILD)/baro-%: $$(call service_objects,$$*) $(L
 # Swagger UI and uPlot out of their npm packages.
 GATEWAY_MADE := $(BUILD)/gateway/made/comments.o $(BUILD)/gateway/made/web.o
 WEB     := $(BUILD)/gateway/web
-WEB_OWN := $(wildcard gateway/web/*/*.html gateway/web/*/*.js gateway/web/*/*.css)
+WEB_OWN := $(wildcard $(addprefix gateway/web/*/*.,html js css svg))
 TOOLS   := $(BUILD)/gateway/tools
 
 $(BUILD)/source_info.pb-c.c $(BUILD)/source_info.pb-c.h &: gateway/tools/source_info.proto

@@ -15,16 +15,24 @@
 #define FILES(FILE)                                                                                \
     FILE("/", console_index_html, PAGE)                                                            \
     FILE("/console/console.css", console_console_css, STYLE)                                       \
+    FILE("/console/shop.css", console_shop_css, STYLE)                                             \
+    FILE("/console/operations.css", console_operations_css, STYLE)                                 \
+    FILE("/console/icon.svg", console_icon_svg, DRAWING)                                           \
     FILE("/console/app.js", console_app_js, SCRIPT)                                                \
     FILE("/console/account.js", console_account_js, SCRIPT)                                        \
     FILE("/console/api.js", console_api_js, SCRIPT)                                                \
+    FILE("/console/art.js", console_art_js, SCRIPT)                                                \
+    FILE("/console/cart.js", console_cart_js, SCRIPT)                                              \
     FILE("/console/charts.js", console_charts_js, SCRIPT)                                          \
     FILE("/console/coupons.js", console_coupons_js, SCRIPT)                                        \
     FILE("/console/dom.js", console_dom_js, SCRIPT)                                                \
     FILE("/console/faults.js", console_faults_js, SCRIPT)                                          \
+    FILE("/console/letters.js", console_letters_js, SCRIPT)                                        \
     FILE("/console/metrics.js", console_metrics_js, SCRIPT)                                        \
     FILE("/console/operations.js", console_operations_js, SCRIPT)                                  \
     FILE("/console/orders.js", console_orders_js, SCRIPT)                                          \
+    FILE("/console/path.js", console_path_js, SCRIPT)                                              \
+    FILE("/console/places.js", console_places_js, SCRIPT)                                          \
     FILE("/console/sagas.js", console_sagas_js, SCRIPT)                                            \
     FILE("/console/shop.js", console_shop_js, SCRIPT)                                              \
     FILE("/console/words.js", console_words_js, SCRIPT)                                            \
@@ -38,6 +46,7 @@
 #define PAGE "text/html; charset=utf-8"
 #define STYLE "text/css; charset=utf-8"
 #define SCRIPT "text/javascript; charset=utf-8"
+#define DRAWING "image/svg+xml"
 
 #define DECLARE(path, name, type)                                                                  \
     extern const char _binary_##name##_start[], _binary_##name##_end[];

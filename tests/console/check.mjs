@@ -131,11 +131,18 @@ async function open(t, options = {}) {
   return page;
 }
 
+// A picture of the page, which must fit its window and have nothing that axe-core objects to; notices,
+// which would hide what is below, are taken away first.
 async function look(page, name) {
+  await page.evaluate(() => document.getElementById("notices").replaceChildren());
   await page.evaluate(() =>
     Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))),
   );
   await page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true });
+  const beyond = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  assert.ok(beyond <= 0, `${name} is ${beyond} px wider than its window`);
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() =>
     globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] }),
@@ -178,6 +185,9 @@ async function order(page, of, coupon) {
 test("a customer finds a shirt, claims a coupon, orders, pays, and has the money back", async (t) => {
   const page = await open(t);
   await page.getByRole("heading", { name: "Shop" }).waitFor();
+  await page.getByLabel("Search").fill("nothing of that kind");
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.getByText("Nothing was found.").waitFor();
   await page.getByLabel("Search").fill(shirt);
   await page.getByRole("button", { name: "Search" }).click();
   await page.getByRole("link", { name: shirt }).waitFor();
@@ -204,12 +214,15 @@ test("a customer finds a shirt, claims a coupon, orders, pays, and has the money
   await page.getByRole("button", { name: /^Pay/ }).click();
   await page.locator(".steps li", { hasText: "Confirm the stock" }).waitFor();
   await page.locator(".steps li.done", { hasText: "Debit the wallet" }).waitFor();
-  await page.locator(".big", { hasText: "Paid" }).waitFor();
+  await page.locator(".state", { hasText: "Paid" }).waitFor();
   await page.locator(".steps li", { hasText: "Paid" }).waitFor(); // the last line
+  assert.equal(await page.locator(".track li.done").count(), 5);
   await look(page, "paid");
 
   await page.getByRole("button", { name: "Cancel and refund" }).click();
-  await page.locator(".big", { hasText: "Refunded" }).waitFor();
+  await page.locator(".state", { hasText: "Refunded" }).waitFor();
+  await page.locator(".track li.returned").nth(3).waitFor();
+  await look(page, "refunded");
   await page.getByRole("link", { name: "₩50,000" }).waitFor();
   await page.goto(`${base}/#/orders`);
   await page.getByRole("cell", { name: "Refunded" }).waitFor();
@@ -230,6 +243,8 @@ test("a payment that fails shows what was given back, and the order can still be
   await page.locator(".steps li.returned", { hasText: "Coupon given back" }).waitFor();
   await page.locator(".steps li", { hasText: "The balance is too low" }).waitFor(); // the last line
   await page.getByRole("cell", { name: "The balance is too low" }).waitFor();
+  await page.locator(".track li.returned", { hasText: "Coupon" }).waitFor();
+  await page.locator(".track li.refused", { hasText: "Wallet" }).waitFor();
   await page.getByRole("button", { name: /^Pay/ }).waitFor();
   await look(page, "refused");
   await page.goto(`${base}/#/coupons`);
@@ -319,7 +334,7 @@ test("an operator sees the laws hold, what happens, and a saga with its steps", 
   await look(page, "operations");
   await page.getByRole("link", { name: "Sagas" }).click();
   await page.getByLabel("State").selectOption("PARKED");
-  await page.getByText("Nothing here yet.").waitFor();
+  await page.getByText("There is no such saga.").waitFor();
   await page.getByLabel("State").selectOption("COMPLETED");
   await look(page, "sagas");
   await page.locator("tbody a").first().click();
@@ -376,30 +391,73 @@ test("an operator breaks things and watches the shop recover with the laws green
   await look(page, "faults");
 });
 
-test("the console speaks Korean, fits a phone, and follows the system into the dark", async (t) => {
-  const page = await open(t, {
-    locale: "ko-KR",
-    colorScheme: "dark",
-    viewport: { width: 360, height: 740 },
-  });
+const phone = {
+  locale: "ko-KR",
+  colorScheme: "dark",
+  viewport: { width: 360, height: 740 },
+  hasTouch: true,
+};
+
+test("a Korean with a phone in the dark signs in on the way, and shops to the receipt", async (t) => {
+  const page = await open(t, phone);
+  const press = (name) => page.getByRole("button", { name }).first().click();
   await page.getByRole("heading", { name: "상점" }).waitFor();
-  await look(page, "phone");
-  const wide = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  assert.ok(wide <= 0, `the page is ${wide} px wider than the phone`);
-  await page.getByRole("button", { name: "English" }).click();
-  await page.getByRole("heading", { name: "Shop" }).waitFor();
+  await page.getByLabel("검색").fill(run);
+  await press("검색");
+  await page.getByRole("link", { name: fridge }).waitFor();
+  await look(page, "phone-shop");
+  await page.getByRole("link", { name: shirt }).click();
+  await page
+    .getByText("50개 남음")
+    .or(page.getByText(/4\d개 남음/))
+    .first()
+    .waitFor();
+  await look(page, "phone-product");
+  await press("장바구니에 담기");
+  await page.getByRole("heading", { name: "로그인" }).waitFor();
+  await look(page, "phone-account");
+  const form = page.locator("form").nth(1);
+  await form.getByLabel("이메일").fill(`${crypto.randomUUID()}@example.com`);
+  await form.getByLabel("비밀번호").fill(PASSWORD);
+  await form.getByLabel("이름").fill("손님");
+  await form.getByRole("button").click();
+  await page.getByRole("heading", { name: shirt }).waitFor(); // where it was before
+  await press("장바구니에 담기");
+  await page.getByText("장바구니에 담았습니다.").waitFor();
+  await page.getByRole("link", { name: "장바구니 1" }).click();
+  await page.getByText("주문 요약").waitFor();
+  await look(page, "phone-cart");
+  await press("주문하기");
+  await press(/결제$/);
+  await page.locator(".track li.refused", { hasText: "지갑" }).waitFor();
+  await page.locator(".steps li", { hasText: "잔액이 부족합니다" }).waitFor();
+  await look(page, "phone-refused");
+  const { href } = await page.evaluate(() => ({ href: location.href }));
+  await page.goto(`${base}/#/account`);
+  await press("충전");
+  await page.getByText("잔액은 이제 50,000원입니다.").waitFor();
+  await look(page, "phone-wallet");
+  await page.goto(href);
+  await press(/결제$/);
+  await page.locator(".track li.done", { hasText: "결제 완료" }).waitFor();
+  await look(page, "phone-paid");
+  await page.goto(`${base}/#/coupons`);
+  await page.getByText("아직 받은 쿠폰이 없습니다.").waitFor();
+  await look(page, "phone-coupons");
+});
+
+test("an operator looks at the shop with a phone, and switches the language", async (t) => {
+  const page = await open(t, { ...phone, locale: "en-GB" });
   await signInAsAdmin(page);
   await page.locator(".chart canvas").nth(3).waitFor();
   await page.getByRole("button", { name: "한국어" }).click();
   await page.locator(".laws li.good", { hasText: "지갑" }).waitFor();
   await page.locator(".chart canvas").nth(3).waitFor();
   await look(page, "phone-operations");
-  const beyond = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  assert.ok(beyond <= 0, `the operations are ${beyond} px wider than the phone`);
+  await page.getByRole("link", { name: "사가" }).click();
+  await page.locator("tbody a").first().click();
+  await page.locator(".timeline li").first().waitFor();
+  await look(page, "phone-saga");
 });
 
 test("a customer with a keyboard alone reaches the shop's search and its products", async (t) => {

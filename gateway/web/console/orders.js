@@ -1,109 +1,102 @@
 // Orders, and the page of one that follows its saga live.
 
 import { follow, get, post, reasons } from "./api.js";
-import { busy, h, replace, table } from "./dom.js";
+import { art } from "./art.js";
+import { busy, empty, h, replace, table } from "./dom.js";
+import { eventLine, paced, statusWord, track } from "./path.js";
 import { countdown, say, time, won } from "./words.js";
 
-// Steps take milliseconds; so that the eye can follow, what comes while one looks on is shown one by
-// one. The times beside the lines are the true ones.
-const PACE = 400;
-const tones = {
-  PAID: "good",
-  DELIVERED: "good",
-  COMPLETED: "good",
-  FAILED: "bad",
-  CANCELLED: "bad",
-  EXPIRED: "bad",
-  HELD: "wait",
-  PAYING: "wait",
-  REFUNDING: "wait",
-};
-export const statusWord = (status) => h("strong", { class: tones[status] ?? "" }, say(status));
-export const stepWord = ({ name, op }) => say(op === "compensation" ? `undo_${name}` : name);
+const TICK_MS = 1000;
+
+const titleOf = ({ items }) =>
+  items.length > 1
+    ? say("andMore", items[0].product_name, items.length - 1)
+    : (items[0]?.product_name ?? "");
+
+const orderTable = (items) =>
+  table(
+    [
+      [say("orderNumber"), (order) => h("a", { href: `#/orders/${order.id}` }, String(order.id))],
+      [say("product"), titleOf],
+      [say("when"), (order) => time(order.created_at)],
+      [say("status"), (order) => statusWord(order.status)],
+      [say("total"), (order) => won(order.final_amount), "number"],
+    ],
+    items,
+    say("orders"),
+  );
 
 export async function ordersPage() {
   const { items } = await get("/me/orders?page_size=50");
   return [
-    h("h1", {}, say("orders")),
-    items.length
-      ? table(
-          [
-            [
-              say("orderNumber"),
-              (order) => h("a", { href: `#/orders/${order.id}` }, String(order.id)),
-            ],
-            [say("when"), (order) => time(order.created_at)],
-            [say("status"), (order) => statusWord(order.status)],
-            [say("total"), (order) => won(order.final_amount), "number"],
-          ],
-          items,
-          say("orders"),
-        )
-      : h("p", { class: "quiet" }, say("nothing")),
+    h("h1", say("orders")),
+    items.length ? orderTable(items) : empty(say("noOrders"), ["/", say("toShop")]),
   ];
 }
 
-const marks = { DONE: ["done", "✓"], REFUSED: ["refused", "✕"] };
-
-const line = (kind, mark, at, ...words) =>
-  h(
-    "li",
-    { class: kind },
-    h("span", { class: "mark", "aria-hidden": "true" }, mark),
-    h("span", {}, ...words),
-    h("span", { class: "quiet" }, at),
-  );
-
-function stepLine({ step, at }) {
-  const returned = step.op === "compensation";
-  const [kind, mark] = returned ? ["returned", "↺"] : (marks[step.outcome] ?? ["", "…"]);
-  const took = `${Math.max(0, new Date(at) - new Date(step.started_at))} ms`;
-  return line(
-    kind,
-    mark,
-    `${time(at)} · ${took}`,
-    stepWord(step),
-    returned ? "" : step.outcome === "REFUSED" ? ` · ${say("REFUSED")}` : "",
-  );
-}
-
-const statusLine = ({ status, reason, at }, why) =>
-  line(
-    { good: "done", bad: "refused", wait: "returned" }[tones[status]] ?? "",
-    "●",
-    time(at),
-    statusWord(status),
-    reason ? ` · ${why(reason)}` : "",
-  );
-
-function actions(order, reload) {
-  const button = (text, path, kind) =>
-    h(
-      "button",
-      {
-        type: "button",
-        class: kind,
-        onclick: busy(() => post(`/orders/${order.id}/${path}`, {}).finally(reload)),
-      },
-      text,
-    );
-  if (order.status === "PAID") return [button(say("refund"), "cancel")];
-  if (order.status !== "PENDING") return [];
-  const left = h("span", { class: "quiet", role: "timer" });
+function payUntil(order) {
+  const left = h("span.quiet", { role: "timer" });
   const tick = () => {
     left.textContent = say("payUntil", countdown(new Date(order.expires_at) - Date.now()));
   };
   tick();
-  const clock = setInterval(() => (left.isConnected ? tick() : clearInterval(clock)), 1000);
+  const clock = setInterval(() => (left.isConnected ? tick() : clearInterval(clock)), TICK_MS);
+  return left;
+}
+
+function actions(order, reload) {
+  const action = (what, text, verb) => {
+    const act = () => post(`/orders/${order.id}/${verb}`, {}).finally(reload);
+    return h(`button${what}`, { type: "button", onclick: busy(act) }, text);
+  };
+  if (order.status === "PAID") return [action("", say("refund"), "cancel")];
+  if (order.status !== "PENDING") return [];
   return [
-    button(say("pay", won(order.final_amount)), "payment", "main"),
-    button(say("cancel"), "cancel"),
-    left,
+    payUntil(order),
+    action("", say("cancel"), "cancel"),
+    action(".main", say("pay", won(order.final_amount)), "payment"),
   ];
 }
 
+const orderHead = (order, reload, why) => [
+  h(
+    "div.row.spread",
+    h("p.state", statusWord(order.status)),
+    h("div.row.middle", actions(order, reload)),
+  ),
+  order.failure_reason && h("p.bad", why(order.failure_reason)),
+];
+
+const itemLine = (item) =>
+  h(
+    "li.line",
+    art({ name: item.product_name }),
+    h(
+      "div",
+      h("strong", item.product_name),
+      h("span.quiet", item.option_name),
+      h("span.quiet", `${won(item.unit_price)} × ${item.quantity}`),
+    ),
+    h("strong.number", won(item.subtotal)),
+  );
+
+const sumLine = (label, amount, kind = "") =>
+  h(`p.row.spread${kind}`, h("span", label), h("span", won(amount)));
+
+const bill = (order) =>
+  h(
+    "section.card.summary",
+    h("h2", say("items")),
+    h("ul.list", order.items.map(itemLine)),
+    order.discount_amount > 0 && [
+      sumLine(say("total"), order.total_amount),
+      sumLine(say("discount"), -order.discount_amount, ".good"),
+    ],
+    sumLine(say("toPay"), order.final_amount, ".sum"),
+  );
+
 const paymentTable = (payments, why) => [
-  h("h2", {}, say("payments")),
+  h("h2", say("payments")),
   table(
     [
       [say("when"), (payment) => time(payment.created_at)],
@@ -116,76 +109,44 @@ const paymentTable = (payments, why) => [
   ),
 ];
 
-const orderHead = (order, reload, why) => [
-  h("p", { class: "big" }, statusWord(order.status)),
-  order.failure_reason && h("p", { class: "bad" }, why(order.failure_reason)),
-  h("div", { class: "row" }, actions(order, reload)),
-];
-
-const orderBody = (order, why) => [
-  h("h2", {}, say("items")),
-  table(
-    [
-      [say("product"), (item) => `${item.product_name} · ${item.option_name}`],
-      [say("price"), (item) => won(item.unit_price), "number"],
-      [say("quantity"), (item) => String(item.quantity), "number"],
-      [say("total"), (item) => won(item.subtotal), "number"],
-    ],
-    order.items,
-    say("items"),
-  ),
-  h(
-    "p",
-    {},
-    `${say("total")} ${won(order.total_amount)} − ${won(order.discount_amount)} = `,
-    h("strong", {}, won(order.final_amount)),
-  ),
-  order.payments.length ? paymentTable(order.payments, why) : [],
-];
-
-// Lines appear in their order; news, each when the one before has been seen.
-function paced(list) {
-  const hurried = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  let before = Promise.resolve();
-  return (element, isNews, then) => {
-    before = before.then(async () => {
-      list.append(element);
-      then?.();
-      if (isNews && !hurried) await new Promise((resolve) => setTimeout(resolve, PACE));
-    });
-  };
-}
-
 export async function orderPage(signal, id) {
   const head = h("div");
-  const body = h("div");
-  const steps = h("ol", { class: "steps", "aria-live": "polite" });
+  const aside = h("aside");
+  const attempts = h("div");
+  const lines = h("ol.steps", { "aria-live": "polite" });
   const words = await reasons();
   const why = (code) => words.get(code) ?? code;
 
   async function reload() {
     const order = await get(`/orders/${id}`);
     replace(head, orderHead(order, reload, why));
-    replace(body, orderBody(order, why));
+    replace(aside, bill(order));
+    replace(attempts, order.payments.length ? paymentTable(order.payments, why) : []);
     return order;
   }
 
-  const { timeline } = await reload();
-  const known = Math.max(...timeline.map(({ at }) => new Date(at)));
-  const show = paced(steps);
-  follow(
-    `/orders/${id}/events`,
-    ({ data }) => {
-      const event = JSON.parse(data);
-      const isNews = new Date(event.at) > known;
-      if (event.step) show(stepLine(event), isNews);
-      else
-        show(statusLine(event, why), isNews, () => {
-          reload().catch(() => {});
-          window.dispatchEvent(new Event("baro:balance"));
-        });
-    },
-    signal,
-  ).catch(() => {});
-  return [h("h1", {}, say("orderTitle", id)), head, h("h2", {}, say("path")), steps, body];
+  const order = await reload();
+  const known = Math.max(...order.timeline.map(({ at }) => new Date(at)));
+  const stations = track(order);
+  const inTurn = paced();
+  const tell = ({ data }) => {
+    const event = JSON.parse(data);
+    const show = () => {
+      lines.append(eventLine(event, why));
+      stations.tell(event);
+      if (event.step) return;
+      reload().catch(() => {});
+      window.dispatchEvent(new Event("baro:balance"));
+    };
+    inTurn(show, new Date(event.at) > known);
+  };
+  follow(`/orders/${id}/events`, tell, signal).catch(() => {});
+  const story = h(
+    "div",
+    h("section.card", head, stations.element),
+    h("h2", say("path")),
+    lines,
+    attempts,
+  );
+  return [h("h1", say("orderTitle", id)), h("div.beside.wide", story, aside)];
 }

@@ -24,8 +24,8 @@ const words = {
   needAccount: ["Please sign in first.", "먼저 로그인해 주세요."],
   balance: ["Balance", "잔액"],
   charge: ["Charge", "충전"],
-  amount: ["Amount (won)", "금액 (원)"],
-  charged: ["Your balance is {0} now.", "잔액이 {0}이 되었습니다."],
+  amount: ["Amount", "금액"],
+  charged: ["Your balance is {0} now.", "잔액은 이제 {0}입니다."],
   history: ["Wallet history", "지갑 내역"],
   when: ["When", "일시"],
   kind: ["Kind", "종류"],
@@ -38,7 +38,6 @@ const words = {
   popular: ["Popular", "인기순"],
   more: ["More", "더 보기"],
   from: ["from {0}", "{0}부터"],
-  nothing: ["Nothing here yet.", "아직 아무것도 없습니다."],
   available: ["{0} left", "{0}개 남음"],
   soldOut: ["Sold out", "품절"],
   quantity: ["Quantity", "수량"],
@@ -54,7 +53,7 @@ const words = {
   refund: ["Cancel and refund", "취소하고 환불"],
   orderNumber: ["Order", "주문"],
   orderTitle: ["Order {0}", "주문 {0}"],
-  payUntil: ["Payable for another {0}", "결제 가능 시간 {0}"],
+  payUntil: ["Payable for another {0}", "{0} 안에 결제해 주세요"],
   path: ["What happened", "진행 과정"],
   items: ["Items", "상품"],
   product: ["Product", "상품"],
@@ -67,10 +66,9 @@ const words = {
   closesIn: ["Closes in {0}", "{0} 후 마감"],
   couponsLeft: ["{0} of {1} left", "{1}장 중 {0}장 남음"],
   discountWon: ["{0} off", "{0} 할인"],
-  discountPercent: ["{0} % off", "{0} % 할인"],
+  discountPercent: ["{0}% off", "{0}% 할인"],
   yourCoupons: ["Your coupons", "내 쿠폰"],
   rank: ["Rank", "순번"],
-  until: ["until {0}", "{0}까지"],
   closed: ["Closed", "마감"],
   left: ["Left", "남은 수량"],
   payments: ["Payments", "결제 내역"],
@@ -114,10 +112,10 @@ const words = {
   law_coupon: ["Coupons", "쿠폰"],
   law_order: ["Orders", "주문"],
   law_saga: ["Sagas", "사가"],
-  faults: ["Break something", "장애 만들기"],
+  faults: ["Break something", "장애 일으키기"],
   faultsWhat: [
     "For demonstrations: what you break here recovers by itself, and the laws stay green.",
-    "시연용입니다. 여기서 만든 장애는 스스로 복구되고 보존 법칙은 지켜집니다.",
+    "시연용입니다. 여기서 일으킨 장애는 스스로 복구되고, 보존 법칙은 계속 지켜집니다.",
   ],
   faultCaused: ["Done: {0}. Watch it recover.", "{0} 실행. 복구되는 과정을 지켜보세요."],
   service: ["Service", "서비스"],
@@ -144,7 +142,8 @@ const words = {
   all: ["All", "전체"],
   error: ["Error", "오류"],
   sink: ["Sink", "전달처"],
-  done: ["Done.", "완료했습니다."],
+  done: ["done", "완료"],
+  doneNow: ["Done.", "완료했습니다."],
   adminsOnly: ["For admins only.", "관리자만 볼 수 있습니다."],
   undo_redeem_coupon: ["Coupon given back", "쿠폰 되돌림"],
   undo_debit_wallet: ["Money given back", "금액 되돌림"],
@@ -159,7 +158,7 @@ const words = {
   action: ["action", "실행"],
   compensation: ["compensation", "보상"],
   DONE: ["done", "완료"],
-  REFUSED: ["refused", "거절"],
+  REFUSED: ["refused", "거절됨"],
   RUNNING: ["Running", "진행 중"],
   COMPENSATING: ["Compensating", "보상 중"],
   COMPENSATED: ["Compensated", "보상 완료"],
@@ -180,6 +179,56 @@ const words = {
   PREPARING: ["Preparing", "상품 준비 중"],
   SHIPPING: ["Shipping", "배송 중"],
   DELIVERED: ["Delivered", "배송 완료"],
+  shopWhat: [
+    "Find it, put it in the cart, and it is yours right away.",
+    "찾아서 담고 결제하면, 바로 내 것이 됩니다.",
+  ],
+  couponsWhat: [
+    "First come, first served. Your rank is the order in which you came.",
+    "선착순입니다. 먼저 받은 순서대로 순번이 정해집니다.",
+  ],
+  sagasWhat: [
+    "A saga carries a payment through coupon, wallet and stock, or gives everything back.",
+    "사가는 결제를 쿠폰, 지갑, 재고 순서로 진행하고, 실패하면 모두 되돌립니다.",
+  ],
+  noProducts: ["The shelves are still empty.", "아직 판매 중인 상품이 없습니다."],
+  notFound: ["Nothing was found.", "검색 결과가 없습니다."],
+  cartEmpty: ["Your cart is empty.", "장바구니가 비어 있습니다."],
+  noOrders: ["You have not ordered anything yet.", "아직 주문한 상품이 없습니다."],
+  noHistory: ["Nothing has moved yet.", "아직 지갑 내역이 없습니다."],
+  noCampaigns: ["No coupons are given out just now.", "지금 받을 수 있는 쿠폰이 없습니다."],
+  noOwnCoupons: ["You have no coupons yet.", "아직 받은 쿠폰이 없습니다."],
+  noCoupons: ["You have none", "사용할 수 있는 쿠폰 없음"],
+  noSagas: ["There is no such saga.", "해당하는 사가가 없습니다."],
+  noLetters: ["Everything was delivered.", "전달하지 못한 이벤트가 없습니다."],
+  nothingSold: ["Nothing was sold in the last days.", "최근에 팔린 상품이 없습니다."],
+  toShop: ["To the shop", "상품 보러 가기"],
+  backToShop: ["← All products", "← 전체 상품"],
+  summary: ["Your order", "주문 요약"],
+  orderHint: [
+    "The stock is held for you for ten minutes; you pay on the next page.",
+    "주문하면 재고를 10분 동안 잡아 둡니다. 결제는 다음 화면에서 합니다.",
+  ],
+  change: ["Change", "변동"],
+  worth: ["Discount", "할인"],
+  validUntil: ["Valid until", "유효 기간"],
+  discount: ["Discount", "할인"],
+  toPay: ["To pay", "결제 금액"],
+  andMore: ["{0} and {1} more", "{0} 외 {1}건"],
+  event: ["Event", "이벤트"],
+  wallet_CHARGE: ["Charge", "충전"],
+  wallet_USE: ["Payment", "결제"],
+  wallet_REFUND: ["Refund", "환불"],
+  wallet_ADJUST: ["Adjustment", "조정"],
+  atOrder: ["Ordered", "주문 접수"],
+  atCoupon: ["Coupon", "쿠폰 사용"],
+  atWallet: ["Wallet", "지갑 출금"],
+  atStock: ["Stock", "재고 확정"],
+  atEnd: ["Paid", "결제 완료"],
+  refused: ["refused", "거절됨"],
+  returned: ["given back", "되돌림"],
+  underWay: ["under way", "진행 중"],
+  notYetDone: ["not yet", "대기"],
 };
 
 const languages = ["en", "ko"];
@@ -199,12 +248,17 @@ export function say(key, ...values) {
   return text.replace(/\{(\d)\}/g, (_, index) => values[index]);
 }
 
-export const won = (amount) =>
-  new Intl.NumberFormat(language(), { style: "currency", currency: "KRW" }).format(amount);
-export const time = (text) =>
-  new Intl.DateTimeFormat(language(), { dateStyle: "short", timeStyle: "medium" }).format(
-    new Date(text),
-  );
+// ₩19,900, or as Koreans write it: 19,900원.
+export function won(amount) {
+  if (language() === "ko") return `${new Intl.NumberFormat("ko").format(amount)}원`;
+  return new Intl.NumberFormat("en", { style: "currency", currency: "KRW" }).format(amount);
+}
+
+const TIMES = {
+  en: ["en-GB", { dateStyle: "medium", timeStyle: "medium" }],
+  ko: ["ko", { dateStyle: "short", timeStyle: "medium" }],
+};
+export const time = (text) => new Intl.DateTimeFormat(...TIMES[language()]).format(new Date(text));
 
 // Milliseconds as 1:02:03 or 2:03.
 export function countdown(milliseconds) {
