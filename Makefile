@@ -304,7 +304,7 @@ $(COVER_DOMAIN:%=$(BUILD)/%.o): CFLAGS += -DNDEBUG -Wno-error
 endif
 
 check: $(UNIT) $(INTEGRATION)
-	@tests/run-all .local/test $(UNIT) $(INTEGRATION)
+	@tests/run-all .local/check-$(notdir $(BUILD)) $(UNIT) $(INTEGRATION)
 
 # The fuzz targets, one program each: clang's libFuzzer is their main. They link what they need of the
 # gateway and of what the services know without a database.
@@ -492,10 +492,9 @@ lint: $(LINT)/node_modules ## Format, warnings of gcc and clang, clang-tidy, cpp
 	clang-format --dry-run -Werror $$(find $(SOURCES) -name '*.[ch]')
 	shellcheck -S warning $(SCRIPTS)
 	@$(MAKE) --no-print-directory CC=gcc objects
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)-clang CC=clang objects
 	$(CPPCHECK) $(SOURCES)
-	@echo clang-tidy; printf '%s\n' $(C_FILES) | xargs -P$(CORES) -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=c17 \
-	    -D_GNU_SOURCE -I. -I$(BUILD) $(shell pkg-config --cflags $(PACKAGES)) 2> /dev/null' clang-tidy
+	@echo clang-tidy; printf '%s\n' $(C_FILES) | xargs -P$(CORES) -n4 sh -c 'clang-tidy --quiet "$$@" -- $(CFLAGS) $(WARNINGS) \
+	    2> /dev/null' clang-tidy
 
 .PHONY: format
 format: $(LINT)/node_modules ## Format all C, JavaScript, TypeScript and CSS in place
