@@ -49,9 +49,9 @@ Test(sentences, numbers_and_states_are_put_into_their_places)
         const char *english;
         const char *korean;
     } rows[] = {
-        {"option 12 has 3 left",                      "12번 옵션의 재고가 3개 남았습니다"      },
+        {"option 12 has 3 left",                      "12번 옵션은 재고가 3개뿐입니다"         },
         {"an order that is PAID cannot be DELIVERED",
-         "'결제 완료' 상태의 주문은 '배송 완료' 처리할 수 없습니다"                            },
+         "'결제 완료' 상태의 주문은 '배송 완료'(으)로 바꿀 수 없습니다"                        },
         {"order 7: the balance is too low",           "주문 7: 잔액이 부족합니다"              },
         {"must be one of FIXED, PERCENT",             "다음 중 하나여야 합니다: FIXED, PERCENT"},
         {"must be 1 to 100",                          "1에서 100 사이여야 합니다"              },
