@@ -210,7 +210,10 @@ test-images: images $(CLUSTER)/check.mjs ## Build the images, start each by buil
 test-upgrade: build ## Roll out a next version beside this one under load, and go half the way back
 	@tests/upgrade/run .local/upgrade
 
-.PHONY: test-docs
+.PHONY: reference test-docs
+reference: build ## Write the tables of docs/reference from what the programs say of themselves
+	@tests/docs/run .local/reference $(BUILD) write
+
 test-docs: build $(CLIENT)/node_modules ## Run every command of docs/, check the reference, use the API from TypeScript
 	@tests/docs/run .local/docs $(BUILD)
 
