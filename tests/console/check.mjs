@@ -134,7 +134,10 @@ async function open(t, options = {}) {
 // A picture of the page, which must fit its window and have nothing that axe-core objects to; notices,
 // which would hide what is below, are taken away first.
 async function look(page, name) {
-  await page.evaluate(() => document.getElementById("notices").replaceChildren());
+  await page.evaluate(() => {
+    document.getElementById("notices").replaceChildren();
+    window.scrollTo(0, 0);
+  });
   await page.evaluate(() =>
     Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))),
   );

@@ -27,6 +27,8 @@ export default [
   { files: ["gateway/web/**"], languageOptions: { globals: globals.browser } },
   {
     files: ["deploy/**", "tests/**"],
-    languageOptions: { globals: { ...globals.node, document: "readonly", location: "readonly" } },
+    languageOptions: {
+      globals: { ...globals.node, document: "readonly", window: "readonly", location: "readonly" },
+    },
   },
 ];

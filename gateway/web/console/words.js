@@ -130,7 +130,7 @@ const words = {
   lawBroken: ["{0}: {1} violations", "{0}: 위반 {1}건"],
   checkedAt: ["Checked at {0}", "{0}에 확인"],
   hottest: ["Selling best", "가장 많이 팔린 상품"],
-  sold: ["Sold", "판매"],
+  sold: ["Sold of the product", "상품 판매량"],
   deadLetters: ["Dead letters", "전달 실패 이벤트"],
   replay: ["Replay", "다시 보내기"],
   retry: ["Retry", "다시 시도"],
