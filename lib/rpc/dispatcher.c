@@ -376,6 +376,16 @@ void call_finish(struct call *call)
     answer_now(call);
 }
 
+void calls_finish(struct call *const *calls, size_t count)
+{
+    struct answered answered = {.count = 0};
+    for (size_t i = 0; i < count; i++) {
+        assert(calls[i]->settled);
+        answer(calls[i], &answered);
+    }
+    answered_flush(&answered);
+}
+
 void call_record(struct call *call)
 {
     assert(call->settled && failed(call->status));

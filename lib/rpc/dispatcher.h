@@ -35,6 +35,10 @@ struct dispatcher_options {
     size_t read_workers;  // default 1
     size_t queue_max;     // calls that wait, per method; default 2,048
     size_t batch_max;     // default 256
+    // Optional, around `prepare`s that run one after the other: what they ask of others may leave
+    // together. Given `service`.
+    void (*hold)(void *service);
+    void (*release)(void *service);
 };
 
 struct dispatcher *dispatcher_create(const struct dispatcher_options *options);

@@ -123,6 +123,9 @@ void call_ready(struct call *call);
 // Answers with the outcome that is set. The call is gone afterwards.
 void call_finish(struct call *call);
 
+// The same for calls that end together: those from one peer are answered in one message.
+void calls_finish(struct call *const *calls, size_t count);
+
 // Ends `prepare` with a refusal that is set and definite: it is stored by the guard, then answered.
 void call_record(struct call *call);
 

@@ -230,14 +230,18 @@ static void refuse_all(struct call **calls, size_t count, struct status st)
     answer_all(calls, count);
 }
 
-static void end_looked_up(const struct batch *batch)
+static void end_looked_up(const struct dispatcher_options *options, const struct batch *batch)
 {
     struct answered answered = {.count = 0};
+    if (options->hold)
+        options->hold(options->service);
     for (size_t i = 0; i < batch->count; i++)
         if (batch->calls[i]->settled)
             answer(batch->calls[i], &answered);
         else
             dispatcher_prepare(batch->calls[i]);
+    if (options->release)
+        options->release(options->service);
     answered_flush(&answered);
 }
 
@@ -272,7 +276,7 @@ static void run(struct worker *worker, const struct call_queue *queue, struct ca
     } else if (queue->work == QUEUE_HANDLE) {
         end_handled(worker, &batch);
     } else {
-        end_looked_up(&batch);
+        end_looked_up(&worker->dispatcher->options, &batch);
     }
 }
 

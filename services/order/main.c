@@ -58,6 +58,16 @@ static struct status started(void *service, struct service_runtime *runtime)
     return order_service_start(service, service_dispatcher(runtime), service_publisher(runtime));
 }
 
+static void hold(void *service)
+{
+    order_service_hold(service);
+}
+
+static void release(void *service)
+{
+    order_service_release(service);
+}
+
 static void stopping(void *service)
 {
     order_service_stop(service);
@@ -89,6 +99,8 @@ int main(int argc, char **argv)
                                              .jobs = jobs,
                                              .job_count = ORDER_JOB_COUNT,
                                              .service = &service,
+                                             .hold = hold,
+                                             .release = release,
                                              .started = started,
                                              .stopping = stopping,
                                              .stopped = stopped,

@@ -362,9 +362,12 @@ static void count_end(const struct counters *counters, const Baro__Order__SagaRe
         metric_add(counters->refunded, 1);
 }
 
+// Whoever waits for the sagas of the batch is answered together.
 void end_saga_committed(struct batch *batch)
 {
     struct order_service *service = batch->service;
+    struct call **waiting = arena_array(batch->arena, batch->count, sizeof(struct call *));
+    size_t waiting_count = 0;
     news_committed(batch);
     for (size_t i = 0; i < batch->count; i++) {
         const struct call *call = batch->calls[i];
@@ -372,8 +375,11 @@ void end_saga_committed(struct batch *batch)
         if (!call->settled || failed(call->status))
             continue;
         count_end(&service->counters, record_of(call));
-        if (ended->view)
-            sagas_answer(service->sagas, record_of(call)->saga_id, ended->answer,
-                         &ended->view->base);
+        if (!ended->view)
+            continue;
+        waiting[waiting_count] = sagas_settle(service->sagas, record_of(call)->saga_id,
+                                              ended->answer, &ended->view->base);
+        waiting_count += waiting[waiting_count] != NULL;
     }
+    calls_finish(waiting, waiting_count);
 }

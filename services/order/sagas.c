@@ -339,17 +339,15 @@ void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t cou
     leave(sagas);
 }
 
-void sagas_answer(struct sagas *sagas, int64_t saga_id, struct status st,
-                  const ProtobufCMessage *reply)
+struct call *sagas_settle(struct sagas *sagas, int64_t saga_id, struct status st,
+                          const ProtobufCMessage *reply)
 {
     struct call *call = waiters_take(sagas->waiters, saga_id);
-    if (!call)
-        return;
-    if (failed(st))
+    if (call && failed(st))
         call_refuse(call, st);
-    else
+    else if (call)
         call_reply(call, reply);
-    call_finish(call);
+    return call;
 }
 
 bool sagas_retry(struct sagas *sagas, int64_t saga_id)

@@ -50,9 +50,10 @@ struct launch {
 // sagas have been stopped: the rows stay for whoever takes them over.
 void sagas_launch(struct sagas *sagas, const struct launch *launches, size_t count);
 
-// Answers the call that waits for this saga, if any; `reply` and the texts are borrowed for the call.
-void sagas_answer(struct sagas *sagas, int64_t saga_id, struct status st,
-                  const ProtobufCMessage *reply);
+// The call that waits for this saga, with its outcome set, for calls_finish; NULL: nobody waits.
+// `reply` and the texts are borrowed until then.
+struct call *sagas_settle(struct sagas *sagas, int64_t saga_id, struct status st,
+                          const ProtobufCMessage *reply);
 
 // By hand: false when the saga is not here.
 bool sagas_retry(struct sagas *sagas, int64_t saga_id);

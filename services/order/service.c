@@ -185,6 +185,18 @@ void order_service_stop(struct order_service *service)
     sagas_stop(service->sagas);
 }
 
+void order_service_hold(struct order_service *service)
+{
+    rpc_client_hold(service->product);
+    rpc_client_hold(service->coupon);
+}
+
+void order_service_release(struct order_service *service)
+{
+    rpc_client_release(service->product);
+    rpc_client_release(service->coupon);
+}
+
 void order_service_destroy(struct order_service *service)
 {
     give_leases_back(service);

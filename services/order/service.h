@@ -58,6 +58,10 @@ void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB
 struct status order_service_start(struct order_service *service, struct dispatcher *dispatcher,
                                   struct publisher *publisher);
 
+// Between the two, what is asked of product and coupon waits and leaves together.
+void order_service_hold(struct order_service *service);
+void order_service_release(struct order_service *service);
+
 // Ends the deliveries to sinks, and lets no saga begin or go on here. Handlers may still run. Accepts a service that did not start.
 void order_service_stop(struct order_service *service);
 

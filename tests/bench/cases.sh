@@ -177,12 +177,14 @@ case_growth() {
     measure order > /dev/null # warms up what the later ones find warm
     for _ in $(each_run); do
         measure order > "$dir/run.json"
+        say "empty: $(cat "$dir/run.json")"
         for size in 1m 10m; do reference $size "$(get .per_second "$dir/run.json")"; done
     done
     for size in $growth; do
         "$build/baroctl" load-demo --orders "$(echo "$size" | sed 's/m$/000000/')" > "$dir/load-demo.txt"
         for _ in $(each_run); do
             measure order > "$dir/run.json"
+            say "$size: $(cat "$dir/run.json")"
             value "$size" "$(get .per_second "$dir/run.json")"
         done
     done

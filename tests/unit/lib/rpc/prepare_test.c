@@ -415,3 +415,72 @@ Test(dispatcher, runs_calls_of_its_own_service_even_while_it_drains)
     cr_expect_eq(outcome.role, CALLER_SERVICE);
     cr_expect_eq(outcome.saga_id, 42);
 }
+
+static struct {
+    struct call *calls[2];
+    atomic_size_t count;
+} together;
+
+static void collect(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        together.calls[atomic_fetch_add(&together.count, 1)] = batch->calls[i];
+}
+
+static bool are_collected(void *arg)
+{
+    (void)arg;
+    return atomic_load(&together.count) == COUNT(together.calls);
+}
+
+Test(deferred, calls_that_end_together_share_a_message)
+{
+    const struct method method = {"Echo", METHOD_WRITE, .handle = handle_defer,
+                                  .committed = collect};
+    SCOPED(stand_desk) *desk = stand_desk_create();
+    struct dispatcher *dispatcher = start(&method);
+    for (size_t i = 0; i < COUNT(together.calls); i++)
+        stand_submit(dispatcher, desk, i, "x", NULL, 0);
+    cr_assert(stand_wait(are_collected, NULL, 5000));
+    int before = atomic_load(&desk->flushes);
+    for (size_t i = 0; i < COUNT(together.calls); i++)
+        call_reply(together.calls[i], &stand_text(together.calls[i]->arena, "together")->base);
+    calls_finish(together.calls, COUNT(together.calls));
+    cr_expect_eq(atomic_load(&desk->answers), 2);
+    cr_expect_eq(atomic_load(&desk->flushes) - before, 1);
+    cr_expect_str_eq(desk->places[1].text, "together");
+    dispatcher_destroy(dispatcher);
+}
+
+static void prepare_refuse(struct call *call)
+{
+    note('p');
+    call_refuse(call, refuse(REASON_FORBIDDEN, "no"));
+    call_finish(call);
+}
+
+static void hold(void *service)
+{
+    (void)service;
+    note('<');
+}
+
+static void release(void *service)
+{
+    (void)service;
+    note('>');
+}
+
+Test(prepare, runs_between_hold_and_release)
+{
+    const struct method method = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_refuse,
+                                  .handle = handle};
+    SCOPED(stand_desk) *desk = stand_desk_create();
+    store.commit = commit;
+    struct dispatcher *dispatcher = stand_dispatcher(
+        &method, &store, (struct dispatcher_options){.hold = hold, .release = release});
+    stand_submit(dispatcher, desk, 0, "x", "key", 0);
+    cr_assert(stand_answered(desk, 1));
+    dispatcher_destroy(dispatcher);
+    cr_expect_str_eq(journal, "ac<p>");
+}
