@@ -8,10 +8,13 @@
 // PgBouncer allows; audits, lists and jobs plan as ever. A batch of reads has no transaction but the
 // implicit ones, from one wait to the next: the settings go ahead of each.
 //
-// A traced batch says its name here too, as a setting of the transaction. A comment in front of each
-// statement (sqlcommenter) would make every text a new one, to be parsed and planned anew.
+// A traced batch says its name once more behind that, as a setting of the transaction and as a comment
+// (sqlcommenter's), for those who read the one or the other. A comment on each statement would make
+// every text a new one, to be parsed and planned anew; here it costs one text that hardly needs a plan.
 
 #include "lib/db/pipeline.h"
+
+#include <stdio.h>
 
 #define SETTINGS                                                                                   \
     "set_config('plan_cache_mode', 'force_generic_plan', true),"                                   \
@@ -19,17 +22,24 @@
     " set_config('enable_mergejoin', 'off', true)"
 
 static const struct statement START = {"db_start_batch", "SELECT baro_now(), " SETTINGS};
-static const struct statement START_TRACED = {"db_start_traced_batch",
-                                              "SELECT baro_now(), " SETTINGS
-                                              ", set_config('application_name', $1::text, true)"};
 static const struct statement GO_ON = {"db_go_on_with_batch", "SELECT " SETTINGS};
+static const struct statement NAME = {"db_name_batch",
+                                      "SELECT set_config('application_name', $1::text, true)"};
+
+static struct status name_batch(struct db *db)
+{
+    char comment[96];
+    if (!db->trace || !*db->trace)
+        return OK;
+    snprintf(comment, sizeof(comment), "traceparent='%s'", db->trace);
+    return db_send_commented(db, &NAME, PARAMS(p_text(db->trace)), comment);
+}
 
 struct status db_start_batch(struct db *db)
 {
-    bool traced = db->trace && *db->trace;
-    struct status st =
-        traced ? db_queue_query(db, &START_TRACED, PARAMS(p_text(db->trace)), &db->clock)
-               : db_queue_query(db, &START, NO_PARAMS, &db->clock);
+    struct status st = db_queue_query(db, &START, NO_PARAMS, &db->clock);
+    if (!failed(st))
+        st = name_batch(db);
     db->reads_batch = !failed(st) && db->transaction == TRANSACTION_NONE;
     return st;
 }
@@ -41,7 +51,10 @@ void db_set_trace(struct db *db, const char *traceparent)
 
 struct status db_go_on_with_batch(struct db *db)
 {
-    return db->reads_batch ? db_send(db, &GO_ON, NO_PARAMS, NULL) : OK;
+    if (!db->reads_batch)
+        return OK;
+    struct status st = db_send(db, &GO_ON, NO_PARAMS, NULL);
+    return failed(st) ? st : name_batch(db);
 }
 
 struct status db_now(struct db *db, int64_t *now_us)

@@ -119,7 +119,8 @@ struct status db_start_batch(struct db *db);
 
 // Names the batches to come after a span ("00-.."), until it is called again; "": no more. The name is
 // borrowed. PostgreSQL shows it as application_name while the batch's transaction runs, in
-// pg_stat_activity and in its log (%a); the text of no statement changes, so plans stay shared.
+// pg_stat_activity and in its log (%a), and as the comment of one statement ahead of the batch's; the
+// text of no other changes, so plans stay shared.
 void db_set_trace(struct db *db, const char *traceparent);
 
 // The database's clock at db_start_batch, in microseconds since 1970. Waits only if nobody has waited

@@ -80,6 +80,13 @@ static struct status lost_connection(struct db *db)
     return lost(db, (struct status){STATUS_UNAVAILABLE, REASON_UNAVAILABLE, NULL, db->message});
 }
 
+static struct status sent(struct db *db, size_t prepared, struct rows *rows)
+{
+    remember(db, (struct pending){PENDING_RUN, prepared, rows});
+    metric_add(db->metrics.queries, 1);
+    return OK;
+}
+
 struct status db_send(struct db *db, const struct statement *statement, struct params params,
                       struct rows *rows)
 {
@@ -96,9 +103,21 @@ struct status db_send(struct db *db, const struct statement *statement, struct p
     if (!PQsendQueryPrepared(db->connection, statement->name, count, encoded.values,
                              encoded.lengths, encoded.formats, 1))
         return lost_connection(db);
-    remember(db, (struct pending){PENDING_RUN, index, rows});
-    metric_add(db->metrics.queries, 1);
-    return OK;
+    return sent(db, index, rows);
+}
+
+struct status db_send_commented(struct db *db, const struct statement *statement,
+                                struct params params, const char *comment)
+{
+    struct encoded encoded;
+    char sql[256];
+    db_encode(db, params, &encoded);
+    int length = snprintf(sql, sizeof(sql), "%s /*%s*/", statement->sql, comment);
+    assert(length > 0 && (size_t)length < sizeof(sql));
+    if (!PQsendQueryParams(db->connection, sql, (int)params.count, encoded.types, encoded.values,
+                           encoded.lengths, encoded.formats, 1))
+        return lost_connection(db);
+    return sent(db, find_prepared(db, statement), NULL);
 }
 
 static int milliseconds_until(int64_t when_us)

@@ -98,6 +98,11 @@ bool db_is_alive(struct db *db);
 struct status db_send(struct db *db, const struct statement *statement, struct params params,
                       struct rows *rows);
 
+// The same of a statement whose rows nobody needs, with a comment behind its text: not prepared,
+// because the text is one of a kind. Together they have at most 250 characters.
+struct status db_send_commented(struct db *db, const struct statement *statement,
+                                struct params params, const char *comment);
+
 // Ends the pipeline with a sync point and reads every answer up to it. The first error is the
 // result. Closes the connection when it is lost or silent beyond the deadline.
 struct status db_sync(struct db *db);

@@ -4,6 +4,7 @@
 #include "tests/support/database.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct statement PID = {"pid", "SELECT pg_backend_pid()"};
@@ -129,6 +130,39 @@ Test(batch, a_traced_batch_bears_its_span_as_long_as_it_runs)
     db_set_trace(db, "");
     begin_batch(db);
     cr_expect_str_eq(name_of(db), "test");
+    expect_ok(db_commit(db));
+}
+
+Test(batch, traced_reads_bear_their_span_over_every_wait)
+{
+    static const char span[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    SCOPED(db) *db = test_db("batch");
+    db_set_trace(db, span);
+    expect_ok(db_start_batch(db));
+    cr_expect_str_eq(name_of(db), span);
+    cr_expect_str_eq(name_of(db), span);
+    expect_ok(db_commit(db));
+}
+
+static const struct statement SEEN = {
+    "seen", "SELECT query FROM pg_stat_activity WHERE pid = $1 AND state = 'idle in transaction'"};
+
+Test(batch, a_traced_batch_bears_its_span_as_a_comment_too)
+{
+    static const char span[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    SCOPED(db) *db = test_db("batch");
+    SCOPED(db) *other = test_db("batch_other");
+    struct rows rows;
+    char comment[96];
+    expect_ok(db_query(db, &PID, NO_PARAMS, &rows));
+    int64_t pid = rows_int64(&rows, 0, 0);
+    db_set_trace(db, span);
+    begin_batch(db);
+    expect_ok(db_flush(db));
+    expect_ok(db_query(other, &SEEN, PARAMS(p_int64(pid)), &rows));
+    cr_assert_eq(rows.count, 1u);
+    snprintf(comment, sizeof(comment), "/*traceparent='%s'*/", span);
+    cr_expect(strstr(rows_text(&rows, 0, 0), comment), "%s", rows_text(&rows, 0, 0));
     expect_ok(db_commit(db));
 }
 
