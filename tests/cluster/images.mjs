@@ -47,7 +47,7 @@ export const fromTrees = (folder) => (image) =>
   inTree(`${folder}/${plainName(image)}`, ["/usr/bin/baro"]);
 
 // Images of a folder as deploy/images/build makes it. `images` is as above: user and command are what the
-// image says; treeOf gives the file system of a container by its name.
+// image says, and configOf gives it whole; treeOf gives the file system of a container by its name.
 export function openStore(folder) {
   const words = [
     "buildah",
@@ -74,12 +74,14 @@ export function openStore(folder) {
     "--filter",
     "reference=localhost/baro*",
   ).split("\n");
+  const fullName = (image) => names.find((one) => one.startsWith(`localhost/${plainName(image)}:`));
+  const configOf = (image) =>
+    JSON.parse(buildah("inspect", "--type", "image", fullName(image))).OCIv1.config;
   const images =
     (image) =>
     ({ name, binds, variables, command, args }) => {
-      const full = names.find((one) => one.startsWith(`localhost/${plainName(image)}:`));
-      buildah("from", "--name", name, ...limits, full);
-      const { config } = JSON.parse(buildah("inspect", "--type", "image", full)).OCIv1;
+      buildah("from", "--name", name, ...limits, fullName(image));
+      const config = configOf(image);
       const options = [
         ...binds.map((bind) => `--volume=${bind}`),
         ...Object.entries(variables).map(([key, value]) => `--env=${key}=${value}`),
@@ -100,7 +102,7 @@ export function openStore(folder) {
       };
     };
   buildah("rm", "--all"); // what an earlier run has left
-  return { images, treeOf: (name) => buildah("mount", name) };
+  return { images, configOf, treeOf: (name) => buildah("mount", name) };
 }
 
 // How a container of an image starts; `ours` is one of the two above. Where the image has users of its

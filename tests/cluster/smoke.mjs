@@ -2,8 +2,8 @@
 // a customer signs up, orders and pays.
 //   node smoke.mjs DIR STORE     (started by tests/cluster/run; STORE is deploy/images/build's)
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import test, { after } from "node:test";
 import { promisify } from "node:util";
@@ -13,7 +13,7 @@ import { openStore, programs } from "./images.mjs";
 import { namespaceFile } from "./network.mjs";
 
 const [folder, store] = process.argv.slice(2);
-const { images, treeOf } = openStore(resolve(store));
+const { images, configOf, treeOf } = openStore(resolve(store));
 const cluster = new Cluster({
   objects: render("deploy/kubernetes/overlays/dev"),
   images,
@@ -40,6 +40,47 @@ test("a customer signs up, orders and pays", async (t) => {
     `http://${address}:8080/api/v1`,
   ]);
   t.diagnostic(stdout.match(/^.*is PAID$/m)[0].trim());
+});
+
+// The processes of the images, as this PID namespace has them.
+function running() {
+  const isOurs = (pid) => {
+    try {
+      return readlinkSync(`/proc/${pid}/exe`).endsWith("/usr/bin/baro");
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  };
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOurs(name));
+}
+
+test("nobody in an image is root, and nothing of it was written", () => {
+  const pids = running();
+  assert.equal(pids.length, programs.length);
+  for (const pid of pids)
+    assert.match(
+      readFileSync(`/proc/${pid}/status`, "utf8"),
+      /^Uid:\t65532\t65532\t65532\t65532$/m,
+    );
+  for (const { name, component } of cluster.pods.filter(
+    (pod) => programs.includes(pod.component) && !pod.ended,
+  ))
+    assert.equal(
+      execFileSync("find", [treeOf(name), "-uid", "65532"], { encoding: "utf8" }),
+      "",
+      component,
+    );
+});
+
+test("the labels of an image say what it is, and from which commit", () => {
+  const version = readFileSync("lib/base/version.h", "utf8").match(/BARO_VERSION "(.*)"/)[1];
+  for (const image of [...programs.map((name) => `baro-${name}`), "baroctl"]) {
+    const { Labels, User } = configOf(image);
+    const label = (name) => Labels[`org.opencontainers.image.${name}`];
+    assert.deepEqual([User, label("title"), label("version")], ["65532:65532", image, version]);
+    assert.match(label("revision"), /^([0-9a-f]{40}|unknown)$/, image);
+    assert.match(label("description"), new RegExp(image));
+  }
 });
 
 test("the laws hold, says baroctl out of its image", async () => {
