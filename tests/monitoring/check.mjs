@@ -38,3 +38,15 @@ test("chapters that other files refer to are there", () => {
   for (const chapter of ["Backup and restore", "Upgrade"])
     assert.match(runbook, new RegExp(`^# ${chapter}$`, "m"));
 });
+
+// promtool runs these; here is only asked whether an alert is among them, on both sides of its threshold.
+test("every alert is tested: that it fires, and that it is silent", () => {
+  const text = readFileSync("tests/monitoring/rules_test.yaml", "utf8");
+  const cases = [...text.matchAll(/alertname: (\w+)[,\s]+exp_alerts:( \[\])?/g)];
+  for (const { name } of alerts) {
+    const outcomes = cases
+      .filter(([, alert]) => alert === name)
+      .map(([, , none]) => (none ? "silent" : "fires"));
+    assert.deepEqual([...new Set(outcomes)].sort(), ["fires", "silent"], name);
+  }
+});
