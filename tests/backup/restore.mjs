@@ -35,6 +35,14 @@ const enough = (count) =>
     )(buyers.paid.length + count),
   );
 
+// The WAL is reached from the data folder, because the server may not see the whole path; the segment that
+// pg_receivewal has not finished is called .partial.
+const RECOVERY = `restore_command = 'cp "../wal/%f" "%p" 2> /dev/null || cp "../wal/%f.partial" "%p"'
+recovery_target_name = 'before_the_accident'
+recovery_target_action = promote
+hot_standby = off # nobody sees it before it is whole
+`;
+
 test("what was acknowledged before the moment that is restored is there, and the books are right", async () => {
   stack("up", lost, "1");
   const server = environmentOf(lost).BARO_ADMIN_DATABASE_URL;
@@ -67,19 +75,10 @@ test("what was acknowledged before the moment that is restored is there, and the
 
   mkdirSync(restored);
   renameSync(`${folder}/base`, `${restored}/postgres`);
+  renameSync(wal, `${restored}/wal`);
   writeFileSync(`${restored}/postgres/recovery.signal`, "");
-  // pg_receivewal calls the segment that it has not finished .partial.
-  appendFileSync(
-    `${restored}/postgres/postgresql.auto.conf`,
-    [
-      `restore_command = 'cp "${wal}/%f" "%p" 2> /dev/null || cp "${wal}/%f.partial" "%p"'`,
-      "recovery_target_name = 'before_the_accident'",
-      "recovery_target_action = promote",
-      "hot_standby = off", // nobody sees it before it is whole
-      "",
-    ].join("\n"),
-  );
-  run("chown", ["-R", "postgres:", `${restored}/postgres`, wal]);
+  appendFileSync(`${restored}/postgres/postgresql.auto.conf`, RECOVERY);
+  run("chown", ["-R", "postgres:", `${restored}/postgres`, `${restored}/wal`]);
   run("chmod", ["755", folder, restored]);
   stack("up", restored, "1");
 
