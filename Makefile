@@ -207,8 +207,8 @@ test-cluster: build $(CLUSTER)/check.mjs ## Scale, roll and cut the pods of an o
 test-images: images $(CLUSTER)/check.mjs ## Build the images, start each by buildah, order and pay
 	@tests/cluster/run .local/test-images $(CLUSTER)/smoke.mjs .local/images
 
-test-upgrade: build ## Roll out a next version beside this one under load, and go half the way back
-	@tests/upgrade/run .local/upgrade
+test-upgrade: build ## Roll out a next version beside this one under load, and half the way back; FROM=COMMIT: this one beside that
+	@tests/upgrade/run .local/upgrade $(FROM)
 
 .PHONY: reference test-docs
 reference: build ## Write the tables of docs/reference from what the programs say of themselves
