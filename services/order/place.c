@@ -62,6 +62,13 @@ static struct status delete_taken(struct batch *batch, const struct cart_set *ca
     return store_delete_cart(batch->tx, ids, count);
 }
 
+// How long the hold lives at least: counted here from when it was asked for, as the clocks of two
+// databases need not agree.
+static int64_t hold_left_us(const struct placing *placing)
+{
+    return placing->hold_ends_us - clock_monotonic_us();
+}
+
 static struct order *make_order(struct batch *batch, const struct placing *placing)
 {
     struct order *order = arena_alloc(batch->arena, sizeof(*order));
@@ -71,7 +78,7 @@ static struct order *make_order(struct batch *batch, const struct placing *placi
         .user_coupon_id = placing->user_coupon_id,
         .total_won = placing->total_won,
         .discount_won = placing->discount_won,
-        .expires_at_us = placing->expires_at_us,
+        .expires_at_us = batch->now_us + hold_left_us(placing),
         .lines = placing->lines,
         .line_count = placing->wanted_count,
     };
@@ -79,7 +86,8 @@ static struct order *make_order(struct batch *batch, const struct placing *placi
     return order;
 }
 
-// How many orders of each call's user hold stock unpaid; NULL when any number may.
+// How many orders of each call's user hold stock unpaid; NULL when any number may. Until the batch
+// ends nobody else counts or adds orders of these users.
 static struct status count_open(struct batch *batch, int64_t **open)
 {
     const struct order_settings *settings = ((struct order_service *)batch->service)->settings;
@@ -89,6 +97,9 @@ static struct status count_open(struct batch *batch, int64_t **open)
         return OK;
     for (size_t i = 0; i < batch->count; i++)
         users[i] = batch->calls[i]->caller.user_id;
+    struct status st = store_lock_users(batch->tx, users, batch->count);
+    if (failed(st))
+        return st;
     return store_count_open(batch->tx, batch->arena, users, batch->count,
                             batch->now_us - settings->order_ttl_ms * US_PER_MS,
                             settings->open_orders_max, open);
@@ -105,7 +116,7 @@ static struct status check(const struct batch *batch, const struct call *call,
                            struct cart_set *cart, const int64_t *open)
 {
     const struct order_service *service = batch->service;
-    if (placing_of(call)->expires_at_us <= batch->now_us)
+    if (hold_left_us(placing_of(call)) <= 0)
         return refuse(REASON_UNAVAILABLE, "the hold ran out before the order was written");
     if (open && *open >= service->settings->open_orders_max)
         return refuse(REASON_RATE_LIMITED, "too many unpaid orders: pay or cancel one first");

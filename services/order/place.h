@@ -15,7 +15,7 @@ struct placing {
     int64_t order_id;
     struct order_line *lines; // as held, with names and prices; wanted_count of them
     int64_t total_won;
-    int64_t expires_at_us;
+    int64_t hold_ends_us; // monotonic: the hold lives until then at least, whatever its clock says
     int64_t user_coupon_id; // 0: none
     int64_t discount_won;
     bool stock_held,

@@ -161,7 +161,7 @@ static void hold_coupon(struct placing *placing)
 // The reply names the held lines in the order of the request.
 static struct status take_lines(struct placing *placing, const Baro__Product__HoldStockReply *held)
 {
-    if (!held || held->n_lines != placing->wanted_count || !held->expires_at)
+    if (!held || held->n_lines != placing->wanted_count)
         return refuse(REASON_INTERNAL, "the product service held something else");
     struct order_line *lines =
         arena_array(placing->call->arena, held->n_lines, sizeof(*placing->lines));
@@ -179,7 +179,6 @@ static struct status take_lines(struct placing *placing, const Baro__Product__Ho
         };
     }
     placing->lines = lines;
-    placing->expires_at_us = held->expires_at->us;
     struct status st = order_check_products(lines, held->n_lines);
     return failed(st) ? st : order_total(lines, held->n_lines, &placing->total_won);
 }
@@ -221,6 +220,7 @@ static void hold_stock(void *arg, int64_t order_id)
         line->option_id = placing->wanted[i].option_id;
         line->quantity = placing->wanted[i].quantity;
     }
+    placing->hold_ends_us = clock_monotonic_us() + placing->ttl_ms * US_PER_MS;
     ask(placing, placing->service->product, "baro.product.Product/HoldStock", &message.base,
         stock_held);
 }

@@ -69,6 +69,9 @@ struct status store_list_orders(struct db *db, struct arena *arena, int64_t user
 struct status store_find_live(struct db *db, struct arena *arena, const int64_t *ids, size_t count,
                               int64_t **live, size_t *live_count);
 
+// Until the transaction ends no other has locked any of these users. Queued.
+struct status store_lock_users(struct db *db, const int64_t *user_ids, size_t count);
+
 // For each user how many orders that were placed since then are PENDING, PAYING or HELD; counts no
 // further than limit.
 struct status store_count_open(struct db *db, struct arena *arena, const int64_t *user_ids,

@@ -257,6 +257,20 @@ static sqlstate pending_insert(struct query *query)
     return state;
 }
 
+static sqlstate order_lock_users(struct query *query)
+{
+    size_t count;
+    const int64_t *ids = q_sorted(query, 1, &count);
+    sqlstate state = NULL;
+    for (size_t i = 0; i < count && !state; i++) {
+        struct user_lock_version lock = {ids[i]};
+        struct row *row;
+        bool inserted;
+        state = table_insert_or_lock(query->tx, &query->tables->user_lock, &lock, &row, &inserted);
+    }
+    return state;
+}
+
 static int64_t count_open_of(const struct query *query, int64_t user_id)
 {
     int64_t count = 0;
@@ -631,6 +645,7 @@ static const struct sql ROWS[] = {
     {"order_insert_changes",   0x9d73e680, order_insert_changes  },
     {"order_find_live",        0x501497ac, order_find_live       },
     {"order_make_partitions",  0x9fd98ea7, nothing               },
+    {"order_lock_users",       0x229308d9, order_lock_users      },
     {"order_count_open",       0x82c1c5bb, order_count_open      },
     {"pending_insert",         0x1d894307, pending_insert        },
     {"pending_delete",         0x7b67a951, pending_delete        },

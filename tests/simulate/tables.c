@@ -43,6 +43,7 @@ struct tables *tables_create(void)
     t->campaign = keyed(sizeof(struct campaign_version), 8);
     t->coupon = keyed(sizeof(struct coupon_version), 8);
     t->coupon_history = keyed(sizeof(struct coupon_history_version), 8);
+    t->user_lock = keyed(sizeof(struct user_lock_version), 8);
     t->orders = keyed(sizeof(struct order_version), 8);
     t->pending = keyed(sizeof(struct pending_version), 8);
     t->line = grouped(sizeof(struct line_version), 16, offsetof(struct line_version, order_id));

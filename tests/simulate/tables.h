@@ -115,6 +115,10 @@ struct coupon_history_version {
 };
 
 // order
+struct user_lock_version {
+    int64_t user_id; // a row stands for the advisory lock of its id
+};
+
 struct order_version {
     int64_t id;
     int64_t user_id, saga_id, user_coupon_id, total, discount, created_at, expires_at, paid_at,
@@ -174,7 +178,7 @@ struct tables {
     struct table wallet, entry, moved;
     struct table option, hold, movement, sales;
     struct table campaign, coupon, coupon_history;
-    struct table orders, pending, line, change, payment, payment_change, saga;
+    struct table user_lock, orders, pending, line, change, payment, payment_change, saga;
     struct sequence sequences[SEQUENCES];
 };
 

@@ -2,7 +2,9 @@
 
 #include "tests/integration/order/life.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/macros.h"
+#include "tests/support/replicas.h"
 
 #include <criterion/criterion.h>
 #include <time.h>
@@ -377,5 +379,41 @@ Test(order_place, many_orders_at_once_are_counted_each)
     }
     cr_assert_eq(placed, MOST);
     await_number(here, MOST, "SELECT count(*) FROM orders");
+    life_end(here);
+}
+
+Test(order_place, orders_at_two_replicas_at_once_are_counted_each)
+{
+    struct life *here = life_begin(), *there = life_begin_beside(here, "order-1");
+    here->settings.open_orders_max = there->settings.open_orders_max = 1;
+    SCOPED(arena) *arena = arena_create();
+    const Baro__Order__PlaceOrderRequest *request = order_request(arena, 1, 1, 0);
+    struct gate *gate = gate_close(here->place.url, "order_pending", "INSERT");
+    struct asked *asked[] = {
+        rig_start(here->rig, "PlaceOrder", as_user(ALICE), &request->base),
+        rig_start(there->rig, "PlaceOrder", as_user(ALICE), &request->base),
+    };
+    gate_await(gate, COUNT(asked)); // one has counted and written, and is not durable
+    gate_open(gate);
+    const struct asked *first = rig_await(asked[0]), *second = rig_await(asked[1]);
+    expect_order(first->code == STATUS_OK ? first : second, STATUS(PENDING));
+    expect_refused(first->code == STATUS_OK ? second : first, REASON_RATE_LIMITED);
+    await_number(here, 1, "SELECT count(*) FROM orders");
+    life_end(there);
+    life_end(here);
+}
+
+// The order's database may be hours ahead of that which holds the stock.
+Test(order_place, databases_need_not_agree_on_the_time)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    life_pass_time(here, 2 * 3600 * 1000);
+    const Baro__Order__OrderView *order =
+        expect_order(place_with_key(here, ALICE, "1"), STATUS(PENDING));
+    int64_t waits_us = order->expires_at->us - order->created_at->us;
+    cr_assert(waits_us > 590 * US_PER_S && waits_us <= 600 * US_PER_S);
+    expect_order(pay(here, as_user_with_key(ALICE, "2"), order->id, 0), STATUS(PAID));
+    expect_order(checkout(here, as_user_with_key(ALICE, "3"), 0), STATUS(PAID));
     life_end(here);
 }
