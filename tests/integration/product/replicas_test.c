@@ -170,3 +170,62 @@ Test(replicas, that_die_storing_a_snapshot_with_their_machines_leave_it_to_who_c
 {
     snapshot_with_a_death(true);
 }
+
+// What is old, and what is young by a little, in each of the tables that forget.
+static void given_old_and_young(struct db *db)
+{
+    test_script(db, "INSERT INTO hold_given_back (order_id, given_back_at)"
+                    " SELECT n, baro_now() - interval '1 day'"
+                    "   + CASE WHEN n <= 10 THEN interval '1 hour' ELSE interval '-1 hour' END"
+                    " FROM generate_series(1, 20010) n;"
+                    "INSERT INTO barrier (saga_id, step, op, code, reason, created_at)"
+                    " SELECT n, 'confirm_stock', 0, 0, '', baro_now() - interval '7 days'"
+                    "   + CASE WHEN n <= 10 THEN interval '1 hour' ELSE interval '-1 hour' END"
+                    " FROM generate_series(1, 20010) n;"
+                    "INSERT INTO sales_hour (hour, product_id, option_id, units, last_paid_at)"
+                    " SELECT date_trunc('hour', baro_now() - interval '60 days', 'UTC')"
+                    "   + CASE WHEN n <= 10 THEN interval '2 hours' ELSE interval '-2 hours' END,"
+                    "   1, n, 1, baro_now() FROM generate_series(1, 20010) n");
+}
+
+// Several that forget the same rows are not in each other's way, and who dies at it leaves its rows to
+// the others.
+static void forget_with_a_death(const char *job, const char *table)
+{
+    enum { YOUNG = 10 };
+    char count[64];
+    struct replicas *replicas = given_replicas();
+    struct depot *depot = depot_open((struct rig_size){1, 0});
+    SCOPED(db) *db = rig_db(depot->rig);
+    given_old_and_young(db);
+    struct gate *gate = gate_close(depot->rig->url, table, "DELETE");
+    start(replicas, depot, job);
+    gate_await(gate, REPLICAS); // one at its first row, others there or behind it
+    replicas_kill(replicas, 0);
+    gate_open(gate);
+    snprintf(count, sizeof(count), "SELECT count(*) FROM %s", table);
+    for (int round = 0; rig_number(depot->rig, count) > YOUNG; round++) {
+        cr_assert_lt(round, 200, "%" PRId64 " are left", rig_number(depot->rig, count));
+        replicas_await_round(replicas);
+    }
+    replicas_await_round(replicas);
+    cr_assert_eq(rig_number(depot->rig, count), YOUNG);
+    replicas_end(replicas);
+    test_script(db, "DELETE FROM barrier");
+    depot_close(depot);
+}
+
+Test(replicas, forget_early_give_backs_side_by_side_though_one_is_killed_at_it)
+{
+    forget_with_a_death("prune_given_back", "hold_given_back");
+}
+
+Test(replicas, forget_steps_of_sagas_side_by_side_though_one_is_killed_at_it)
+{
+    forget_with_a_death("prune_barrier", "barrier");
+}
+
+Test(replicas, forget_sales_side_by_side_though_one_is_killed_at_it)
+{
+    forget_with_a_death("prune_sales", "sales_hour");
+}
