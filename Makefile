@@ -255,6 +255,7 @@ test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(BUILD)
 	@$(BUILD)/tests/churn
 	@SEED=1 SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
 	@SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
+	@$(MAKE) --no-print-directory sweep EVERY=101
 	@$(MAKE) --no-print-directory plants
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
 	@tests/e2e/run .local/e2e $(E2E) --jobs 1 --timeout 180
@@ -396,9 +397,12 @@ $(PLANTED:%=%.found): $(SIMULATE)/plants/%.found: $(SIMULATE)/plants/%
 	@$< --seed 1 --sagas 10000 > $@.new 2>&1; test $$? = 1 || { echo "$*: not found"; cat $@.new; exit 1; }
 	@mv $@.new $@
 
-.PHONY: simulate plants
+.PHONY: simulate sweep plants
 simulate: $(SIMULATE)/simulate ## Simulate 1,000,000 sagas under faults, or SEED=n [RUNS=n] [TRACE=1]
 	@tests/simulate/run $<
+
+sweep: $(SIMULATE)/simulate ## One fault a run, at every place of SEED=1 at which one can happen; EVERY=n for each nth
+	@$< --seed $(or $(SEED),1) --sweep $(or $(EVERY),1)
 
 plants: $(PLANTED:%=%.found) ## Plant each bug of tests/simulate/plants: the simulator must find it
 	@for plant in $(PLANTS); do printf '  %-26s %s\n' $$plant "$$(sed -n 's/: make simulate.*//; /^seed/p' $(SIMULATE)/plants/$$plant.found)"; done

@@ -10,6 +10,7 @@
 #include "tests/simulate/database.h"
 
 #include "lib/base/clock.h"
+#include "tests/simulate/faults.h"
 #include "tests/simulate/pins.h"
 #include "tests/simulate/sql.h"
 #include "tests/simulate/world.h"
@@ -177,7 +178,7 @@ static bool round_trip(struct db *db)
     fiber_park(world_now_us() + trip_us());
     if (db->database->down_until_us > world_now_us())
         break_session(db->session);
-    if (!db->session->broken && chance_once_in(database_faults.lose_connection)) {
+    if (!db->session->broken && faults_strike(PLACE_TRIP, database_faults.lose_connection)) {
         database_counts.connections_lost++;
         break_session(db->session);
     }
@@ -233,7 +234,7 @@ static struct status ready(struct db *db)
 static sqlstate fail_by_chance(void)
 {
     static const sqlstate STATES[] = {"40001", "40P01", "53100", "58030", "XX000"};
-    if (!chance_once_in(database_faults.fail))
+    if (!faults_strike(PLACE_STATEMENT, database_faults.fail))
         return NULL;
     database_counts.failed++;
     return STATES[chance_below(COUNT(STATES))];
@@ -364,7 +365,7 @@ static struct status commit_itself(struct db *db, bool writes)
     if (!writes)
         return OK;
     fiber_await();
-    if (!chance_once_in(database_faults.lose_answer))
+    if (!faults_strike(PLACE_COMMIT, database_faults.lose_answer))
         return OK;
     database_counts.answers_lost++;
     db->session->broken = true;
@@ -426,7 +427,7 @@ static struct status commit(struct db *db)
         return unknown_outcome();
     end_transaction(session, true);
     fiber_await();
-    if (!chance_once_in(database_faults.lose_answer))
+    if (!faults_strike(PLACE_COMMIT, database_faults.lose_answer))
         return OK;
     database_counts.answers_lost++;
     session->broken = true;

@@ -20,10 +20,12 @@ enum {
     CUT_MAX_US = 12000000,
     DOWN_MIN_US = 5000,
     DOWN_MAX_US = 3000000,
+    LATE_US = 12000000,
     PAUSE_MIN_US = 300000,
     PAUSE_MAX_US = 6000000,
     // Of the databases' clocks. Far less than a hold lives: whether it is over is asked of two of them.
-    SKEW_US = 2000000,
+    SKEW_US = 2000000000, // of the databases' clocks: far more than a hold lives
+    STEP_US = 2000000,    // far less: what waits for a time must not wait for ever
 };
 
 struct fault_counts fault_counts;
@@ -34,6 +36,11 @@ static struct {
     bool stopped, clocks_agree;
     uint64_t kill; // at a wait, once in so many
 } plan;
+
+static struct {
+    enum fault_place place;
+    uint64_t nth, seen;
+} aim;
 
 // One of the rates, or 0: never.
 static uint64_t draw(const uint64_t *rates, size_t count)
@@ -50,7 +57,7 @@ static void draw_rates(void)
         .lose = draw(MESSAGES, COUNT(MESSAGES)),
         .duplicate = draw(MESSAGES, COUNT(MESSAGES)),
         .slow = draw(MESSAGES, COUNT(MESSAGES)),
-        .slow_us = chance_once_in(2) ? 100000 : 12000000,
+        .slow_us = chance_once_in(2) ? 100000 : LATE_US,
     };
     cache_faults.silent = draw(ANSWERS, COUNT(ANSWERS));
     plan.kill = draw(WAITS, COUNT(WAITS));
@@ -74,9 +81,27 @@ static struct process *any_process(void)
     return process;
 }
 
+bool faults_strike(enum fault_place place, uint64_t once_in)
+{
+    if (!aim.nth)
+        return chance_once_in(once_in);
+    return !plan.stopped && place == aim.place && ++aim.seen == aim.nth;
+}
+
+void faults_aim(enum fault_place place, uint64_t nth)
+{
+    aim.place = place;
+    aim.nth = nth;
+}
+
+bool faults_hit(void)
+{
+    return aim.seen >= aim.nth;
+}
+
 bool faults_kill_here(void)
 {
-    return !plan.stopped && fault_counts.kills < KILLS_MAX && chance_once_in(plan.kill);
+    return !plan.stopped && fault_counts.kills < KILLS_MAX && faults_strike(PLACE_WAIT, plan.kill);
 }
 
 bool faults_clocks_agree(void)
@@ -128,7 +153,7 @@ static void step_clock(void *arg, uint64_t token)
     if (plan.clocks_agree || chance_once_in(2))
         any_process()->wall_offset_us += chance_between(-3600000000, 3600000000);
     else
-        databases[chance_below(KINDS)].clock_offset_us = chance_between(-SKEW_US, SKEW_US);
+        databases[chance_below(KINDS)].clock_offset_us += chance_between(-STEP_US, STEP_US);
 }
 
 static void cut_one(void *arg, uint64_t token)
@@ -171,6 +196,12 @@ void faults_plan(struct process *processes, size_t count, int64_t until_us)
     plan.count = count;
     plan.stopped = false;
     fault_counts = (struct fault_counts){0};
+    aim.seen = 0;
+    if (aim.nth) {
+        network_faults = (struct network_faults){.slow_us = LATE_US};
+        plan.clocks_agree = true;
+        return;
+    }
     draw_rates();
     skew_clocks();
     spread(cut_one, CUTS_MAX, until_us);

@@ -12,6 +12,7 @@
 #include "tests/simulate/laws.h"
 #include "tests/simulate/network.h"
 #include "tests/simulate/shop.h"
+#include "tests/simulate/sweep.h"
 #include "tests/simulate/tables.h"
 
 #include <inttypes.h>
@@ -87,6 +88,8 @@ static int (*const PROGRAMS[KINDS])(int argc, char **argv) = {
 
 struct options {
     uint64_t seed, runs, sagas;
+    uint64_t sweep;      // every so many times; 0: none
+    uint64_t place, nth; // where one run aims
 };
 
 static struct process processes[PROCESSES], outside;
@@ -247,17 +250,27 @@ static uint64_t number(const char *text)
     return value;
 }
 
-static const char USAGE[] =
-    "usage: simulate [--seed N] [--runs N] [--sagas N] [--trace] [--pins]\n";
+static const char USAGE[] = "usage: simulate [--seed N] [--runs N] [--sagas N] [--trace] [--pins]\n"
+                            "                [--sweep EVERY] [--place N --nth N]\n";
 
 // The number that an option of this name is followed by; NULL for another.
 static uint64_t *number_of(struct options *options, const char *name)
 {
-    if (strcmp(name, "--seed") == 0)
-        return &options->seed;
-    if (strcmp(name, "--runs") == 0)
-        return &options->runs;
-    return strcmp(name, "--sagas") == 0 ? &options->sagas : NULL;
+    const struct {
+        const char *name;
+        uint64_t *into;
+    } NUMBERS[] = {
+        {"--seed",  &options->seed },
+        {"--runs",  &options->runs },
+        {"--sagas", &options->sagas},
+        {"--sweep", &options->sweep},
+        {"--place", &options->place},
+        {"--nth",   &options->nth  },
+    };
+    for (size_t i = 0; i < COUNT(NUMBERS); i++)
+        if (strcmp(name, NUMBERS[i].name) == 0)
+            return NUMBERS[i].into;
+    return NULL;
 }
 
 static struct options parse(int argc, char **argv)
@@ -315,6 +328,9 @@ int main(int argc, char **argv)
     signal(SIGABRT, die);
     signal(SIGSEGV, die);
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (options.sweep)
+        return sweep(options.seed, options.sweep, run_seed) ? 0 : 1;
+    faults_aim((enum fault_place)options.place, options.nth);
     for (; run < options.runs && sagas < options.sagas; run++) {
         uint64_t seed = options.seed + run;
         if (run_seed(seed, true, &sagas) == 0)

@@ -15,6 +15,7 @@
 #include "lib/rpc/client.h"
 #include "lib/rpc/envelope.h"
 #include "lib/rpc/server.h"
+#include "tests/simulate/faults.h"
 #include "tests/simulate/world.h"
 
 #include <assert.h>
@@ -93,7 +94,7 @@ static struct packed pack(const ProtobufCMessage *message)
 static int64_t latency_us(void)
 {
     int64_t us = chance_between(LATENCY_MIN_US, LATENCY_MAX_US);
-    if (chance_once_in(network_faults.slow)) {
+    if (faults_strike(PLACE_LATE, network_faults.slow)) {
         network_counts.slowed++;
         us += chance_between(0, network_faults.slow_us);
     }
@@ -125,12 +126,12 @@ static void send_copy(const struct letter *letter)
 static void send_letter(struct letter letter, bool may_double)
 {
     network_counts.messages++;
-    if (chance_once_in(network_faults.lose)) {
+    if (faults_strike(PLACE_LOST, network_faults.lose)) {
         network_counts.lost++;
         return;
     }
     send_copy(&letter);
-    if (may_double && chance_once_in(network_faults.duplicate)) {
+    if (may_double && faults_strike(PLACE_DOUBLED, network_faults.duplicate)) {
         network_counts.duplicated++;
         send_copy(&letter);
     }
