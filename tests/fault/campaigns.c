@@ -5,6 +5,7 @@
 #include "tests/fault/board.h"
 #include "tests/fault/cluster.h"
 #include "tests/fault/infrastructure.h"
+#include "tests/fault/packets.h"
 #include "tests/fault/points.h"
 #include "tests/fault/proxy.h"
 #include "tests/fault/report.h"
@@ -259,6 +260,36 @@ static void cut_commits(struct ground *ground)
     breathe(ground);
 }
 
+// What the kernel does to packets; for some of the time that a lease lasts, or longer.
+static void trouble_packets(struct ground *ground)
+{
+    enum { LOSE, SQUEEZE, REFUSE, CUT, CUT_OUT, CUT_IN, CUT_PAIR, KINDS };
+    int kind = (int)(ground->next_point++ % KINDS);
+    const struct process *one = anybody(ground), *other = anybody(ground);
+    switch (kind) {
+    case LOSE:
+        packets_lose(20 + (int)draw(ground, 280));
+        break;
+    case SQUEEZE:
+        packets_squeeze(500 + (int)draw(ground, 3500));
+        report_fault(FAULT_SQUEEZED);
+        break;
+    case REFUSE:
+        packets_refuse(one);
+        break;
+    case CUT_PAIR:
+        packets_cut(one, other, WAY_BOTH);
+        break;
+    default:
+        packets_cut(one, NULL, kind == CUT_OUT ? WAY_OUT : kind == CUT_IN ? WAY_IN : WAY_BOTH);
+    }
+    if (kind >= REFUSE)
+        report_fault(FAULT_PARTITION);
+    pause_ms(100 + (int64_t)draw(ground, (uint64_t)ground->pause_ms + 1000));
+    packets_heal();
+    breathe(ground);
+}
+
 // --- the machine --------------------------------------------------------------------------------
 
 static void fill_disk(struct ground *ground)
@@ -312,6 +343,23 @@ static void take_descriptors(struct ground *ground)
     breathe(ground);
 }
 
+// What it has stays; who needs more finds nothing, and dies of it.
+static void take_memory(struct ground *ground)
+{
+    struct process *process = anybody(ground);
+    struct rlimit before, none;
+    if (!process->pid || prlimit(process->pid, RLIMIT_DATA, NULL, &before) != 0)
+        return;
+    none = (struct rlimit){0, before.rlim_max};
+    (void)prlimit(process->pid, RLIMIT_DATA, &none, NULL);
+    report_fault(FAULT_NO_MEMORY);
+    pause_ms(1000);
+    if (!process_is_dead(process))
+        (void)prlimit(process->pid, RLIMIT_DATA, &before, NULL);
+    breathe(ground);
+    process_start(ground->cluster, process);
+}
+
 // One process after the other, as a deployment does it; nobody may notice.
 static void restart_all(struct ground *ground)
 {
@@ -358,10 +406,12 @@ const struct campaign campaigns[] = {
     {"redis",       DRESS_PLAIN,        20,  5,          1,  4, break_redis       },
     {"rolling",     DRESS_PLAIN,         3,  1,          1,  1, restart_all       },
     {"descriptors", DRESS_PLAIN,        10,  3,          0,  0, take_descriptors  },
+    {"memory",      DRESS_PLAIN,        10,  3,          0,  0, take_memory       },
     {"mix",         DRESS_PLAIN,        20,  5,          0,  0, mix               },
     {"disk",        DRESS_PLAIN,         5,  2,          0,  0, fill_disk         },
     {"clock",       DRESS_CLOCK,        10,  8,          1,  6, step_clock        },
     {"network",     DRESS_PROXIES,      10,  6,          1,  6, trouble_network   },
+    {"packets",     DRESS_LINKS,        10,  7,          1,  7, trouble_packets   },
     {"commit",      DRESS_PROXIES,      10,  4,          1,  2, cut_commits       },
 };
 // clang-format on

@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
+#include "tests/fault/packets.h"
 #include "tests/fault/proxy.h"
 #include "tests/support/http.h"
 
@@ -223,6 +224,13 @@ static void put_clock(const struct cluster *cluster, const struct process *proce
     put(wardrobe, "FAKETIME_FORCE_MONOTONIC_FIX", "0"); // else waits end at any time but theirs
 }
 
+static char *rerouted(const struct cluster *cluster, const char *line)
+{
+    if (cluster->dress & DRESS_PROXIES)
+        return proxies_reroute(cluster->proxies, line);
+    return cluster->dress & DRESS_LINKS ? packets_reroute(line) : copied(line);
+}
+
 static void dress(const struct cluster *cluster, const struct process *process,
                   struct wardrobe *wardrobe)
 {
@@ -230,9 +238,7 @@ static void dress(const struct cluster *cluster, const struct process *process,
     for (char *const *line = process->environment; *line; line++) {
         if (cluster->dress & DRESS_LONG_LEASES && shortens_leases(*line))
             continue;
-        wardrobe->lines[wardrobe->count++] = cluster->dress & DRESS_PROXIES
-                                                 ? proxies_reroute(cluster->proxies, *line)
-                                                 : copied(*line);
+        wardrobe->lines[wardrobe->count++] = rerouted(cluster, *line);
     }
     put(wardrobe, "BARO_FAULT_BOARD", cluster->board);
     put(wardrobe, "BARO_WEBHOOK_URL", cluster->webhook);
@@ -274,11 +280,13 @@ static void note_pid(const struct cluster *cluster, const struct process *proces
 
 static void spawn(const struct cluster *cluster, struct process *process, char **environment)
 {
-    char log[512];
+    char log[512], group[16];
     // Should we be killed, nobody must be left behind.
-    char *words[] = {"setpriv", "--pdeathsig", "KILL", process->path, NULL};
+    char *words[] = {"setpriv",     "--regid", group,         "--clear-groups",
+                     "--pdeathsig", "KILL",    process->path, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
+    snprintf(group, sizeof(group), "%d", cluster->dress & DRESS_LINKS ? packets_group(process) : 0);
     snprintf(log, sizeof(log), "%s/log/%s-%d.log", cluster->folder, process->name,
              process->replica);
     posix_spawn_file_actions_init(&actions);

@@ -16,9 +16,10 @@ enum { PROCESSES_MAX = 16 };
 // What a process gets beyond the stack's environment.
 enum dress {
     DRESS_PLAIN = 0,
-    DRESS_PROXIES = 1,    // peers, PostgreSQL and Redis are reached through the fault proxy
-    DRESS_CLOCK = 2,      // a clock of its own, to be stepped (libfaketime)
-    DRESS_LONG_LEASES = 4 // the leases and patience of production
+    DRESS_PROXIES = 1,     // peers, PostgreSQL and Redis are reached through the fault proxy
+    DRESS_CLOCK = 2,       // a clock of its own, to be stepped (libfaketime)
+    DRESS_LONG_LEASES = 4, // the leases and patience of production
+    DRESS_LINKS = 8        // peers are reached over TCP, where packets.h can strike
 };
 
 struct process {

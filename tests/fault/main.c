@@ -17,6 +17,7 @@
 #include "tests/fault/clients.h"
 #include "tests/fault/cluster.h"
 #include "tests/fault/infrastructure.h"
+#include "tests/fault/packets.h"
 #include "tests/fault/points.h"
 #include "tests/fault/proxy.h"
 #include "tests/fault/report.h"
@@ -60,6 +61,8 @@ static void heal(struct run *run)
     for (int slot = 0; slot < BOARD_SLOTS; slot++)
         board_disarm(run->ground.board, slot);
     proxies_set(run->ground.proxies, &(struct misfortune){0});
+    if (run->cluster.dress & DRESS_LINKS)
+        packets_heal();
     if (!infrastructure_heal(run->ground.infrastructure))
         report_violation("PostgreSQL and Redis do not come back");
     if (!cluster_heal(&run->cluster, HEAL_MS))
@@ -152,6 +155,7 @@ static void report_gaps(const struct run *run)
         {"postgres",    FAULT_POSTGRES_CRASH  },
         {"rolling",     FAULT_RESTARTED       },
         {"descriptors", FAULT_NO_DESCRIPTORS  },
+        {"memory",      FAULT_NO_MEMORY       },
         {"disk",        FAULT_DISK_FULL       },
         {"clock",       FAULT_CLOCK_STEP      },
         {"network",     FAULT_DROPPED         },
@@ -161,6 +165,9 @@ static void report_gaps(const struct run *run)
         {"network",     FAULT_SLOWED          },
         {"network",     FAULT_CUT             },
         {"network",     FAULT_CUT_IN_MESSAGE  },
+        {"packets",     FAULT_PACKET_LOST     },
+        {"packets",     FAULT_PARTITION       },
+        {"packets",     FAULT_SQUEEZED        },
         {"commit",      FAULT_COMMIT_CUT      },
     };
     report_set_context("the whole", 0);

@@ -21,10 +21,14 @@ static const char *const WORDS[FAULT_KINDS] = {
     [FAULT_SLOWED] = "messages in drips",
     [FAULT_CUT] = "connections cut",
     [FAULT_CUT_IN_MESSAGE] = "cut within a message",
+    [FAULT_PACKET_LOST] = "packets lost",
+    [FAULT_PARTITION] = "partitions",
+    [FAULT_SQUEEZED] = "links too narrow",
     [FAULT_COMMIT_CUT] = "cut at a COMMIT",
     [FAULT_DISK_FULL] = "disk full",
     [FAULT_CLOCK_STEP] = "clock stepped",
     [FAULT_NO_DESCRIPTORS] = "no descriptors left",
+    [FAULT_NO_MEMORY] = "no memory left",
     [FAULT_RESTARTED] = "restarted in order",
 };
 
@@ -41,7 +45,12 @@ const char *fault_kind_word(enum fault_kind kind)
 
 void report_fault(enum fault_kind kind)
 {
-    atomic_fetch_add(&faults[kind], 1);
+    report_faults_more(kind, 1);
+}
+
+void report_faults_more(enum fault_kind kind, int64_t count)
+{
+    atomic_fetch_add(&faults[kind], count);
 }
 
 int64_t report_faults(enum fault_kind kind)

@@ -20,10 +20,14 @@ enum fault_kind {
     FAULT_SLOWED,
     FAULT_CUT,
     FAULT_CUT_IN_MESSAGE,
+    FAULT_PACKET_LOST,
+    FAULT_PARTITION,
+    FAULT_SQUEEZED,
     FAULT_COMMIT_CUT,
     FAULT_DISK_FULL,
     FAULT_CLOCK_STEP,
     FAULT_NO_DESCRIPTORS,
+    FAULT_NO_MEMORY,
     FAULT_RESTARTED,
     FAULT_KINDS
 };
@@ -32,6 +36,7 @@ const char *fault_kind_word(enum fault_kind kind);
 
 // Thread-safe.
 void report_fault(enum fault_kind kind);
+void report_faults_more(enum fault_kind kind, int64_t count);
 int64_t report_faults(enum fault_kind kind);
 
 // Prints the sentence and counts it. Thread-safe.

@@ -13,7 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 256 * 1024, PARCELS_MAX = 65536, CONNECTIONS_MAX = 1024 };
+enum {
+    REQUEST_MAX = 256 * 1024,
+    PARCELS_MAX = 65536, // what comes after these is answered and not kept
+    CONNECTIONS_MAX = 1024,
+};
 
 struct receiver {
     struct conduct (*decide)(void *context, const struct parcel *parcel);
@@ -106,6 +110,12 @@ static void answer(int connection, const struct conduct *conduct)
     }
 }
 
+static void discard(struct parcel *parcel)
+{
+    free(parcel->body);
+    free(parcel);
+}
+
 static struct conduct note(struct receiver *receiver, struct parcel *parcel)
 {
     pthread_mutex_lock(&receiver->lock);
@@ -113,8 +123,10 @@ static struct conduct note(struct receiver *receiver, struct parcel *parcel)
     if (receiver->decide)
         conduct = receiver->decide(receiver->context, parcel);
     parcel->status = conduct.status;
-    assert(receiver->count < PARCELS_MAX);
-    receiver->parcels[receiver->count++] = parcel;
+    if (receiver->count < PARCELS_MAX)
+        receiver->parcels[receiver->count++] = parcel;
+    else
+        discard(parcel);
     if (++receiver->under_way > receiver->most_at_once)
         receiver->most_at_once = receiver->under_way;
     pthread_mutex_unlock(&receiver->lock);
@@ -236,10 +248,8 @@ struct receiver *receiver_open(struct conduct (*decide)(void *context, const str
 void receiver_close(struct receiver *receiver)
 {
     receiver_pause(receiver);
-    for (size_t i = 0; i < receiver->count; i++) {
-        free(receiver->parcels[i]->body);
-        free(receiver->parcels[i]);
-    }
+    for (size_t i = 0; i < receiver->count; i++)
+        discard(receiver->parcels[i]);
     pthread_cond_destroy(&receiver->changed);
     pthread_mutex_destroy(&receiver->lock);
     free(receiver);

@@ -38,6 +38,7 @@ void receiver_resume(struct receiver *receiver);
 // The most requests that were being answered at a time.
 size_t receiver_most_at_once(struct receiver *receiver);
 
+// Of the first 65,536 requests.
 size_t receiver_count(struct receiver *receiver);
 // In the order in which they were answered; stays where it is until the receiver is closed.
 const struct parcel *receiver_parcel(struct receiver *receiver, size_t index);
