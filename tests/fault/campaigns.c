@@ -9,8 +9,8 @@
 #include "tests/fault/points.h"
 #include "tests/fault/proxy.h"
 #include "tests/fault/report.h"
+#include "tests/fault/soak.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -315,19 +315,6 @@ static void step_clock(struct ground *ground)
     pause_ms(700);
 }
 
-static rlim_t count_descriptors(pid_t pid)
-{
-    char path[64];
-    rlim_t count = 0;
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-    DIR *folder = opendir(path);
-    while (folder && readdir(folder))
-        count++;
-    if (folder)
-        closedir(folder);
-    return count;
-}
-
 // Nothing more can be opened: no connection taken, none made.
 static void take_descriptors(struct ground *ground)
 {
@@ -335,7 +322,7 @@ static void take_descriptors(struct ground *ground)
     struct rlimit before, none;
     if (!process->pid || prlimit(process->pid, RLIMIT_NOFILE, NULL, &before) != 0)
         return;
-    none = (struct rlimit){count_descriptors(process->pid) / 2, before.rlim_max};
+    none = (struct rlimit){(rlim_t)process_descriptors(process->pid) / 2, before.rlim_max};
     (void)prlimit(process->pid, RLIMIT_NOFILE, &none, NULL);
     report_fault(FAULT_NO_DESCRIPTORS);
     pause_ms(1000);
@@ -396,7 +383,7 @@ static void mix(struct ground *ground)
 // clang-format off
 const struct campaign campaigns[] = {
     // name         dress              rounds, strikes   in short
-    {"kill",        DRESS_PLAIN,        78, 10,          8, 10, kill_at_next_point, .every_point = true},
+    {"kill",        DRESS_PLAIN,        97, 10,         10, 10, kill_at_next_point, .every_point = true},
     {"pairs",       DRESS_PLAIN,        20, 10,          0,  0, kill_at_two_points},
     {"random",      DRESS_PLAIN,        20, 20,          1, 10, kill_anybody      },
     {"pause",       DRESS_PLAIN,        20,  1,          1,  1, stop_at_points    },
@@ -411,8 +398,9 @@ const struct campaign campaigns[] = {
     {"disk",        DRESS_PLAIN,         5,  2,          0,  0, fill_disk         },
     {"clock",       DRESS_CLOCK,        10,  8,          1,  6, step_clock        },
     {"network",     DRESS_PROXIES,      10,  6,          1,  6, trouble_network   },
-    {"packets",     DRESS_LINKS,        10,  7,          1,  7, trouble_packets   },
     {"commit",      DRESS_PROXIES,      10,  4,          1,  2, cut_commits       },
+    {"packets",     DRESS_LINKS,        10,  7,          1,  7, trouble_packets   },
+    {"soak",        DRESS_PLAIN,         2,  6,          0,  0, soak              },
 };
 // clang-format on
 

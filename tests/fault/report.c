@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 static const char *const WORDS[FAULT_KINDS] = {
+    [FAULT_NONE] = "ten seconds without a fault",
     [FAULT_KILLED_AT_POINT] = "killed at a named point",
     [FAULT_KILLED] = "killed anywhere",
     [FAULT_STOPPED_AT_POINT] = "stopped at a named point",

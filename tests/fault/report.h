@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 enum fault_kind {
+    FAULT_NONE,
     FAULT_KILLED_AT_POINT,
     FAULT_KILLED,
     FAULT_STOPPED_AT_POINT,
