@@ -4,11 +4,18 @@
 #include "lib/service/page.h"
 
 #include "lib/base/text.h"
+#include "lib/rpc/seal.h"
 
 #include <inttypes.h>
+#include <protobuf-c/protobuf-c.h>
 #include <string.h>
 
 static const char NOT_OURS[] = "not a token of this list";
+
+enum {
+    ROW_FRAME_MAX = 6,                    // tag and length of a row
+    ROWS_BYTES_MAX = MESSAGE_MAX / 8 * 7, // the rest is for the envelope
+};
 
 struct status page_size(int32_t asked, int64_t *size)
 {
@@ -16,6 +23,18 @@ struct status page_size(int32_t asked, int64_t *size)
         return invalid("page_size", "must be 1 to 100");
     *size = asked ? asked : PAGE_SIZE_DEFAULT;
     return OK;
+}
+
+size_t page_fit(const void *rows, size_t count)
+{
+    const ProtobufCMessage *const *messages = rows;
+    size_t fit = 0;
+    for (size_t size = 0; fit < count; fit++) {
+        size += protobuf_c_message_get_packed_size(messages[fit]) + ROW_FRAME_MAX;
+        if (fit > 0 && size > ROWS_BYTES_MAX)
+            break;
+    }
+    return fit;
 }
 
 char *page_token(struct arena *arena, const char *order, const int64_t *keys, size_t count)

@@ -59,6 +59,7 @@ static struct status list(struct batch *batch, struct call *call)
         reply->items[reply->n_items] = view_of(batch->arena, &set.rows[reply->n_items]);
         reply->n_items++;
     }
+    reply->n_items = shown = page_fit(reply->items, shown);
     if (set.count > shown)
         reply->next_page_token = page_token(batch->arena, LIST, &set.rows[shown - 1].id, 1);
     call_reply(call, &reply->base);

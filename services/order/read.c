@@ -94,6 +94,7 @@ static struct status list_orders(struct batch *batch, struct call *call)
     reply->items = arena_array(batch->arena, set.count + 1, sizeof(*reply->items));
     for (size_t i = set.count; i-- > 0;)
         reply->items[reply->n_items++] = wire_order(batch->arena, &set.orders[i]);
+    reply->n_items = shown = page_fit(reply->items, reply->n_items);
     if (count > shown)
         reply->next_page_token = page_token(batch->arena, "orders", &ids[shown - 1], 1);
     call_reply(call, &reply->base);
@@ -298,16 +299,7 @@ struct status find_live_orders_handle(struct batch *batch)
     return OK;
 }
 
-enum { EVENTS_MAX = 500, EVENTS_MAX_BYTES = 128 * 1024 };
-
-// As many as fit one message, but one at least: orders of many lines make large events.
-static size_t count_that_fit(Baro__Event *const *events, size_t count)
-{
-    size_t fit = 0, size = 0;
-    while (fit < count && (fit == 0 || size < EVENTS_MAX_BYTES))
-        size += baro__event__get_packed_size(events[fit++]);
-    return fit;
-}
+enum { EVENTS_MAX = 500 };
 
 struct status fetch_events_handle(struct batch *batch)
 {
@@ -323,7 +315,7 @@ struct status fetch_events_handle(struct batch *batch)
                         modest ? request->limit : EVENTS_MAX, &reply->events, &reply->n_events);
         if (failed(st))
             return st;
-        reply->n_events = count_that_fit(reply->events, reply->n_events);
+        reply->n_events = page_fit(reply->events, reply->n_events);
         call_reply(call, &reply->base);
     }
     return OK;

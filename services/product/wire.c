@@ -266,9 +266,9 @@ const ProtobufCMessage *wire_product_page(const struct product_query *query,
 
     baro__product__product_page__init(page);
     page->items = arena_array(arena, shown + 1, sizeof *page->items);
-    page->n_items = shown;
     for (size_t i = 0; i < shown; i++)
         page->items[i] = product_view(&products[i], arena);
+    page->n_items = shown = page_fit(page->items, shown);
     if (count > shown) {
         int64_t keys[PAGE_KEYS_MAX];
         page_keys(query->sort, &products[shown - 1], keys);

@@ -69,6 +69,19 @@ Test(dead_letter, are_listed_newest_first_in_pages_without_what_still_waits)
     life_end(here);
 }
 
+Test(dead_letter, that_are_large_come_in_shorter_pages)
+{
+    struct life *here = given_letters();
+    SCOPED(db) *db = rig_db(here->rig);
+    test_script(db, "UPDATE sink_event SET error = repeat('x', 120000)");
+    const Baro__Order__DeadLetterPage *page = list(here, "", 0, "");
+    cr_assert_eq(page->n_items, 1);
+    page = list(here, "", 0, page->next_page_token);
+    cr_assert_eq(page->n_items, 1);
+    cr_expect_eq(page->items[0]->id, 3);
+    life_end(here);
+}
+
 Test(dead_letter, are_found_by_sink_and_by_state)
 {
     struct life *here = given_letters();

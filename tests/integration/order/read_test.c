@@ -73,6 +73,25 @@ Test(order_read, orders_are_listed_in_pages_newest_first_by_status)
     life_end(here);
 }
 
+Test(order_read, a_page_of_large_orders_is_shorter_and_the_next_goes_on_from_there)
+{
+    struct life *here = life_begin();
+    int64_t ids[3];
+    for (size_t i = 0; i < COUNT(ids); i++)
+        ids[i] = given_order(here, ALICE);
+    SCOPED(db) *db = rig_db(here->rig);
+    test_script(db, "INSERT INTO order_item (order_id, option_id, product_id, unit_price, quantity,"
+                    "                        line, product_name, option_name)"
+                    " SELECT id, 2, 1, 0, 1, 99, repeat('x', 110000), '' FROM orders");
+    const Baro__Order__OrderPage *page = reply_of(list(here, 0, 0, ""));
+    cr_assert_eq(page->n_items, 2);
+    page = reply_of(list(here, 0, 0, page->next_page_token));
+    cr_assert_eq(page->n_items, 1);
+    cr_expect_eq(page->items[0]->id, ids[0]);
+    cr_expect_str_empty(page->next_page_token);
+    life_end(here);
+}
+
 Test(order_read, every_attempt_to_pay_is_listed_with_its_history)
 {
     struct life *here = life_begin();
@@ -301,7 +320,7 @@ Test(order_read, internal_methods_are_closed_to_users_and_admins)
 // A message between services holds 256 KiB.
 Test(order_read, events_come_in_pieces_that_fit_a_message)
 {
-    enum { LARGE = 12, PIECE = 5 };
+    enum { LARGE = 12, PIECE = 7 };
     struct life *here = life_begin();
     SCOPED(db) *db = rig_db(here->rig);
     test_script(db, "INSERT INTO outbox (kind, key, payload, txid)"

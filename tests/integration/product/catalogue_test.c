@@ -187,6 +187,34 @@ Test(catalogue, pages_of_every_order_are_stable_under_inserts)
     depot_close(depot);
 }
 
+// 5,000 letters of three bytes each.
+static char *long_description(void)
+{
+    static char text[3 * 5000 + 1];
+    for (size_t i = 0; i + 3 < sizeof(text); i += 3)
+        memcpy(text + i, "가", 3);
+    return text;
+}
+
+// Twenty of the largest do not fit a message between services.
+Test(catalogue, a_page_of_large_products_is_shorter_and_the_next_goes_on_from_there)
+{
+    enum { PRODUCTS = 20 };
+    struct depot *depot = depot_open((struct rig_size){1, 0});
+    int64_t ids[PRODUCTS];
+    for (size_t i = 0; i < PRODUCTS; i++)
+        ids[i] = given_named(depot, "large", long_description(), "", 1000);
+    const Baro__Product__ProductPage *page = list(depot, "", "", 0, "");
+    cr_assert(page->n_items > 10 && page->n_items < PRODUCTS, "%zu", page->n_items);
+    cr_expect_eq(page->items[page->n_items - 1]->id, ids[PRODUCTS - page->n_items]);
+    size_t rest = PRODUCTS - page->n_items;
+    page = list(depot, "", "", 0, page->next_page_token);
+    cr_assert_eq(page->n_items, rest);
+    cr_expect_eq(page->items[0]->id, ids[rest - 1]);
+    cr_expect_str_empty(page->next_page_token);
+    depot_close(depot);
+}
+
 Test(catalogue, lists_refuse_what_they_do_not_know)
 {
     struct depot *depot = depot_open((struct rig_size){1, 0});

@@ -2,7 +2,9 @@
 
 #include "lib/base/macros.h"
 #include "lib/base/text.h"
+#include "lib/rpc/seal.h"
 #include "lib/service/page.h"
+#include "proto/common.pb-c.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -15,6 +17,29 @@ Test(page, sizes_are_1_to_100_and_20_when_nothing_is_said)
     cr_expect(!failed(page_size(100, &size)) && size == 100);
     cr_expect_str_eq(page_size(101, &size).field, "page_size");
     cr_expect_str_eq(page_size(-1, &size).field, "page_size");
+}
+
+// How many rows of so many bytes fit.
+static size_t fit(size_t size, size_t count)
+{
+    SCOPED(arena) *arena = arena_create();
+    Baro__Text row, **rows = arena_array(arena, count + 1, sizeof(*rows));
+    baro__text__init(&row);
+    row.value = arena_alloc(arena, size + 1);
+    memset(row.value, 'x', size);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = &row;
+    return page_fit(rows, count);
+}
+
+Test(page, has_as_many_rows_as_one_message_carries_but_one_at_least)
+{
+    cr_expect_eq(fit(100, 0), 0);
+    cr_expect_eq(fit(100, 100), 100);
+    cr_expect_eq(fit(2 * MESSAGE_MAX, 3), 1);
+    cr_expect_eq(fit(MESSAGE_MAX / 2, 3), 1);
+    size_t many = fit(1000, 1000);
+    cr_expect(many > 200 && many * 1000 < MESSAGE_MAX);
 }
 
 Test(page, tokens_give_their_keys_back)
