@@ -19,7 +19,7 @@
 // clang-format off
 const struct route route_table[] = {
     // method    path                                        who        service      rpc                 ok   key       the rest
-    {HTTP_POST,   V1 "/auth/signup",                         PUBLIC,    USER_RPC,    "Signup",           201, NO_KEY,   .body = BODY},
+    {HTTP_POST,   V1 "/auth/signup",                         PUBLIC,    USER_RPC,    "Signup",           201, MAY_KEY,  .body = BODY},
     {HTTP_POST,   V1 "/auth/login",                          PUBLIC,    USER_RPC,    "Login",            200, NO_KEY,   .body = BODY, .limit = LIMIT_LOGINS},
     {HTTP_POST,   V1 "/auth/refresh",                        PUBLIC,    USER_RPC,    "Refresh",          200, NO_KEY,   .body = BODY},
     {HTTP_POST,   V1 "/auth/logout",                         SIGNED_IN, USER_RPC,    "Logout",           204, NO_KEY,   .body = MAY_BODY},

@@ -2,7 +2,8 @@
 //
 // Invariants: ranks are given under the campaign's lock, 1 to `claimed` without gaps; an order has at
 // most one coupon HELD or USED; a coupon that is neither has no order, but a cancelled one, which
-// keeps the order that it was reserved or used for.
+// keeps the order that it was reserved or used for, and when it was used, as long as that order has
+// the discount.
 
 #include "services/coupon/coupon.h"
 
@@ -304,8 +305,19 @@ struct status coupon_redeem(struct user_coupon *coupon, const struct coupon_wish
     return OK;
 }
 
+// The order of a cancelled coupon gives its discount back, and gets no coupon for it.
+static void forget_use(struct user_coupon *coupon)
+{
+    if (coupon->used_at_us == 0)
+        return;
+    coupon->changed = true;
+    coupon->used_at_us = coupon->discount_won = 0;
+}
+
 void coupon_restore(struct user_coupon *coupon, int64_t order_id)
 {
+    if (coupon->status == COUPON_CANCELLED && coupon->order_id == order_id)
+        forget_use(coupon);
     if (!coupon_belongs_to(coupon, order_id))
         return;
     happen(coupon, COUPON_RESTORE);

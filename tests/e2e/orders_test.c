@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // The star of a path is the id: "/orders/ * /cancel" without the spaces.
 static struct http_reply ask_for(struct http_client *customer, const char *method,
@@ -325,11 +326,24 @@ Test(orders, a_key_of_more_than_255_characters_is_refused)
     http_close(customer);
 }
 
-// The others that take a key: what is added or given back once under it.
+// Always the same address and the same key.
+static struct http_reply sign_up_under_key(const char *password)
+{
+    static struct http_client *nobody;
+    if (!nobody)
+        nobody = http_open(NULL);
+    http_next_key(nobody, "sign-up");
+    return http_call(nobody, "POST", "/auth/signup",
+                     "{\"email\": \"twice-%ld@example.com\", \"password\": \"%s\","
+                     " \"name\": \"Twice\"}",
+                     (long)getpid(), password);
+}
+
+// The others that take a key: what is made, added or given back once under it.
 Test(orders, a_key_is_taken_wherever_a_post_changes_something)
 {
     struct http_client *customer = given_customer(5000);
-    int64_t option = given_option(1000, 10), campaign = given_campaign("FIXED", 100, 5);
+    int64_t option = given_option(1000, 10), campaign = given_campaign("FIXED", 100, 5), made = 0;
     char path[64];
 
     for (int i = 0; i < 2; i++) {
@@ -344,6 +358,13 @@ Test(orders, a_key_is_taken_wherever_a_post_changes_something)
         expect_reply(reply, 201, NULL);
         cr_expect_eq(json_number(reply.json, "rank"), 1);
     }
+    for (int i = 0; i < 2; i++) {
+        struct http_reply reply = sign_up_under_key("Secret!1");
+        expect_reply(reply, 201, NULL);
+        cr_expect(i == 0 || json_number(reply.json, "user.id") == made, "another account");
+        made = json_number(reply.json, "user.id");
+    }
+    expect_reply(sign_up_under_key("Another!1"), 409, "EMAIL_TAKEN");
     int64_t order_id = place_order(customer, option, 1, 0);
     for (int i = 0; i < 2; i++) {
         http_next_key(customer, "cancel");
@@ -351,6 +372,23 @@ Test(orders, a_key_is_taken_wherever_a_post_changes_something)
     }
     expect_reply(ask_for(customer, "POST", "/orders/*/cancel", order_id, "{}"), 409,
                  "ILLEGAL_TRANSITION");
+    expect_laws_hold();
+    http_close(customer);
+}
+
+// The order that used it had the discount; what it paid comes back, and the coupon does not.
+Test(orders, a_coupon_that_was_cancelled_after_its_use_stays_cancelled_when_its_order_is_refunded)
+{
+    struct http_client *customer = given_customer(5000);
+    int64_t coupon = claim(customer, given_campaign("FIXED", 1000, 5));
+    int64_t order_id = place_order(customer, given_option(5000, 10), 1, coupon);
+    expect_reply(pay_order(customer, order_id, 0), 200, NULL);
+    admin_does("POST", "/admin/user-coupons/*/cancel", coupon, "{}", 200);
+    expect_laws_hold();
+    expect_reply(ask_for(customer, "POST", "/orders/*/cancel", order_id, "{}"), 200, NULL);
+    cr_expect_str_eq(order_status(customer, order_id), "REFUNDED");
+    cr_expect_str_eq(coupon_status(customer, coupon), "CANCELLED");
+    cr_expect_eq(balance_of(customer), 5000);
     expect_laws_hold();
     http_close(customer);
 }

@@ -301,6 +301,7 @@ Test(cancelling, is_final_for_the_orders_that_had_the_coupon)
     reply_of(restore(booth, SAGA, wish(used, ORDER + 1)));
     expect_status(booth, held, "CANCELLED");
     expect_status(booth, used, "CANCELLED");
+    cr_expect_eq(rig_number(booth->rig, "SELECT count(used_at) FROM user_coupon"), 0);
     booth_close(booth);
 }
 

@@ -121,3 +121,23 @@ Test(corners, a_coupon_is_cancelled_once)
     cr_expect_not(failed(coupon_cancel(&coupon)));
     cr_expect_eq(coupon_cancel(&coupon).reason, REASON_ILLEGAL_TRANSITION);
 }
+
+Test(corners, a_cancelled_coupon_forgets_its_use_when_that_order_gives_it_back)
+{
+    struct campaign campaign = good();
+    struct user_coupon coupon = {.status = COUPON_USED,
+                                 .order_id = 7,
+                                 .used_at_us = 1,
+                                 .discount_won = 500,
+                                 .campaign = &campaign};
+    cr_expect_not(failed(coupon_cancel(&coupon)));
+    coupon.changed = false;
+    coupon_restore(&coupon, 8);
+    cr_expect(coupon.used_at_us == 1 && !coupon.changed, "another order");
+    coupon_restore(&coupon, 7);
+    cr_expect(coupon.used_at_us == 0 && coupon.discount_won == 0 && coupon.changed);
+    cr_expect(coupon.status == COUPON_CANCELLED && coupon.order_id == 7);
+    coupon.changed = false;
+    coupon_restore(&coupon, 7);
+    cr_expect_not(coupon.changed, "twice");
+}
