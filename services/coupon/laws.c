@@ -1,4 +1,4 @@
-// Claims against their campaign; coupons by order.
+// Claims against their campaign, coupons against their history; coupons by order.
 
 #include "services/coupon/laws.h"
 
@@ -19,8 +19,33 @@ static const struct statement COUPON_RANKS = {
     "                    FROM user_coupon WHERE campaign_id = c.id) u ON true"
     " ORDER BY 1"};
 
+// A coupon has come to an order (HELD, USED, or first one and then the other) as often as it has gone
+// back (RESTORED), and once more while the order has it. Rows of one batch are of one moment, so their
+// order says nothing.
+static const struct statement COUPON_HISTORY = {
+    "law_coupon_history",
+    "SELECT u.id,"
+    " CASE WHEN h.issued <> 1 OR h.cancelled <> (u.status = 'CANCELLED')::int"
+    "        OR h.expired > (u.status IN ('EXPIRED', 'CANCELLED'))::int"
+    "        OR h.expired < (u.status = 'EXPIRED')::int OR h.used < (u.status = 'USED')::int"
+    "        OR h.restored + (u.order_id IS NOT NULL)::int"
+    "           NOT BETWEEN greatest(h.held, h.used) AND h.held + h.used THEN"
+    "   format('coupon %s is %s, its history says: %s held, %s used, %s restored, %s expired,"
+    " %s cancelled', u.id, u.status, h.held, h.used, h.restored, h.expired, h.cancelled) END"
+    " FROM (SELECT id, status, order_id FROM user_coupon WHERE id > $1::bigint"
+    "       ORDER BY id LIMIT $2::bigint) u"
+    " LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE change = 'ISSUED') AS issued,"
+    "                           count(*) FILTER (WHERE change = 'HELD') AS held,"
+    "                           count(*) FILTER (WHERE change = 'USED') AS used,"
+    "                           count(*) FILTER (WHERE change = 'RESTORED') AS restored,"
+    "                           count(*) FILTER (WHERE change = 'EXPIRED') AS expired,"
+    "                           count(*) FILTER (WHERE change = 'CANCELLED') AS cancelled"
+    "                    FROM user_coupon_history WHERE user_coupon_id = u.id) h ON true"
+    " ORDER BY 1"};
+
 static const struct law_check CHECKS[] = {
-    {LAW_COUPON, 50, &COUPON_RANKS},
+    {LAW_COUPON, 50,   &COUPON_RANKS  },
+    {LAW_COUPON, 1000, &COUPON_HISTORY},
 };
 
 #define COUPONS(which, how_many)                                                                   \

@@ -14,8 +14,47 @@ static const struct statement SAGAS = {
     "          created_at) END"
     " FROM saga WHERE state < 2 AND id > $1::bigint ORDER BY id LIMIT $2::bigint"};
 
+// Every change of a status is a row of history, and the last one is what the order is now; those that
+// wait for their money are those that expire.
+static const struct statement ORDER_HISTORY = {
+    "law_order_history",
+    "SELECT o.id,"
+    " CASE WHEN h.changes <> o.version OR h.last <> o.version OR h.status <> o.status THEN"
+    "   format('order %s has status %s after %s changes, its history has %s up to %s and status "
+    "%s',"
+    "          o.id, o.status, o.version, h.changes, h.last, h.status)"
+    "      WHEN (o.status = 1) <> (p.order_id IS NOT NULL) OR p.expires_at <> o.expires_at THEN"
+    "   format('order %s with status %s expires at %s, the sweep knows %s', o.id, o.status,"
+    "          o.expires_at, coalesce(p.expires_at::text, 'nothing of it')) END"
+    " FROM (SELECT id, version, status, expires_at FROM orders WHERE id > $1::bigint"
+    "       ORDER BY id LIMIT $2::bigint) o"
+    " LEFT JOIN LATERAL (SELECT count(*) AS changes, coalesce(max(version), 0) AS last,"
+    "                           coalesce((array_agg(status ORDER BY version DESC))[1], 0) AS status"
+    "                    FROM order_history WHERE order_id = o.id) h ON true"
+    " LEFT JOIN order_pending p ON p.order_id = o.id"
+    " ORDER BY 1"};
+
+// The same of each attempt to pay.
+static const struct statement PAYMENT_HISTORY = {
+    "law_payment_history",
+    "SELECT o.id,"
+    " CASE WHEN a.wrong > 0 THEN"
+    "   format('order %s has %s payments that are not what their history says', o.id, a.wrong) END"
+    " FROM (SELECT id FROM orders WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint) o"
+    " LEFT JOIN LATERAL ("
+    "   SELECT count(*) AS wrong FROM payment p"
+    "   LEFT JOIN LATERAL (SELECT count(*) AS changes, coalesce(max(version), 0) AS last,"
+    "                             (array_agg(to_status ORDER BY version DESC))[1] AS status"
+    "                      FROM payment_history WHERE order_id = o.id AND payment_id = p.id) h"
+    "     ON true"
+    "   WHERE p.order_id = o.id AND (h.changes <> p.version OR h.last <> p.version"
+    "                                OR h.status IS DISTINCT FROM p.status)) a ON true"
+    " ORDER BY 1"};
+
 static const struct law_check CHECKS[] = {
-    {LAW_SAGA, 1000, &SAGAS},
+    {LAW_SAGA,  1000, &SAGAS          },
+    {LAW_ORDER, 1000, &ORDER_HISTORY  },
+    {LAW_ORDER, 1000, &PAYMENT_HISTORY},
 };
 
 #define ORDERS(which, how_many)                                                                    \

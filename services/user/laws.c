@@ -1,19 +1,25 @@
-// Balance against history by user; history against the entries of orders, and their numbers.
+// Each account has a wallet; balance against history by user; history against the entries of orders, and their numbers.
 
 #include "services/user/laws.h"
 
 #include "lib/laws/facts.h"
 
 static const struct statement WALLET = {
-    "law_wallet", "SELECT w.user_id,"
-                  " CASE WHEN w.balance <> coalesce(h.sum, 0) OR w.balance < 0 THEN"
-                  "   format('user %s has %s won, its history sums to %s', w.user_id, w.balance,"
-                  "          coalesce(h.sum, 0)) END"
-                  " FROM (SELECT user_id, balance FROM wallet WHERE user_id > $1::bigint"
-                  "       ORDER BY user_id LIMIT $2::bigint) w"
-                  " LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS sum FROM wallet_history"
-                  "                    WHERE user_id = w.user_id) h ON true"
-                  " ORDER BY 1"};
+    "law_wallet",
+    "SELECT w.id,"
+    " CASE WHEN w.balance IS NULL THEN format('user %s has no wallet', w.id)"
+    "      WHEN w.balance <> coalesce(h.sum, 0) OR w.balance < 0 THEN"
+    "   format('user %s has %s won, its history sums to %s', w.id, w.balance, coalesce(h.sum, 0))"
+    "      WHEN h.count <> w.version OR h.last <> w.version THEN"
+    "   format('user %s has a wallet of %s changes, its history has %s up to %s', w.id, w.version,"
+    "          h.count, h.last) END"
+    " FROM (SELECT a.id, wallet.balance, wallet.version"
+    "       FROM (SELECT id FROM account WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint) a"
+    "       LEFT JOIN wallet ON wallet.user_id = a.id) w"
+    " LEFT JOIN LATERAL (SELECT sum(amount)::bigint AS sum, count(*),"
+    "                           coalesce(max(number), 0) AS last"
+    "                    FROM wallet_history WHERE user_id = w.id) h ON true"
+    " ORDER BY 1"};
 
 // An entry without its history: every entry of history has its order's (below), so their numbers tell.
 static const struct statement WALLET_ENTRIES = {
