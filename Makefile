@@ -279,6 +279,19 @@ asan: ## Unit and integration tests under AddressSanitizer and UBSan
 tsan: ## The same under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 check
 
+# What the sanitizer has to say goes into files, of which there must be none.
+RACES := $(CURDIR)/.local/e2e-tsan.races
+
+.PHONY: tsan-e2e sanitized-e2e
+tsan-e2e: ## The end-to-end tests with every process under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 sanitized-e2e
+
+sanitized-e2e: build $(E2E)
+	@rm -rf $(RACES); mkdir -p $(RACES)
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/lint/tsan.supp:die_after_fork=0:log_path=$(RACES)/race" \
+	    tests/e2e/run .local/e2e-tsan $(E2E) --jobs 1 --timeout 600 $(E2E_FLAGS); failed=$$?; \
+	    ! cat $(RACES)/* 2> /dev/null && exit $$failed
+
 # A process of its own for each test, so that valgrind sees each from its beginning to its end.
 VALGRIND := valgrind --quiet --error-exitcode=99 --trace-children=yes --leak-check=full \
     --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect
