@@ -210,30 +210,54 @@ static struct status step_compensated(void)
     return refuse(REASON_STEP_COMPENSATED, "The step was compensated before.");
 }
 
+typedef void obey(const struct command *command, const struct rows *rows, struct inserts *inserts);
+
+static void let_run(const struct command *command, const struct rows *rows, struct inserts *inserts)
+{
+    (void)command, (void)rows, (void)inserts;
+}
+
+static void repeat(const struct command *command, const struct rows *rows, struct inserts *inserts)
+{
+    (void)inserts;
+    outcome_replay(command->call, rows, command->own_row, 3);
+}
+
+static void refuse_late(const struct command *command, const struct rows *rows,
+                        struct inserts *inserts)
+{
+    (void)rows, (void)inserts;
+    call_refuse(command->call, step_compensated());
+    command->call->replayed = true;
+}
+
+static void do_nothing(const struct command *command, const struct rows *rows,
+                       struct inserts *inserts)
+{
+    (void)rows;
+    inserts_add(inserts, command, OP_COMPENSATION, OK, NULL);
+    outcome_succeed(command->call);
+}
+
+static void leave_tombstone(const struct command *command, const struct rows *rows,
+                            struct inserts *inserts)
+{
+    inserts_add(inserts, command, OP_ACTION, step_compensated(), NULL);
+    do_nothing(command, rows, inserts);
+}
+
 static void apply(const struct command *command, const struct rows *rows, struct inserts *inserts)
 {
-    struct call *call = command->call;
-    switch (barrier_decide(command->op == OP_COMPENSATION, command->rows[OP_ACTION],
-                           command->rows[OP_COMPENSATION])) {
-    case BARRIER_RUN:
-        return;
-    case BARRIER_REPEAT:
-        outcome_replay(call, rows, command->own_row, 3);
-        return;
-    case BARRIER_REFUSE:
-        call_refuse(call, step_compensated());
-        call->replayed = true;
-        return;
-    case BARRIER_LEAVE_TOMBSTONE:
-        inserts_add(inserts, command, OP_ACTION, step_compensated(), NULL);
-        inserts_add(inserts, command, OP_COMPENSATION, OK, NULL);
-        outcome_succeed(call);
-        return;
-    case BARRIER_DO_NOTHING:
-        inserts_add(inserts, command, OP_COMPENSATION, OK, NULL);
-        outcome_succeed(call);
-        return;
-    }
+    static obey *const verdicts[] = {
+        [BARRIER_RUN] = let_run,
+        [BARRIER_REPEAT] = repeat,
+        [BARRIER_REFUSE] = refuse_late,
+        [BARRIER_DO_NOTHING] = do_nothing,
+        [BARRIER_LEAVE_TOMBSTONE] = leave_tombstone,
+    };
+    enum barrier_verdict verdict = barrier_decide(
+        command->op == OP_COMPENSATION, command->rows[OP_ACTION], command->rows[OP_COMPENSATION]);
+    verdicts[verdict](command, rows, inserts);
 }
 
 static struct status admit(struct batch *batch)
@@ -259,7 +283,7 @@ static struct status admit(struct batch *batch)
 static bool is_to_be_kept(const struct command *command)
 {
     const struct call *call = command->call;
-    if (!call->settled || call->deferred || call->replayed)
+    if (!call->settled || call->replayed)
         return false;
     return command->op == OP_COMPENSATION ? !failed(call->status)
                                           : status_is_definite(call->status);
@@ -279,7 +303,7 @@ static struct status record(struct batch *batch)
         if (is_to_be_kept(command))
             inserts_add(&inserts, command, command->op, command->call->status,
                         command->call->reply);
-        else if (outcome_waits_for_first(command->call) && first->call->settled)
+        else if (outcome_waits_for_first(command->call))
             outcome_share(command->call, first->call);
     }
     return inserts_queue(&inserts, batch->tx);

@@ -44,11 +44,9 @@ struct saga_progress *command_note(const struct walk *walk, struct saga *saga,
                                    const struct saga_step *step, bool compensation,
                                    enum saga_outcome outcome)
 {
-    struct saga_progress *progress = command_progress(saga, step, compensation);
-    if (!progress) {
-        assert(saga->progress_count < COUNT(saga->progress));
-        progress = &saga->progress[saga->progress_count++];
-    }
+    assert(!command_progress(saga, step, compensation)); // each is walked once
+    assert(saga->progress_count < COUNT(saga->progress));
+    struct saga_progress *progress = &saga->progress[saga->progress_count++];
     *progress = (struct saga_progress){
         .step = step,
         .compensation = compensation,
@@ -104,7 +102,7 @@ int64_t walk_due(const struct saga *saga)
     if (!own->asked)
         return due_us;
     due_us = earlier(due_us, own->retry_us);
-    if (!saga->held)
+    if (!saga->held && !own->wants_record)
         due_us = earlier(due_us, own->silent_us);
     if (command_has_decision_ahead(saga))
         due_us = earlier(due_us, own->decide_us);

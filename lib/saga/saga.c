@@ -2,6 +2,7 @@
 
 #include "lib/saga/saga.h"
 
+#include <assert.h>
 #include <string.h>
 
 const char *saga_state_name(enum saga_state state)
@@ -40,8 +41,8 @@ const char *saga_traceparent(const ProtobufCMessage *context)
 {
     const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(context->descriptor, "traceparent");
-    bool known = field && field->type == PROTOBUF_C_TYPE_STRING;
-    return known ? *(char *const *)((const char *)context + field->offset) : "";
+    assert(!field || field->type == PROTOBUF_C_TYPE_STRING);
+    return field ? *(char *const *)((const char *)context + field->offset) : "";
 }
 
 int saga_place(const struct saga_definition *definition, const char *step, bool compensation)

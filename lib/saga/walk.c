@@ -172,10 +172,10 @@ void walk_start(const struct walk *walk, struct saga *saga)
 
 // Replies
 
-// A definite no. Every other failure leaves the outcome open.
+// Of a failure: a definite no. Every other one leaves the outcome open.
 static bool is_refusal(struct status st)
 {
-    return failed(st) && (status_is_definite(st) || st.code == STATUS_INVALID_ARGUMENT);
+    return status_is_definite(st) || st.code == STATUS_INVALID_ARGUMENT;
 }
 
 static bool is_awaited(const struct saga *saga, const Baro__SagaStep *step)
@@ -251,21 +251,19 @@ bool walk_reply(const struct walk *walk, struct saga *saga, const Baro__RpcReply
 void walk_fire(const struct walk *walk, struct saga *saga)
 {
     struct saga_private *own = saga->private;
-    if (own->recording)
-        return;
+    assert(!own->recording); // no timer runs then
     if (own->wants_record && own->record_us <= walk->now_us) {
         command_issue_record(walk, saga);
         return;
     }
-    if (!own->asked)
-        return;
+    assert(own->asked); // nothing else is ever due
     if (command_has_decision_ahead(saga) && own->decide_us <= walk->now_us) {
         own->compensate_all = true;
         give_back(walk, saga, refuse(REASON_SYSTEM_FAILURE, "A service did not answer in time."));
     } else if (!saga->held && !own->wants_record && own->silent_us <= walk->now_us) {
         saga->held = true;
         command_want_record(walk, saga, SAGA_RECORD_HELD);
-    } else if (own->retry_us <= walk->now_us) {
+    } else {
         command_ask_again(walk, saga);
     }
 }
@@ -343,8 +341,7 @@ bool walk_recorded(const struct walk *walk, struct saga *saga, enum saga_record 
                    struct status st)
 {
     struct saga_private *own = saga->private;
-    if (!own->recording || own->record != what)
-        return true;
+    assert(own->recording && own->record == what); // one at a time, and kept until it is back
     own->recording = false;
     if (st.reason == REASON_CONFLICT)
         return false;

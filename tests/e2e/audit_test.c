@@ -93,9 +93,9 @@ static const struct drift {
      "INSERT INTO order_pending (order_id, expires_at) VALUES ($O, baro_now() + interval '1 day')", "DELETE FROM order_pending WHERE order_id = $O", "order    BROKEN"},
     {"BARO_COUPON_DATABASE_URL",
      KEPT("user_coupon_history", "UPDATE user_coupon_history SET change = 'RESTORED' WHERE "
-     "order_id = $O AND change = 'USED'"),
+                                 "order_id = $O AND change = 'USED'"),
      KEPT("user_coupon_history", "UPDATE user_coupon_history SET change = 'USED' WHERE order_id = "
-     "$O AND change = 'RESTORED'"),
+                                 "$O AND change = 'RESTORED'"),
      "coupon   BROKEN"},
     {"BARO_USER_DATABASE_URL",
      "INSERT INTO account (email, name, role, password_hash, created_at)"

@@ -190,7 +190,7 @@ int64_t available_stock(int64_t option_id)
 
 const char *coupon_status(struct http_client *customer, int64_t user_coupon_id)
 {
-    static char status[32];
+    static _Thread_local char status[32];
     struct http_reply reply = http_call(customer, "GET", "/me/coupons?page_size=100", NULL);
     const json_t *items = json_at(reply.json, "items");
 
@@ -204,7 +204,7 @@ const char *coupon_status(struct http_client *customer, int64_t user_coupon_id)
 
 const char *order_status(struct http_client *customer, int64_t order_id)
 {
-    static char status[32];
+    static _Thread_local char status[32];
     char path[64];
     snprintf(path, sizeof path, "/orders/%lld", (long long)order_id);
     struct http_reply reply = http_call(customer, "GET", path, NULL);

@@ -34,7 +34,7 @@ struct http_reply get_order(struct http_client *customer, int64_t order_id);
 int64_t balance_of(struct http_client *customer);
 int64_t available_stock(int64_t option_id);
 const char *coupon_status(struct http_client *customer,
-                          int64_t user_coupon_id); // static until the next call
+                          int64_t user_coupon_id); // until the thread's next call
 const char *order_status(struct http_client *customer, int64_t order_id); // the same
 
 // Waits until the order has the status, at most timeout_ms; false if it has not.

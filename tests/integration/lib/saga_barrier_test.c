@@ -34,6 +34,8 @@ static void end_participant(void)
 
 TestSuite(barrier_guard, .init = given_participant, .fini = end_participant, .timeout = 100);
 
+static const char *step_name = "echo";
+
 static void submit(struct dispatcher *to, size_t place, int64_t saga_id, bool compensation,
                    const char *text)
 {
@@ -42,7 +44,7 @@ static void submit(struct dispatcher *to, size_t place, int64_t saga_id, bool co
     Baro__SagaStep step;
     baro__saga_step__init(&step);
     step.saga_id = saga_id;
-    step.step = protobuf_text("echo");
+    step.step = protobuf_text(step_name);
     step.compensation = compensation;
     baro__rpc_request__init(&envelope);
     envelope.method = protobuf_text(STAND_METHOD);
@@ -143,6 +145,36 @@ Test(barrier_guard, steps_and_sagas_are_told_apart)
     cr_expect_eq(effects(false), 2);
     ask(1, true, "hello");
     cr_expect_eq(ask(2, false, "hello")->code, STATUS_OK);
+}
+
+Test(barrier_guard, steps_of_one_saga_in_one_batch_are_told_apart)
+{
+    ask(1, false, "hello");
+    guarded_gate = &gate;
+    stand_submit(dispatcher, desk, 1, "first", "", 5000);
+    cr_assert(stand_held(&gate));
+    submit(dispatcher, 2, 1, false, "again");
+    step_name = "other";
+    submit(dispatcher, 3, 1, false, "new");
+    step_name = "another";
+    submit(dispatcher, 4, 1, false, "newer");
+    atomic_store(&gate.open, true);
+    cr_assert(stand_answered(desk, 5));
+    cr_expect_str_eq(desk->places[2].text, "hello", "as it was stored");
+    cr_expect_str_eq(desk->places[3].text, "new");
+    cr_expect_str_eq(desk->places[4].text, "newer");
+    cr_expect_eq(test_number(url, "SELECT count(*) FROM barrier"), 3);
+}
+
+Test(barrier_guard, nothing_runs_that_cannot_be_looked_up_or_barred)
+{
+    SCOPED(db) *db = db_create(url, "test");
+    test_script(db, "ALTER TABLE barrier RENAME TO hidden");
+    cr_expect_neq(ask(1, false, "hello")->code, STATUS_OK);
+    cr_expect_neq(ask(2, true, "hello")->code, STATUS_OK);
+    cr_expect_eq(effects(false) + effects(true), 0);
+    test_script(db, "ALTER TABLE hidden RENAME TO barrier");
+    cr_expect_eq(ask(1, false, "hello")->code, STATUS_OK);
 }
 
 Test(barrier_guard, calls_outside_sagas_pass)

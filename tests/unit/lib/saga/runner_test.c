@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct world *world;
 
@@ -33,7 +34,9 @@ static int records(const struct world_saga *saga)
            saga->records[SAGA_RECORD_END] + saga->records[SAGA_RECORD_PARKED];
 }
 
-static void reply_with(const char *step, bool compensation, struct status st)
+// A reply to saga 1, with what `more` adds to it, or NULL.
+static void reply_like(const char *step, bool compensation, struct status st,
+                       const Baro__RpcReply *more)
 {
     Baro__SagaStep name;
     Baro__RpcReply reply;
@@ -43,8 +46,17 @@ static void reply_with(const char *step, bool compensation, struct status st)
     name.compensation = compensation;
     envelope_fill_status(&reply, st);
     reply.saga = &name;
+    if (more) {
+        reply.pushback_ms = more->pushback_ms;
+        reply.payload = more->payload;
+    }
     const Baro__RpcReply *replies[] = {&reply};
     saga_runner_reply(newest(), replies, 1);
+}
+
+static void reply_with(const char *step, bool compensation, struct status st)
+{
+    reply_like(step, compensation, st, NULL);
 }
 
 TestSuite(runner, .init = given_world, .fini = end_world);
@@ -413,6 +425,139 @@ Test(runner, faults_are_no_answers)
     cr_expect_str_eq(world->trace, "redeem");
     world_run(world);
     cr_expect_eq(saga->state, SAGA_COMPLETED);
+}
+
+Test(runner, a_request_that_cannot_be_understood_is_refused)
+{
+    struct world_saga *saga = world_start(world, &world_keep);
+    reply_with("redeem", false, invalid("amount", "is no amount"));
+    world_run(world);
+    cr_expect_eq(saga->state, SAGA_COMPENSATED);
+    cr_expect_eq(saga->failure.reason, REASON_VALIDATION_ERROR);
+}
+
+Test(runner, who_pushes_back_is_not_asked_before)
+{
+    Baro__RpcReply busy;
+    baro__rpc_reply__init(&busy);
+    busy.pushback_ms = 3000;
+    world->silent[REDEEM] = true;
+    world_start(world, &world_pay);
+    reply_like("redeem", false, refuse(REASON_OVERLOADED, NULL), &busy);
+    world_run_for(world, 2900);
+    cr_expect_str_eq(world->trace, "redeem");
+    world_run_for(world, 200);
+    cr_expect_str_eq(world->trace, "redeem redeem?");
+}
+
+// What the next saga is made of: steps as those of world_pay begin.
+static const ProtobufCMessage *a_number(const struct saga *saga, struct arena *arena)
+{
+    Baro__Int64 *message = arena_alloc(arena, sizeof(*message));
+    baro__int64__init(message);
+    message->value = saga->id;
+    return &message->base;
+}
+
+static const ProtobufCMessage *not_needed(const struct saga *saga, struct arena *arena)
+{
+    (void)saga;
+    (void)arena;
+    return NULL;
+}
+
+static void accept_any(struct saga *saga, const ProtobufCMessage *reply)
+{
+    (void)saga;
+    cr_assert_eq(reply->descriptor, &baro__int64__descriptor);
+}
+
+Test(runner, a_reply_that_cannot_be_read_is_asked_for_again)
+{
+    static const struct saga_step STEPS[] = {
+        {"redeem", "coupon", "test.Coupon/Redeem", NULL, SAGA_RETRIABLE, a_number, NULL,
+         &baro__int64__descriptor, accept_any},
+    };
+    static const struct saga_definition DEFINITION = {"read", &baro__int64__descriptor, STEPS,
+                                                      COUNT(STEPS)};
+    uint8_t nonsense[] = {0xFF};
+    Baro__RpcReply damaged;
+    baro__rpc_reply__init(&damaged);
+    damaged.payload = (ProtobufCBinaryData){sizeof(nonsense), nonsense};
+    struct world_saga *saga = world_start(world, &DEFINITION);
+    reply_like("redeem", false, OK, &damaged);
+    cr_expect_eq(saga->state, SAGA_RUNNING);
+    world_run(world);
+    cr_expect_eq(saga->state, SAGA_COMPLETED);
+}
+
+Test(runner, a_step_that_needs_no_giving_back_is_not_given_back)
+{
+    static const struct saga_step STEPS[] = {
+        {"redeem", "coupon", "test.Coupon/Redeem", "test.Coupon/Restore", SAGA_COMPENSATABLE,
+         a_number,                                                                                      not_needed, NULL, NULL},
+        {"debit",  "user",   "test.User/Debit",    NULL,                  SAGA_PIVOT,         a_number, NULL,       NULL, NULL},
+    };
+    static const struct saga_definition DEFINITION = {"free", &baro__int64__descriptor, STEPS,
+                                                      COUNT(STEPS)};
+    struct world_saga *saga = world_start(world, &DEFINITION);
+    saga->refuses[DEBIT] = true;
+    world_run(world);
+    cr_expect_str_eq(world->trace, "redeem debit");
+    cr_expect_eq(saga->state, SAGA_COMPENSATED);
+    cr_expect_eq(records(saga), 1);
+}
+
+// Whether a no ends the saga is a matter of what its steps are.
+Test(runner, a_saga_may_be_refused_as_long_as_one_of_its_steps_may_be)
+{
+    static const enum saga_step_kind KINDS[] = {SAGA_COMPENSATABLE, SAGA_PIVOT, SAGA_RETRIABLE};
+    for (size_t i = 0; i < COUNT(KINDS); i++) {
+        struct saga_step *step = calloc(1, sizeof(*step));
+        struct saga_definition *definition = calloc(1, sizeof(*definition));
+        cr_assert(step && definition);
+        memcpy(step,
+               &(struct saga_step){"debit", "user", "test.User/Debit", NULL, KINDS[i], a_number,
+                                   NULL, NULL, NULL},
+               sizeof(*step));
+        memcpy(definition, &(struct saga_definition){"one", &baro__int64__descriptor, step, 1},
+               sizeof(*definition));
+        struct world_saga *saga = world_row(world, definition);
+        saga->refuses[DEBIT] = true;
+        world_runner(world);
+        world_run_for(world, 5000);
+        cr_expect_eq(saga->state, KINDS[i] == SAGA_RETRIABLE ? SAGA_RUNNING : SAGA_COMPENSATED);
+    }
+}
+
+// The record that fails is tried again in its own time; nothing else is due before.
+Test(runner, a_saga_whose_record_fails_sleeps_between_its_tries, .timeout = 20)
+{
+    world->options.park_after_attempts = 2;
+    world->options.held_after_ms = 2000;
+    world_kill(&world->runners[0]);
+    world->silent[DEBIT] = true;
+    struct world_saga *saga = world_row(world, &world_refund);
+    world_runner(world);
+    world->record_fails = 100;
+    world_run_for(world, 60 * 1000);
+    cr_expect_not(saga->parked, "the row is not durable");
+    world->record_fails = 0;
+    world_run_for(world, 60 * 1000);
+    cr_expect(saga->parked && saga->held);
+}
+
+Test(runner, a_retry_by_hand_while_it_is_being_parked_asks_once_that_is_durable)
+{
+    world->silent[DEBIT] = true;
+    world->record_delay_us = 2 * US_PER_S;
+    struct world_saga *saga = world_start(world, &world_refund);
+    while (!saga->records[SAGA_RECORD_PARKED])
+        cr_assert(world_step(world, WORLD_FOR_EVER));
+    size_t asks = world->asks;
+    cr_expect(saga_runner_retry(newest(), saga->id));
+    world_run_for(world, 2100);
+    cr_expect_gt(world->asks, asks);
 }
 
 Test(runner, a_takeover_after_the_decision_compensates_every_step)
