@@ -4,7 +4,7 @@
 #include "lib/service/page.h"
 
 #include "lib/base/text.h"
-#include "lib/rpc/seal.h"
+#include "lib/rpc/nng.h"
 
 #include <inttypes.h>
 #include <protobuf-c/protobuf-c.h>

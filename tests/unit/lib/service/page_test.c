@@ -2,7 +2,7 @@
 
 #include "lib/base/macros.h"
 #include "lib/base/text.h"
-#include "lib/rpc/seal.h"
+#include "lib/rpc/nng.h"
 #include "lib/service/page.h"
 #include "proto/common.pb-c.h"
 
