@@ -282,11 +282,11 @@ tsan: ## The same under ThreadSanitizer
 # What the sanitizer has to say goes into files, of which there must be none.
 RACES := $(CURDIR)/.local/e2e-tsan.races
 
-.PHONY: tsan-e2e sanitized-e2e
-tsan-e2e: ## The end-to-end tests with every process under ThreadSanitizer
-	@$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 sanitized-e2e
+.PHONY: tsan-end-to-end sanitized-end-to-end
+tsan-end-to-end: ## The end-to-end tests with every process under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 sanitized-end-to-end
 
-sanitized-e2e: build $(E2E)
+sanitized-end-to-end: build $(E2E)
 	@rm -rf $(RACES); mkdir -p $(RACES)
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/lint/tsan.supp:die_after_fork=0:log_path=$(RACES)/race" \
 	    tests/e2e/run .local/e2e-tsan $(E2E) --jobs 1 --timeout 600 $(E2E_FLAGS); failed=$$?; \
