@@ -108,10 +108,8 @@ struct status invalid(const char *field, const char *message)
 
 struct status status_keep(struct status st, struct arena *arena)
 {
-    if (st.field)
-        st.field = text_copy(arena, st.field);
-    if (st.message)
-        st.message = text_copy(arena, st.message);
+    st.field = text_copy_if(arena, st.field);
+    st.message = text_copy_if(arena, st.message);
     return st;
 }
 

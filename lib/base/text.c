@@ -42,6 +42,11 @@ char *text_copy(struct arena *arena, const char *text)
     return arena_copy(arena, text, strlen(text) + 1);
 }
 
+char *text_copy_if(struct arena *arena, const char *text)
+{
+    return text ? text_copy(arena, text) : NULL;
+}
+
 char *text_copy_n(struct arena *arena, const char *text, size_t length)
 {
     char *copy = arena_alloc(arena, length + 1);

@@ -14,8 +14,10 @@ char *text_printf(struct arena *arena, const char *format, ...)
 char *text_vprintf(struct arena *arena, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
-// Copies a string; text_copy_n copies length bytes and ends them with NUL.
+// Copies a string; text_copy_n copies length bytes and ends them with NUL; text_copy_if takes NULL for
+// no text and gives it back.
 char *text_copy(struct arena *arena, const char *text);
+char *text_copy_if(struct arena *arena, const char *text);
 char *text_copy_n(struct arena *arena, const char *text, size_t length);
 
 bool text_begins_with(const char *text, const char *prefix);

@@ -16,8 +16,7 @@
 // the next failure on the same db: copy it before handing it to another thread.
 // A COMMIT whose answer was lost is STATUS_UNKNOWN with REASON_OUTCOME_UNKNOWN: never "failed"
 // (RELIABILITY 3); so is, outside a transaction, anything but a SELECT. Any other lost connection is
-// STATUS_UNAVAILABLE; the next db_begin or db_query outside a
-// transaction connects again.
+// STATUS_UNAVAILABLE; the next db_begin or db_query outside a transaction connects again.
 
 #include "lib/base/arena.h"
 #include "lib/base/macros.h"
@@ -61,6 +60,10 @@ typedef struct bytes {
 // Int64s stand for bigint and, in microseconds since 1970, for timestamptz parameters that the SQL
 // makes with baro_time($1). Elements equal to DB_NULL_INT64 and NULL texts become SQL NULL.
 #define DB_NULL_INT64 INT64_MIN
+static inline int64_t db_or_null(int64_t value) // 0 stands for nothing
+{
+    return value ? value : DB_NULL_INT64;
+}
 param p_int64(int64_t value);
 param p_bool(bool value);
 param p_text(const char *value);

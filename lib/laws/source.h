@@ -26,14 +26,15 @@ struct law_peer {
 };
 struct law_source law_source_of_peer(struct law_peer *peer);
 
-// Goes through all pages of all checks of a source. Between pages `go_on` (may be NULL) is asked;
-// CANCELLED when it says no.
+// Asked between pages whether the answer is still wanted.
 struct law_going {
     bool (*go_on)(void *context);
     void *context;
 };
+
+// Goes through all pages of all checks of a source; CANCELLED when `going` (may be NULL) says no.
 struct status law_source_check(const struct law_source *source, const struct law_going *going,
                                struct report *report);
 
-// OK, or CANCELLED.
+// OK, or CANCELLED when `going` (may be NULL) says no.
 struct status law_going_on(const struct law_going *going);

@@ -414,16 +414,12 @@ void rpc_client_destroy(struct rpc_client *client)
     arena_destroy(client->arena);
 }
 
-bool rpc_client_ready(const struct rpc_client *client)
+bool rpc_client_ready(struct rpc_client *client)
 {
-    union {
-        const struct rpc_client *client;
-        struct rpc_client *locked;
-    } same = {.client = client};
     bool ready = false;
-    pthread_mutex_lock(&same.locked->lock);
+    pthread_mutex_lock(&client->lock);
     for (const struct replica *at = client->replicas; at && !ready; at = at->next)
         ready = replica_is_ready(at);
-    pthread_mutex_unlock(&same.locked->lock);
+    pthread_mutex_unlock(&client->lock);
     return ready;
 }

@@ -13,12 +13,13 @@ struct rpc_client;
 
 struct rpc_client_options {
     const char *service; // "user": for metrics and messages
-    const char *
-        addresses; // "tcp://host:port,tcp://host2:port,ipc:///path"; hosts are resolved to all addresses
+    const char
+        *addresses; // "tcp://host:port,ipc:///path": hosts are resolved to all their addresses
     const char *secret;
     size_t max_in_flight; // calls beyond it are refused with OVERLOADED; default 4,096
 };
 
+// Dials in the background. NULL for a secret that is too short (seal.h). Thread-safe from then on.
 struct rpc_client *rpc_client_create(const struct rpc_client_options *options);
 
 // Fails the calls in flight with UNAVAILABLE and frees. Accepts NULL.
@@ -59,4 +60,4 @@ struct status rpc_call_wait(struct rpc_client *client, const struct rpc_request 
                             ProtobufCMessage **reply);
 
 // True when at least one replica answers Health.Check as serving.
-bool rpc_client_ready(const struct rpc_client *client);
+bool rpc_client_ready(struct rpc_client *client);

@@ -80,8 +80,8 @@ struct replica {
     size_t outbox_bytes;
     uint64_t sequence; // of the last exchange
     bool sending;      // an exchange is on its way out: what comes now leaves with the next
-    _Atomic size_t
-        starting; // threads before the end of exchange_start(), which may outlast an answer
+    // Threads before the end of exchange_start(), which may outlast an answer.
+    _Atomic size_t starting;
     size_t pipes;
     int failures;  // transport failures in a row
     bool open;     // the breaker: no calls until a ping is answered

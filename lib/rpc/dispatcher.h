@@ -17,8 +17,8 @@ struct dispatcher;
 struct transaction_ops {
     void *(*open)(void *context, const char *worker); // makes a connection handle
     void (*close)(void *tx);
-    struct status (*begin)(void *tx,
-                           enum method_kind kind);   // may be queued until the first statement
+    // May be queued until the first statement.
+    struct status (*begin)(void *tx, enum method_kind kind);
     struct status (*now)(void *tx, int64_t *now_us); // the store's clock; waits for begin
     struct status (*commit)(void *tx);
     void (*rollback)(void *tx);

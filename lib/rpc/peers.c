@@ -50,6 +50,8 @@ static void peer_destroy(struct peer *peer)
 void peers_destroy(struct peers *peers)
 {
     struct peer *peer, *next;
+    if (!peers)
+        return;
     for (peer = peers->list; peer; peer = next) {
         next = peer->next;
         peer_destroy(peer);

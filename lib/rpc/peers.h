@@ -16,7 +16,9 @@ struct parked {
 };
 
 struct peers *peers_create(void);
-void peers_destroy(struct peers *peers); // wants no calls under way
+
+// Wants no calls under way. Accepts NULL.
+void peers_destroy(struct peers *peers);
 
 void peers_join(struct peers *peers, uint32_t pipe);
 

@@ -11,6 +11,7 @@ struct resolver;
 // changes (and once at the start). A name that does not resolve keeps its last addresses.
 typedef void resolver_changed(void *arg, const char *const *urls, size_t count);
 
+// Starts its thread; `addresses` is copied.
 struct resolver *resolver_create(const char *addresses, resolver_changed *changed, void *arg);
 
 // Asks for a look-up soon; from any thread.

@@ -159,7 +159,7 @@ static int64_t claimed_campaign(const struct call *call)
 static void told(void *arg, bool sold_out)
 {
     struct call *call = arg;
-    uint8_t id[16];
+    uint8_t id[IDEMPOTENCY_ID_SIZE];
     if (!sold_out) {
         call_ready(call);
         return;

@@ -10,38 +10,6 @@
 #include "proto/coupon.pb-c.h"
 #include "services/coupon/laws.h"
 
-static struct status run_allowed(struct batch *batch);
-
-static const struct method METHODS[] = {
-    {.name = "ListCampaigns", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
-    {.name = "GetCampaign", .kind = METHOD_READ, .handle = run_allowed},
-    {.name = "CreateCampaign",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .batch_max = 1,
-     .handle = run_allowed},
-    {.name = "UpdateCampaign",
-     .kind = METHOD_WRITE,
-     .batch_max = 1,
-     .handle = run_allowed,
-     .committed = campaign_changed},
-    {.name = "Claim",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .prepare = prepare_claim,
-     .handle = run_allowed},
-    {.name = "ListUserCoupons", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
-    {.name = "CancelUserCoupon",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .handle = run_allowed},
-    {.name = "HoldCoupon", .kind = METHOD_WRITE, .handle = run_allowed}, // idempotent by order id
-    {.name = "RedeemCoupon", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
-    {.name = "RestoreCoupon", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
-    {.name = "CheckLaw", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
-    {.name = "ListOrderFacts", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
-};
-
 static struct status handle_check_law(struct batch *batch)
 {
     return check_law_handle(batch, &coupon_laws);
@@ -67,10 +35,30 @@ static const struct access_rule RULES[] = {
     {"ListOrderFacts",   ACCESS_SERVICE, handle_list_order_facts  },
 };
 
-const struct method_table coupon_methods = {&baro__coupon__coupon__descriptor, METHODS,
-                                            COUNT(METHODS)};
-
-static struct status run_allowed(struct batch *batch)
+static struct status handle(struct batch *batch)
 {
     return access_handle(batch, RULES, COUNT(RULES));
 }
+
+// clang-format off
+static const struct method METHODS[] = {
+    {"ListCampaigns",    METHOD_READ,  .handle = handle, .batch_max = 1},
+    {"GetCampaign",      METHOD_READ,  .handle = handle},
+    {"CreateCampaign",   METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .batch_max = 1},
+    {"UpdateCampaign",   METHOD_WRITE, .handle = handle, .batch_max = 1, .committed = campaign_changed},
+    {"Claim",            METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .prepare = prepare_claim},
+    {"ListUserCoupons",  METHOD_READ,  .handle = handle, .batch_max = 1},
+    {"CancelUserCoupon", METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"HoldCoupon",       METHOD_WRITE, .handle = handle}, // idempotent by order id
+    {"RedeemCoupon",     METHOD_WRITE, .handle = handle, .guard = &barrier_guard},
+    {"RestoreCoupon",    METHOD_WRITE, .handle = handle, .guard = &barrier_guard},
+    {"CheckLaw",         METHOD_READ,  .handle = handle, .batch_max = 1},
+    {"ListOrderFacts",   METHOD_READ,  .handle = handle, .batch_max = 1},
+};
+// clang-format on
+
+const struct method_table coupon_methods = {
+    .service = &baro__coupon__coupon__descriptor,
+    .methods = METHODS,
+    .count = COUNT(METHODS),
+};

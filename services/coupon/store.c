@@ -118,11 +118,6 @@ struct status store_list_campaigns(struct db *db, struct arena *arena, int64_t u
     return OK;
 }
 
-static int64_t or_null(int64_t value)
-{
-    return value ? value : DB_NULL_INT64;
-}
-
 static const struct statement INSERT_CAMPAIGN = {
     "coupon_insert_campaign",
     "INSERT INTO campaign (name, code, type, value, max_discount, min_order, total_quantity, "
@@ -140,10 +135,10 @@ struct status store_insert_campaign(struct db *db, struct campaign *campaign, in
         db, &INSERT_CAMPAIGN,
         PARAMS(p_text(campaign->name), p_text(campaign->code),
                p_text(coupon_type_name(campaign->type)), p_int64(campaign->value),
-               p_int64(or_null(campaign->max_discount_won)), p_int64(campaign->min_order_won),
+               p_int64(db_or_null(campaign->max_discount_won)), p_int64(campaign->min_order_won),
                p_int64(campaign->total_quantity), p_int64(campaign->starts_at_us),
                p_int64(campaign->ends_at_us), p_int64(campaign->valid_days),
-               p_int64(or_null(campaign->last_day_us)), p_int64(now_us)),
+               p_int64(db_or_null(campaign->last_day_us)), p_int64(now_us)),
         &rows);
     if (failed(st))
         return st;
@@ -257,7 +252,7 @@ static struct status append_history(struct db *db, struct arena *arena,
 
     for (size_t i = 0; i < count; i++) {
         ids[i] = entries[i].coupon_id;
-        orders[i] = or_null(entries[i].order_id);
+        orders[i] = db_or_null(entries[i].order_id);
         changes[i] = entries[i].change;
     }
     return db_queue(db, &APPEND_HISTORY,
@@ -400,10 +395,10 @@ static struct status update_coupons(struct db *db, struct arena *arena,
     for (size_t i = 0; i < count; i++) {
         ids[i] = of[i]->id;
         statuses[i] = coupon_status_name(of[i]->status);
-        orders[i] = or_null(of[i]->order_id);
+        orders[i] = db_or_null(of[i]->order_id);
         discounts[i] = of[i]->discount_won;
-        helds[i] = or_null(of[i]->held_until_us);
-        useds[i] = or_null(of[i]->used_at_us);
+        helds[i] = db_or_null(of[i]->held_until_us);
+        useds[i] = db_or_null(of[i]->used_at_us);
     }
     return db_queue(db, &UPDATE_COUPONS,
                     PARAMS(p_int64s(ids, count), p_texts(statuses, count), p_int64s(orders, count),

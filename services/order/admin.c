@@ -22,7 +22,7 @@ static struct status set_status(struct batch *batch, const struct call *call, st
     return OK;
 }
 
-struct status set_order_status_handle(struct batch *batch)
+struct status handle_set_order_status(struct batch *batch)
 {
     struct order_set set;
     struct call *call;
@@ -64,7 +64,7 @@ static void answer_retry(struct batch *batch, struct call *call, const struct sa
 
 // The saga may be at another replica: ending its lease lets the next one that looks take it over and
 // ask at once.
-struct status retry_saga_handle(struct batch *batch)
+struct status handle_retry_saga(struct batch *batch)
 {
     struct order_service *service = batch->service;
     struct saga_set set;

@@ -36,7 +36,7 @@ static void cancel(struct saga_starts *starts, struct order *order, struct call 
     call_reply(call, &wire_order(starts->arena, order)->base);
 }
 
-struct status cancel_handle(struct batch *batch)
+struct status handle_cancel_order(struct batch *batch)
 {
     struct order_set set;
     struct saga_starts starts;

@@ -28,8 +28,7 @@ static int64_t option_to_add(const struct call *call)
 
 static void stop(struct call *call, struct status st)
 {
-    st.field = st.field ? text_copy(call->arena, st.field) : NULL;
-    st.message = st.message ? text_copy(call->arena, st.message) : NULL;
+    st = status_keep(st, call->arena);
     call_refuse(call, st);
     if (status_is_definite(st))
         call_record(call);
@@ -109,7 +108,7 @@ static struct status check_numbers(const struct call *call)
     return quantity >= 1 ? OK : invalid("quantity", "must be at least 1");
 }
 
-void cart_prepare(struct call *call)
+void prepare_cart(struct call *call)
 {
     struct order_service *service = call->service;
     struct status st = access_check(ACCESS_USER, call->caller, false);
@@ -198,7 +197,7 @@ static struct status load_users(struct batch *batch, bool locked, size_t room, s
     return OK;
 }
 
-struct status get_cart_handle(struct batch *batch)
+struct status handle_get_cart(struct batch *batch)
 {
     struct cart_set set;
     struct call *call;
@@ -293,17 +292,17 @@ static struct status change_carts(struct batch *batch,
     return st;
 }
 
-struct status add_cart_item_handle(struct batch *batch)
+struct status handle_add_cart_item(struct batch *batch)
 {
     return change_carts(batch, add_line);
 }
 
-struct status set_cart_item_handle(struct batch *batch)
+struct status handle_set_cart_item(struct batch *batch)
 {
     return change_carts(batch, set_line);
 }
 
-struct status remove_cart_item_handle(struct batch *batch)
+struct status handle_remove_cart_item(struct batch *batch)
 {
     struct cart_set set;
     struct call *call;
@@ -367,7 +366,7 @@ static void show_lines(struct batch *batch, struct call *call, const struct cart
     call_reply(call, &reply->base);
 }
 
-struct status find_cart_items_handle(struct batch *batch)
+struct status handle_find_cart_items(struct batch *batch)
 {
     struct cart_set set;
     struct call *call;

@@ -52,8 +52,3 @@ struct status columns_queue(const struct columns *columns, struct db *db,
         values[count++] = p_byteas(columns->blobs[i], columns->count);
     return db_queue(db, statement, (struct params){values, count});
 }
-
-int64_t or_null(int64_t number)
-{
-    return number ? number : DB_NULL_INT64;
-}

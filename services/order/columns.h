@@ -27,6 +27,3 @@ void columns_add(struct columns *columns, const int64_t *numbers, const char *co
 // Queues the statement with the columns as $1, $2 ..; nothing when there is no row.
 struct status columns_queue(const struct columns *columns, struct db *db,
                             const struct statement *statement);
-
-// The number, or SQL NULL for 0.
-int64_t or_null(int64_t number);

@@ -66,7 +66,7 @@ static struct status list(struct batch *batch, struct call *call)
     return OK;
 }
 
-struct status list_dead_letters_handle(struct batch *batch)
+struct status handle_list_dead_letters(struct batch *batch)
 {
     struct call *call;
     struct status st = OK;
@@ -103,7 +103,7 @@ static struct status replay(struct batch *batch, struct call *call)
     return st;
 }
 
-struct status replay_dead_letter_handle(struct batch *batch)
+struct status handle_replay_dead_letter(struct batch *batch)
 {
     struct call *call;
     struct status st = OK;

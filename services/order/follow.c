@@ -115,7 +115,7 @@ static void follow(struct batch *batch, struct call *call, const struct order *o
     call_reply(call, wire_journal(batch->arena, order, &journal));
 }
 
-struct status list_order_events_handle(struct batch *batch)
+struct status handle_list_order_events(struct batch *batch)
 {
     struct order_query orders;
     struct order_set set;

@@ -296,7 +296,7 @@ static void ask(struct invariants *invariants, struct call *call)
     pthread_mutex_unlock(&invariants->lock);
 }
 
-void get_invariants_prepare(struct call *call)
+void prepare_get_invariants(struct call *call)
 {
     const struct order_service *service = call->service;
     if (call->caller.role != CALLER_ADMIN || !service->invariants)
@@ -305,7 +305,7 @@ void get_invariants_prepare(struct call *call)
         ask(service->invariants, call);
 }
 
-struct status get_invariants_handle(struct batch *batch)
+struct status handle_get_invariants(struct batch *batch)
 {
     struct call *call;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {

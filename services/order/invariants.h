@@ -24,5 +24,5 @@ struct invariants *invariants_start(const struct invariants_options *options);
 void invariants_stop(struct invariants *invariants);
 
 // Handlers of GetInvariants (service.c).
-void get_invariants_prepare(struct call *call);
-struct status get_invariants_handle(struct batch *batch);
+void prepare_get_invariants(struct call *call);
+struct status handle_get_invariants(struct batch *batch);

@@ -116,7 +116,7 @@ static struct status make_partitions(void *service, struct db *db, struct arena 
     return store_make_partitions(db);
 }
 
-void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB_COUNT])
+void order_jobs_init(const struct order_settings *settings, struct job jobs[ORDER_JOB_COUNT])
 {
     const struct job rows[ORDER_JOB_COUNT] = {
         {"expire_orders",     settings->expiry_period_ms, expire_orders,     .alone = true},

@@ -296,7 +296,7 @@ static struct status look_at(const struct law_source *sources, int64_t *ids, siz
     for (int i = 0; i < LAW_PLACES && !failed(st); i++)
         st = fetch(&sources[i], VALUES[i], &request, arena, &facts[i]);
     if (failed(st)) {
-        st.message = st.message ? text_copy(report->arena, st.message) : NULL;
+        st = status_keep(st, report->arena);
         return st;
     }
     size_t asked = *count;

@@ -90,7 +90,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "baro-order: %s %s\n", st.field, st.message);
         return EXIT_BAD_SETTING;
     }
-    order_jobs(&settings, jobs);
+    order_jobs_init(&settings, jobs);
     return service_run(&settings.common, &(struct service_definition){
                                              .name = "order",
                                              .methods = &order_methods,

@@ -100,7 +100,6 @@ struct order {
     size_t changes_saved; // of them, those that the store has
     bool stored;          // the order itself has a row
     bool stored_pending;  // that row says PENDING
-    bool lines_loaded;
 };
 
 int64_t order_final_won(const struct order *order);

@@ -64,7 +64,7 @@ static struct status pay_all(struct batch *batch, struct order_set *set, struct 
     return OK;
 }
 
-struct status pay_handle(struct batch *batch)
+struct status handle_pay_order(struct batch *batch)
 {
     struct order_set set;
     struct saga_starts starts;

@@ -2,8 +2,8 @@
 // the first thing that cannot be taken back silently; the steps after the pivot are asked until they
 // are done, except that a hold that is gone is a refusal too.
 //
-// The last three rows run only when the saga gives up the order as well: a payment that was merely
-// refused keeps its hold, so that the user may try again.
+// The last two rows run only when the saga gives up the order as well: a payment that was merely refused
+// keeps its hold, so that the user may try again.
 
 #include "services/order/pay_saga.h"
 

@@ -147,7 +147,7 @@ static struct status make_orders(struct batch *batch, struct cart_set *cart, str
     return OK;
 }
 
-struct status place_handle(struct batch *batch)
+struct status handle_place_order(struct batch *batch)
 {
     struct order **orders = arena_array(batch->arena, batch->count, sizeof(struct order *));
     struct call **calls = arena_array(batch->arena, batch->count, sizeof(struct call *));
@@ -182,7 +182,7 @@ static struct status begin_payments(struct batch *batch, struct order **orders, 
     return saga_starts_save(&starts);
 }
 
-struct status checkout_handle(struct batch *batch)
+struct status handle_checkout(struct batch *batch)
 {
     struct order **orders = arena_array(batch->arena, batch->count, sizeof(struct order *));
     struct call **calls = arena_array(batch->arena, batch->count, sizeof(struct call *));
@@ -228,7 +228,7 @@ void place_abandoned(struct call *call)
 }
 
 // Ids for the pool: taken in the database, handed out in memory once they are durable.
-struct status reserve_ids_handle(struct batch *batch)
+struct status handle_reserve_ids(struct batch *batch)
 {
     struct order_service *service = batch->service;
     struct call *call;

@@ -18,8 +18,8 @@ struct placing {
     int64_t hold_ends_us; // monotonic: the hold lives until then at least, whatever its clock says
     int64_t user_coupon_id; // 0: none
     int64_t discount_won;
-    bool stock_held,
-        coupon_held; // or perhaps held: to be given back if the order does not come to be
+    bool stock_held;  // or perhaps held: to be given back if the order does not come to be
+    bool coupon_held; // the same
 
     struct launch *launch; // checkout: set by `handle`
 };

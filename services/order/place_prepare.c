@@ -22,6 +22,7 @@
 
 enum {
     ANSWER_MS = 200, // what is left of the caller's time for our own transaction
+    GIVE_BACK_MS = 5000,
     CART_LINES_MAX = ORDER_UNITS_MAX,
 };
 
@@ -30,17 +31,11 @@ static const Baro__Order__PlaceOrderRequest *request_of(const struct placing *pl
     return (const Baro__Order__PlaceOrderRequest *)placing->call->request;
 }
 
-static const char *copied(struct arena *arena, const char *text)
-{
-    return text ? text_copy(arena, text) : NULL;
-}
-
 // A definite refusal is kept under the idempotency key, a fault is not.
 static void stop(struct placing *placing, struct status st)
 {
     struct call *call = placing->call;
-    st.field = copied(call->arena, st.field);
-    st.message = copied(call->arena, st.message);
+    st = status_keep(st, call->arena);
     placing_give_back(placing);
     count_refusal(&placing->service->counters, st);
     call_refuse(call, st);
@@ -85,7 +80,7 @@ static void tell(struct rpc_client *client, const char *method, const ProtobufCM
                  .method = method,
                  .message = message,
                  .caller = {.role = CALLER_SERVICE},
-                 .timeout_ms = 5000,
+                 .timeout_ms = GIVE_BACK_MS,
                  .idempotent = true,
              },
              nobody_waits, NULL);
@@ -330,12 +325,12 @@ static void prepare(struct call *call, bool checkout)
         check_and_hold(placing);
 }
 
-void place_prepare(struct call *call)
+void prepare_place_order(struct call *call)
 {
     prepare(call, false);
 }
 
-void checkout_prepare(struct call *call)
+void prepare_checkout(struct call *call)
 {
     prepare(call, true);
 }

@@ -29,7 +29,7 @@ static void show_order(struct batch *batch, struct call *call, const struct orde
         call_reply(call, &wire_order(batch->arena, order)->base);
 }
 
-struct status get_order_handle(struct batch *batch)
+struct status handle_get_order(struct batch *batch)
 {
     struct order_set set;
     struct call *call;
@@ -101,7 +101,7 @@ static struct status list_orders(struct batch *batch, struct call *call)
     return OK;
 }
 
-struct status list_orders_handle(struct batch *batch)
+struct status handle_list_orders(struct batch *batch)
 {
     struct call *call;
     struct status st = OK;
@@ -163,7 +163,7 @@ static struct status list_payments(struct batch *batch, struct call *call)
     return OK;
 }
 
-struct status list_payments_handle(struct batch *batch)
+struct status handle_list_payments(struct batch *batch)
 {
     struct call *call;
     struct status st = OK;
@@ -192,7 +192,7 @@ static void show_payment(struct batch *batch, struct call *call, const struct or
         call_reply(call, &wire_payment(batch->arena, payment)->base);
 }
 
-struct status get_payment_handle(struct batch *batch)
+struct status handle_get_payment(struct batch *batch)
 {
     struct order_set set;
     struct payment_key *keys;
@@ -255,7 +255,7 @@ static struct status list_sagas(struct batch *batch, struct call *call)
     return OK;
 }
 
-struct status list_sagas_handle(struct batch *batch)
+struct status handle_list_sagas(struct batch *batch)
 {
     struct call *call;
     struct status st = OK;
@@ -264,7 +264,7 @@ struct status list_sagas_handle(struct batch *batch)
     return st;
 }
 
-struct status get_saga_handle(struct batch *batch)
+struct status handle_get_saga(struct batch *batch)
 {
     struct saga_set set;
     struct call *call;
@@ -281,7 +281,7 @@ struct status get_saga_handle(struct batch *batch)
     return OK;
 }
 
-struct status find_live_orders_handle(struct batch *batch)
+struct status handle_find_live_orders(struct batch *batch)
 {
     struct call *call;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
@@ -301,7 +301,7 @@ struct status find_live_orders_handle(struct batch *batch)
 
 enum { EVENTS_MAX = 500 };
 
-struct status fetch_events_handle(struct batch *batch)
+struct status handle_fetch_events(struct batch *batch)
 {
     struct order_service *service = batch->service;
     struct call *call;

@@ -167,7 +167,7 @@ static void show_held(const struct recording *recording, struct order *order,
                     reason_word(REASON_OUTCOME_UNKNOWN), recording->batch->now_us);
 }
 
-struct status record_saga_handle(struct batch *batch)
+struct status handle_record_saga(struct batch *batch)
 {
     struct recording recording;
     struct call *call;
@@ -342,7 +342,7 @@ static void end_one(struct recording *recording, struct call *call)
     call_reply(call, wire_empty());
 }
 
-struct status end_saga_handle(struct batch *batch)
+struct status handle_end_saga(struct batch *batch)
 {
     struct recording recording;
     struct call *call;

@@ -49,9 +49,9 @@ struct order_service {
 
 extern const struct method_table order_methods;
 
-// The service's repeating work; the expiry's period is set by order_service_start.
+// Fills in the jobs with the periods of the settings.
 enum { ORDER_JOB_COUNT = 7 };
-void order_jobs(const struct order_settings *settings, struct job jobs[ORDER_JOB_COUNT]);
+void order_jobs_init(const struct order_settings *settings, struct job jobs[ORDER_JOB_COUNT]);
 
 // Makes everything that `service` needs but its settings. `dispatcher` has the methods; nothing runs
 // yet.
@@ -62,63 +62,64 @@ struct status order_service_start(struct order_service *service, struct dispatch
 void order_service_hold(struct order_service *service);
 void order_service_release(struct order_service *service);
 
-// Ends the deliveries to sinks, and lets no saga begin or go on here. Handlers may still run. Accepts a service that did not start.
+// Ends the deliveries to sinks, and lets no saga begin or go on here. Handlers may still run. Accepts a
+// service that did not start.
 void order_service_stop(struct order_service *service);
 
 // When no handler runs any more: gives the leases back and ends everything in reverse.
 void order_service_destroy(struct order_service *service);
 
 // place.c
-void place_prepare(struct call *call);
-void checkout_prepare(struct call *call);
-struct status place_handle(struct batch *batch);
-struct status checkout_handle(struct batch *batch);
+void prepare_place_order(struct call *call);
+void prepare_checkout(struct call *call);
+struct status handle_place_order(struct batch *batch);
+struct status handle_checkout(struct batch *batch);
 void place_committed(struct batch *batch);
 void place_abandoned(struct call *call);
-struct status reserve_ids_handle(struct batch *batch);
+struct status handle_reserve_ids(struct batch *batch);
 void reserve_ids_committed(struct batch *batch);
 
 // pay.c
-struct status pay_handle(struct batch *batch);
+struct status handle_pay_order(struct batch *batch);
 void launch_committed(struct batch *batch);
 
 // cancel.c
-struct status cancel_handle(struct batch *batch);
+struct status handle_cancel_order(struct batch *batch);
 
 // saga_record.c
-struct status end_saga_handle(struct batch *batch);
+struct status handle_end_saga(struct batch *batch);
 void end_saga_committed(struct batch *batch);
-struct status record_saga_handle(struct batch *batch);
+struct status handle_record_saga(struct batch *batch);
 
 // read.c
-struct status get_order_handle(struct batch *batch);
-struct status list_orders_handle(struct batch *batch);
-struct status list_payments_handle(struct batch *batch);
-struct status get_payment_handle(struct batch *batch);
-struct status list_sagas_handle(struct batch *batch);
-struct status get_saga_handle(struct batch *batch);
-struct status find_live_orders_handle(struct batch *batch);
-struct status fetch_events_handle(struct batch *batch);
+struct status handle_get_order(struct batch *batch);
+struct status handle_list_orders(struct batch *batch);
+struct status handle_list_payments(struct batch *batch);
+struct status handle_get_payment(struct batch *batch);
+struct status handle_list_sagas(struct batch *batch);
+struct status handle_get_saga(struct batch *batch);
+struct status handle_find_live_orders(struct batch *batch);
+struct status handle_fetch_events(struct batch *batch);
 
 // follow.c
-struct status list_order_events_handle(struct batch *batch);
+struct status handle_list_order_events(struct batch *batch);
 
 // admin.c
-struct status set_order_status_handle(struct batch *batch);
-struct status retry_saga_handle(struct batch *batch);
+struct status handle_set_order_status(struct batch *batch);
+struct status handle_retry_saga(struct batch *batch);
 void retry_saga_committed(struct batch *batch);
 
 // dead_letters.c
-struct status list_dead_letters_handle(struct batch *batch);
-struct status replay_dead_letter_handle(struct batch *batch);
+struct status handle_list_dead_letters(struct batch *batch);
+struct status handle_replay_dead_letter(struct batch *batch);
 
 // cart.c
-void cart_prepare(struct call *call);
-struct status get_cart_handle(struct batch *batch);
-struct status add_cart_item_handle(struct batch *batch);
-struct status set_cart_item_handle(struct batch *batch);
-struct status remove_cart_item_handle(struct batch *batch);
-struct status find_cart_items_handle(struct batch *batch);
+void prepare_cart(struct call *call);
+struct status handle_get_cart(struct batch *batch);
+struct status handle_add_cart_item(struct batch *batch);
+struct status handle_set_cart_item(struct batch *batch);
+struct status handle_remove_cart_item(struct batch *batch);
+struct status handle_find_cart_items(struct batch *batch);
 
 // jobs.c
 struct status expire_orders(void *service, struct db *db, struct arena *arena);

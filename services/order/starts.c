@@ -4,13 +4,12 @@
 
 #include "lib/base/protobuf.h"
 #include "lib/base/timeid.h"
+#include "lib/bus/leases.h"
 #include "lib/trace/span.h"
 #include "services/order/pay_saga.h"
 #include "services/order/wire.h"
 
 #include <assert.h>
-
-enum { PARTITIONS = 16, ID_SIZE = 16 };
 
 struct status saga_starts_init(struct saga_starts *starts, struct order_service *service,
                                struct db *db, struct arena *arena, int64_t now_us, size_t capacity)
@@ -26,9 +25,9 @@ struct status saga_starts_init(struct saga_starts *starts, struct order_service 
         .capacity = capacity,
     };
     struct status st = capacity ? ids_take(service->saga_ids, db, capacity, ids) : OK;
-    int64_t partition = ids[0] % PARTITIONS;
+    int64_t partition = ids[0] % SAGA_PARTITIONS;
     for (size_t i = 0; i < capacity && !failed(st); i++)
-        ids[i] = time_id(now_us, ids[i] * PARTITIONS + partition);
+        ids[i] = time_id(now_us, ids[i] * SAGA_PARTITIONS + partition);
     return st;
 }
 
@@ -59,12 +58,12 @@ static struct launch *start(struct saga_starts *starts, struct order *order, con
 static void remember_key(struct saga_starts *starts, const struct call *call,
                          ProtobufCBinaryData *id, ProtobufCBinaryData *hash)
 {
-    uint8_t *key = arena_alloc(starts->arena, 2 * ID_SIZE);
+    uint8_t *key = arena_alloc(starts->arena, 2 * IDEMPOTENCY_ID_SIZE);
     if (!call || !call_idempotency_id(call, key))
         return;
-    call_request_hash(call, key + ID_SIZE);
-    *id = (ProtobufCBinaryData){ID_SIZE, key};
-    *hash = (ProtobufCBinaryData){ID_SIZE, key + ID_SIZE};
+    call_request_hash(call, key + IDEMPOTENCY_ID_SIZE);
+    *id = (ProtobufCBinaryData){IDEMPOTENCY_ID_SIZE, key};
+    *hash = (ProtobufCBinaryData){IDEMPOTENCY_ID_SIZE, key + IDEMPOTENCY_ID_SIZE};
 }
 
 // The trace of the call goes on in the saga, whoever runs it and whenever.

@@ -25,7 +25,7 @@ static const struct statement LOCK = {
     "SELECT " ORDER_COLUMNS " FROM orders WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE",
 };
 
-// Two sweeps at once take two lots: what one has claimed the other leaves out before it counts. Whoever
+// PENDING is 1. Two sweeps at once take two lots: what one has claimed the other leaves out before it counts. Whoever
 // pays locks the order first and its claim after it; nothing here waits, so that is no circle.
 static const struct statement LOCK_EXPIRED = {
     "order_lock_expired",
@@ -59,11 +59,6 @@ struct order *order_set_find(const struct order_set *set, int64_t id)
     return low < set->count && set->orders[low].id == id ? &set->orders[low] : NULL;
 }
 
-static const char *copy_or_null(struct arena *arena, const char *text)
-{
-    return text ? text_copy(arena, text) : NULL;
-}
-
 static struct order take_order(const struct rows *rows, size_t row, struct arena *arena)
 {
     return (struct order){
@@ -78,7 +73,7 @@ static struct order take_order(const struct rows *rows, size_t row, struct arena
         .paid_at_us = rows_int64(rows, row, 8),
         .version = rows_int64(rows, row, 9),
         .status = (enum order_status)rows_int64(rows, row, 10),
-        .failure_reason = copy_or_null(arena, rows_text(rows, row, 11)),
+        .failure_reason = text_copy_if(arena, rows_text(rows, row, 11)),
         .stored = true,
         .stored_pending = rows_int64(rows, row, 10) == ORDER_PENDING,
     };
@@ -110,8 +105,6 @@ static size_t run_length(const struct rows *rows, size_t row)
 
 static void take_lines(const struct rows *rows, struct arena *arena, struct order_set *set)
 {
-    for (size_t i = 0; i < set->count; i++)
-        set->orders[i].lines_loaded = true;
     for (size_t row = 0, length; row < rows->count; row += length) {
         length = run_length(rows, row);
         struct order *order = order_set_find(set, rows_int64(rows, row, 0));
@@ -147,7 +140,7 @@ static void take_changes(const struct rows *rows, struct arena *arena, struct or
             order->changes[i] = (struct order_change){
                 .status = (enum order_status)rows_int64(rows, row + i, 1),
                 .at_us = rows_int64(rows, row + i, 2),
-                .reason = copy_or_null(arena, rows_text(rows, row + i, 3)),
+                .reason = text_copy_if(arena, rows_text(rows, row + i, 3)),
             };
     }
 }
@@ -255,9 +248,9 @@ static struct status insert_orders(struct db *db, struct arena *arena, struct or
         const struct order *o = orders[i];
         if (!o->stored)
             columns_add(&columns,
-                        (int64_t[]){o->id, o->user_id, or_null(o->saga_id),
-                                    or_null(o->user_coupon_id), o->total_won, o->discount_won,
-                                    o->created_at_us, o->expires_at_us, or_null(o->paid_at_us),
+                        (int64_t[]){o->id, o->user_id, db_or_null(o->saga_id),
+                                    db_or_null(o->user_coupon_id), o->total_won, o->discount_won,
+                                    o->created_at_us, o->expires_at_us, db_or_null(o->paid_at_us),
                                     o->version, (int64_t)o->status},
                         &o->failure_reason, NULL);
     }
@@ -273,8 +266,8 @@ static struct status update_orders(struct db *db, struct arena *arena, struct or
         const struct order *o = orders[i];
         if (o->stored && o->change_count > o->changes_saved)
             columns_add(&columns,
-                        (int64_t[]){o->id, or_null(o->saga_id), or_null(o->user_coupon_id),
-                                    o->discount_won, or_null(o->paid_at_us), o->version,
+                        (int64_t[]){o->id, db_or_null(o->saga_id), db_or_null(o->user_coupon_id),
+                                    o->discount_won, db_or_null(o->paid_at_us), o->version,
                                     (int64_t)o->status},
                         &o->failure_reason, NULL);
     }
@@ -376,6 +369,7 @@ static const struct statement LIST = {
     " AND ($3::bigint = 0 OR status = $3::bigint) ORDER BY id DESC LIMIT $4::bigint",
 };
 
+// FAILED, EXPIRED, CANCELLED and REFUNDED want nothing any more.
 static const struct statement FIND_LIVE = {
     "order_find_live",
     "SELECT id FROM orders WHERE id = ANY($1::bigint[]) AND status NOT IN (8, 9, 10, 12)",

@@ -25,11 +25,6 @@ struct status store_send_payments(struct db *db, const int64_t *order_ids, size_
     return failed(st) ? st : db_queue_query(db, &LOAD_CHANGES, PARAMS(wanted), changes);
 }
 
-static const char *copy_or_null(struct arena *arena, const char *text)
-{
-    return text ? text_copy(arena, text) : NULL;
-}
-
 static struct payment take_payment(const struct rows *rows, size_t row, struct arena *arena)
 {
     return (struct payment){
@@ -40,7 +35,7 @@ static struct payment take_payment(const struct rows *rows, size_t row, struct a
         .completed_at_us = rows_int64(rows, row, 4),
         .version = rows_int64(rows, row, 5),
         .status = (enum payment_status)rows_int64(rows, row, 6),
-        .reason = copy_or_null(arena, rows_text(rows, row, 7)),
+        .reason = text_copy_if(arena, rows_text(rows, row, 7)),
         .stored = true,
     };
 }
@@ -80,7 +75,7 @@ static void take_changes(const struct rows *rows, struct arena *arena, struct or
                 .from = (enum payment_status)rows_int64(rows, row + i, 2),
                 .to = (enum payment_status)rows_int64(rows, row + i, 3),
                 .at_us = rows_int64(rows, row + i, 4),
-                .reason = copy_or_null(arena, rows_text(rows, row + i, 5)),
+                .reason = text_copy_if(arena, rows_text(rows, row + i, 5)),
             };
     }
 }
@@ -143,7 +138,7 @@ static struct status save_rows(struct db *db, struct arena *arena, struct order 
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < orders[i]->payment_count; j++) {
             const struct payment *p = &orders[i]->payments[j];
-            int64_t status = (int64_t)p->status, completed_at = or_null(p->completed_at_us);
+            int64_t status = (int64_t)p->status, completed_at = db_or_null(p->completed_at_us);
             if (!p->stored)
                 columns_add(&fresh,
                             (int64_t[]){p->id, p->order_id, p->amount_won, p->created_at_us,

@@ -48,7 +48,8 @@ struct status store_lock_users(struct db *db, const int64_t *user_ids, size_t co
     return db_queue(db, &LOCK_USERS, PARAMS(p_int64s(user_ids, count)));
 }
 
-// Reads no further than it must: what is older than an order lives, and what is more than the limit.
+// PENDING, PAYING and HELD are 1 to 3. Reads no further than it must: what is older than an order lives,
+// and what is more than the limit.
 static const struct statement COUNT_OPEN = {
     "order_count_open",
     "SELECT (SELECT count(*) FROM (SELECT FROM orders o"

@@ -81,11 +81,6 @@ struct status sagas_of_orders_send(struct rows *rows, struct db *db, const int64
     return db_queue_query(db, &LOAD_OF_ORDERS, PARAMS(p_int64s(order_ids, count)), rows);
 }
 
-static const char *copy_or_null(struct arena *arena, const char *text)
-{
-    return text ? text_copy(arena, text) : NULL;
-}
-
 static struct bytes copy_bytes(struct arena *arena, struct bytes from)
 {
     if (from.data)
@@ -99,7 +94,7 @@ static struct status take_failure(const struct rows *rows, size_t row, struct ar
     return (struct status){
         .code = (enum status_code)rows_int64(rows, row, 11),
         .reason = reason ? reason_parse(reason) : REASON_NONE,
-        .message = copy_or_null(arena, rows_text(rows, row, 13)),
+        .message = text_copy_if(arena, rows_text(rows, row, 13)),
     };
 }
 
@@ -113,7 +108,7 @@ static struct saga_row take_row(const struct rows *rows, size_t row, struct aren
         .attempts = rows_int64(rows, row, 4),
         .kind = text_copy(arena, rows_text(rows, row, 5)),
         .owner = text_copy(arena, rows_text(rows, row, 6)),
-        .step = copy_or_null(arena, rows_text(rows, row, 7)),
+        .step = text_copy_if(arena, rows_text(rows, row, 7)),
         .state = (enum saga_state)rows_int64(rows, row, 8),
         .held = rows_bool(rows, row, 9),
         .parked = rows_bool(rows, row, 10),

@@ -302,7 +302,7 @@ static struct status write_round(struct db *db, struct arena *arena, const char 
         db_execute(db, &ADVANCE,
                    PARAMS(p_text(sink), p_text(owner), p_int64(state->last_id),
                           p_int64(state->failures), p_int64(state->refusals),
-                          p_int64(or_null(state->through_at_us)), p_int64(state->rest_ms)),
+                          p_int64(db_or_null(state->through_at_us)), p_int64(state->rest_ms)),
                    &affected);
     if (!failed(st) && affected != 1)
         return refuse(REASON_CONFLICT, "the sink belongs to another replica");

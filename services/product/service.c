@@ -11,56 +11,6 @@
 #include "proto/product.pb-c.h"
 #include "services/product/laws.h"
 
-static struct status run_permitted(struct batch *batch);
-
-static const struct method METHODS[] = {
-    {.name = "ListProducts", .kind = METHOD_READ, .batch_max = 16, .handle = run_permitted},
-    {.name = "GetProduct", .kind = METHOD_READ, .batch_max = 64, .handle = run_permitted},
-    {.name = "ListPopular", .kind = METHOD_READ, .batch_max = 64, .handle = run_permitted},
-    {.name = "CreateProduct",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .handle = run_permitted},
-    {.name = "UpdateProduct",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .handle = run_permitted},
-    {.name = "DeleteProduct",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .handle = run_permitted},
-    {.name = "AddOption",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .handle = run_permitted},
-    {.name = "UpdateOption",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .handle = run_permitted},
-    {.name = "ReplaceImages",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .handle = run_permitted},
-    {.name = "ChangeStock",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .handle = run_permitted},
-    {.name = "DescribeOptions", .kind = METHOD_READ, .handle = run_permitted},
-    // Idempotent by order id: it needs no guard.
-    {.name = "HoldStock", .kind = METHOD_WRITE, .handle = run_permitted, .committed = count_holds},
-    {.name = "ConfirmStock",
-     .kind = METHOD_WRITE,
-     .guard = &barrier_guard,
-     .handle = run_permitted},
-    {.name = "ReleaseStock",
-     .kind = METHOD_WRITE,
-     .guard = &barrier_guard,
-     .handle = run_permitted},
-    {.name = "ReturnStock", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_permitted},
-    {.name = "CheckLaw", .kind = METHOD_READ, .batch_max = 1, .handle = run_permitted},
-    {.name = "ListOrderFacts", .kind = METHOD_READ, .batch_max = 1, .handle = run_permitted},
-};
-
 static struct status handle_check_law(struct batch *batch)
 {
     return check_law_handle(batch, &product_laws);
@@ -91,10 +41,36 @@ static const struct access_rule RULES[] = {
     {"ListOrderFacts",  ACCESS_SERVICE, handle_list_order_facts},
 };
 
-const struct method_table product_methods = {&baro__product__product__descriptor, METHODS,
-                                             COUNT(METHODS)};
-
-static struct status run_permitted(struct batch *batch)
+static struct status handle(struct batch *batch)
 {
     return access_handle(batch, RULES, COUNT(RULES));
 }
+
+// clang-format off
+static const struct method METHODS[] = {
+    {"ListProducts",    METHOD_READ,  .handle = handle, .batch_max = 16},
+    {"GetProduct",      METHOD_READ,  .handle = handle, .batch_max = 64},
+    {"ListPopular",     METHOD_READ,  .handle = handle, .batch_max = 64},
+    {"CreateProduct",   METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"UpdateProduct",   METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"DeleteProduct",   METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"AddOption",       METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"UpdateOption",    METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"ReplaceImages",   METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"ChangeStock",     METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"DescribeOptions", METHOD_READ,  .handle = handle},
+    // Idempotent by order id: it needs no guard.
+    {"HoldStock",       METHOD_WRITE, .handle = handle, .committed = count_holds},
+    {"ConfirmStock",    METHOD_WRITE, .handle = handle, .guard = &barrier_guard},
+    {"ReleaseStock",    METHOD_WRITE, .handle = handle, .guard = &barrier_guard},
+    {"ReturnStock",     METHOD_WRITE, .handle = handle, .guard = &barrier_guard},
+    {"CheckLaw",        METHOD_READ,  .handle = handle, .batch_max = 1},
+    {"ListOrderFacts",  METHOD_READ,  .handle = handle, .batch_max = 1},
+};
+// clang-format on
+
+const struct method_table product_methods = {
+    .service = &baro__product__product__descriptor,
+    .methods = METHODS,
+    .count = COUNT(METHODS),
+};

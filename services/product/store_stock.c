@@ -294,7 +294,7 @@ static struct status insert_movements(struct db *db, struct arena *arena,
         options[i] = movements[i].option_id;
         deltas[i] = movements[i].delta;
         kinds[i] = movement_kind_name(movements[i].kind);
-        orders[i] = movements[i].order_id ? movements[i].order_id : DB_NULL_INT64;
+        orders[i] = db_or_null(movements[i].order_id);
         notes[i] = movements[i].note;
     }
     return db_queue(db, &INSERT_MOVEMENTS,

@@ -45,9 +45,7 @@ static struct status look_up(struct call *call, struct db *db, const char *email
     db_set_deadline(db, call->deadline_us);
     struct status st =
         store_find_credentials(db, call->arena, account_email_key(call->arena, email), found);
-    if (failed(st) && st.message)
-        st.message = text_copy(call->arena, st.message); // it was the connection's
-    return st;
+    return status_keep(st, call->arena); // its words were the connection's
 }
 
 // A sign-up that comes again under its Idempotency-Key is the person who made the account: the key

@@ -87,7 +87,8 @@ static void *run(void *arg)
 struct password_pool *password_pool_create(const char *database_url, size_t threads,
                                            size_t queue_max)
 {
-    assert(sodium_init() >= 0);
+    if (sodium_init() < 0)
+        abort();
     struct password_pool *pool = memory_alloc(sizeof(*pool) + threads * sizeof(pthread_t));
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);

@@ -1,7 +1,7 @@
 // What the user service offers, and to whom.
 //
 // The two tables are the service: the methods as the dispatcher sees them, and for each who may call
-// it and what runs it. Every call comes through run_allowed(): a method without a row of the second
+// it and what runs it. Every call comes through handle(): a method without a row of the second
 // table is nobody's.
 
 #include "services/user/service.h"
@@ -13,31 +13,6 @@
 #include "lib/service/laws.h"
 #include "proto/user.pb-c.h"
 #include "services/user/laws.h"
-
-static struct status run_allowed(struct batch *batch);
-
-// Signup, Login and Refresh keep nothing under an idempotency key: it would be tokens in the clear
-// and a fast hash of a password. Signup answers a repeated key in its own way (accounts.c).
-static const struct method METHODS[] = {
-    {.name = "Signup", .kind = METHOD_WRITE, .prepare = prepare_signup, .handle = run_allowed},
-    {.name = "Login", .kind = METHOD_WRITE, .prepare = prepare_login, .handle = run_allowed},
-    {.name = "Refresh", .kind = METHOD_WRITE, .handle = run_allowed},
-    {.name = "Logout", .kind = METHOD_WRITE, .handle = run_allowed},
-    {.name = "GetKeys", .kind = METHOD_READ, .handle = run_allowed},
-    {.name = "GetProfile", .kind = METHOD_READ, .handle = run_allowed},
-    {.name = "UpdateProfile", .kind = METHOD_WRITE, .batch_max = 1, .handle = run_allowed},
-    {.name = "GetBalance", .kind = METHOD_READ, .handle = run_allowed},
-    {.name = "Charge", .kind = METHOD_WRITE, .guard = &idempotency_guard, .handle = run_allowed},
-    {.name = "ListHistory", .kind = METHOD_READ, .batch_max = 32, .handle = run_allowed},
-    {.name = "AdjustBalance",
-     .kind = METHOD_WRITE,
-     .guard = &idempotency_guard,
-     .handle = run_allowed},
-    {.name = "DebitWallet", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
-    {.name = "RefundWallet", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = run_allowed},
-    {.name = "CheckLaw", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
-    {.name = "ListOrderFacts", .kind = METHOD_READ, .batch_max = 1, .handle = run_allowed},
-};
 
 static struct status handle_check_law(struct batch *batch)
 {
@@ -67,9 +42,35 @@ static const struct access_rule RULES[] = {
     {"ListOrderFacts", ACCESS_SERVICE, handle_list_order_facts},
 };
 
-const struct method_table user_methods = {&baro__user__user__descriptor, METHODS, COUNT(METHODS)};
-
-static struct status run_allowed(struct batch *batch)
+static struct status handle(struct batch *batch)
 {
     return access_handle(batch, RULES, COUNT(RULES));
 }
+
+// Signup, Login and Refresh keep nothing under an idempotency key: it would be tokens in the clear
+// and a fast hash of a password. Signup answers a repeated key in its own way (accounts.c).
+// clang-format off
+static const struct method METHODS[] = {
+    {"Signup",         METHOD_WRITE, .handle = handle, .prepare = prepare_signup},
+    {"Login",          METHOD_WRITE, .handle = handle, .prepare = prepare_login},
+    {"Refresh",        METHOD_WRITE, .handle = handle},
+    {"Logout",         METHOD_WRITE, .handle = handle},
+    {"GetKeys",        METHOD_READ,  .handle = handle},
+    {"GetProfile",     METHOD_READ,  .handle = handle},
+    {"UpdateProfile",  METHOD_WRITE, .handle = handle, .batch_max = 1},
+    {"GetBalance",     METHOD_READ,  .handle = handle},
+    {"Charge",         METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"ListHistory",    METHOD_READ,  .handle = handle, .batch_max = 32},
+    {"AdjustBalance",  METHOD_WRITE, .handle = handle, .guard = &idempotency_guard},
+    {"DebitWallet",    METHOD_WRITE, .handle = handle, .guard = &barrier_guard},
+    {"RefundWallet",   METHOD_WRITE, .handle = handle, .guard = &barrier_guard},
+    {"CheckLaw",       METHOD_READ,  .handle = handle, .batch_max = 1},
+    {"ListOrderFacts", METHOD_READ,  .handle = handle, .batch_max = 1},
+};
+// clang-format on
+
+const struct method_table user_methods = {
+    .service = &baro__user__user__descriptor,
+    .methods = METHODS,
+    .count = COUNT(METHODS),
+};

@@ -147,7 +147,7 @@ static struct entry_columns entry_columns(struct arena *arena, const struct ledg
         columns.amounts[i] = entry->amount_won;
         columns.befores[i] = entry->before_won;
         columns.afters[i] = entry->after_won;
-        columns.refs[i] = entry->ref_id ? entry->ref_id : DB_NULL_INT64;
+        columns.refs[i] = db_or_null(entry->ref_id);
         columns.types[i] = entry_type_name(entry->type);
         columns.notes[i] = entry->note;
     }

@@ -190,7 +190,7 @@ void rpc_client_destroy(struct rpc_client *client)
     free(client);
 }
 
-bool rpc_client_ready(const struct rpc_client *client)
+bool rpc_client_ready(struct rpc_client *client)
 {
     (void)client;
     return true;

@@ -27,7 +27,7 @@ static struct replica open_replica(size_t index, void *shared)
     static struct job jobs[ORDER_JOB_COUNT];
     struct common *common = shared;
     struct life *life = life_begin_apart(&common->place, NAMES[index]);
-    order_jobs(&life->settings, jobs);
+    order_jobs_init(&life->settings, jobs);
     return (struct replica){common->place.url, &life->service, jobs, COUNT(jobs), common->jobs};
 }
 
