@@ -5,24 +5,6 @@
 
 #include "gateway/query.h"
 
-// The fields that path and headers set, so that query and body must not.
-struct taken {
-    const ProtobufCFieldDescriptor *fields[PATH_PARAMETERS_MAX + 2];
-    size_t count;
-};
-
-static struct taken taken_fields(const struct endpoint *endpoint)
-{
-    struct taken taken = {0};
-    for (size_t i = 0; i < endpoint->parameter_count; i++)
-        taken.fields[taken.count++] = endpoint->parameters[i];
-    if (endpoint->wait_field)
-        taken.fields[taken.count++] = endpoint->wait_field;
-    if (endpoint->after_field)
-        taken.fields[taken.count++] = endpoint->after_field;
-    return taken;
-}
-
 static void read_path(struct request *request, ProtobufCMessage *message,
                       struct field_errors *errors)
 {
@@ -43,7 +25,7 @@ static void read_last_event(const struct request *request, ProtobufCMessage *mes
         transcode_text(field, request->headers.last_event_id, message, errors);
 }
 
-static void read_query(struct request *request, const struct taken *taken,
+static void read_query(struct request *request, const struct taken_fields *taken,
                        ProtobufCMessage *message, struct field_errors *errors)
 {
     if (request->match.endpoint->route->body == NO_BODY)
@@ -53,7 +35,7 @@ static void read_query(struct request *request, const struct taken *taken,
                    errors);
 }
 
-static void read_body(struct request *request, const struct taken *taken, ProtobufCMessage *message,
+static void read_body(struct request *request, const struct taken_fields *taken, ProtobufCMessage *message,
                       struct field_errors *errors)
 {
     enum body_rule rule = request->match.endpoint->route->body;
@@ -67,7 +49,7 @@ static void read_body(struct request *request, const struct taken *taken, Protob
 ProtobufCMessage *message_build(struct request *request)
 {
     const struct endpoint *endpoint = request->match.endpoint;
-    struct taken taken = taken_fields(endpoint);
+    struct taken_fields taken = endpoint_taken(endpoint);
     struct field_errors errors = {.arena = request->arena};
     ProtobufCMessage *message = message_create(endpoint->input, request->arena);
     read_path(request, message, &errors);

@@ -11,6 +11,7 @@
 #include "gateway/errors.h"
 #include "gateway/openapi_parts.h"
 #include "gateway/openapi_schema.h"
+#include "gateway/transcode.h"
 #include "lib/base/macros.h"
 #include "lib/base/text.h"
 #include "lib/base/version.h"
@@ -196,29 +197,10 @@ static json_t *parameter(const ProtobufCMessageDescriptor *type,
     return made;
 }
 
-struct taken {
-    const ProtobufCFieldDescriptor *fields[PATH_PARAMETERS_MAX + 2];
-    size_t count;
-};
-
-static struct taken taken_fields(const struct endpoint *endpoint)
+static bool in_query(const struct taken_fields *taken, const ProtobufCFieldDescriptor *field)
 {
-    struct taken taken = {0};
-    for (size_t i = 0; i < endpoint->parameter_count; i++)
-        taken.fields[taken.count++] = endpoint->parameters[i];
-    if (endpoint->wait_field)
-        taken.fields[taken.count++] = endpoint->wait_field;
-    if (endpoint->after_field)
-        taken.fields[taken.count++] = endpoint->after_field;
-    return taken;
-}
-
-static bool in_query(const struct taken *taken, const ProtobufCFieldDescriptor *field)
-{
-    for (size_t i = 0; i < taken->count; i++)
-        if (taken->fields[i] == field)
-            return false;
-    return field->label != PROTOBUF_C_LABEL_REPEATED;
+    return !fields_include(taken->fields, taken->count, field) &&
+           field->label != PROTOBUF_C_LABEL_REPEATED;
 }
 
 static void add_reference(json_t *parameters, const char *name)
@@ -231,7 +213,7 @@ static void add_reference(json_t *parameters, const char *name)
 static json_t *parameters_of(const struct endpoint *endpoint)
 {
     const struct route *row = endpoint->route;
-    struct taken taken = taken_fields(endpoint);
+    struct taken_fields taken = endpoint_taken(endpoint);
     json_t *parameters = json_array();
     for (size_t i = 0; i < endpoint->parameter_count; i++)
         json_array_append_new(parameters,
@@ -254,7 +236,7 @@ static json_t *parameters_of(const struct endpoint *endpoint)
 
 static json_t *body_of(struct document *document, const struct endpoint *endpoint)
 {
-    struct taken taken = taken_fields(endpoint);
+    struct taken_fields taken = endpoint_taken(endpoint);
     json_t *schema = schema_of_body(document->schemas, endpoint->input, taken.fields, taken.count);
     return json_pack("{s:b, s:{s:{s:o}}}", "required", endpoint->route->body == BODY, "content",
                      "application/json", "schema", schema);

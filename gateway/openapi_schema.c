@@ -123,15 +123,6 @@ static json_t *field_schema(json_t *schemas, const ProtobufCMessageDescriptor *t
     return schema;
 }
 
-static bool is_taken(const ProtobufCFieldDescriptor *field,
-                     const ProtobufCFieldDescriptor *const *taken, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (taken[i] == field)
-            return true;
-    return false;
-}
-
 static json_t *message_schema(json_t *schemas, const ProtobufCMessageDescriptor *type,
                               enum direction direction,
                               const ProtobufCFieldDescriptor *const *taken, size_t taken_count)
@@ -139,7 +130,7 @@ static json_t *message_schema(json_t *schemas, const ProtobufCMessageDescriptor 
     json_t *properties = json_object(), *required = json_array();
     for (unsigned i = 0; i < type->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &type->fields[i];
-        if (is_taken(field, taken, taken_count))
+        if (fields_include(taken, taken_count, field))
             continue;
         json_object_set_new(properties, field->name, field_schema(schemas, type, field, direction));
         json_array_append_new(required, json_string(field->name));

@@ -273,6 +273,18 @@ struct status router_create(struct arena *arena, const struct route *rows, size_
     return OK;
 }
 
+struct taken_fields endpoint_taken(const struct endpoint *endpoint)
+{
+    struct taken_fields taken = {0};
+    for (size_t i = 0; i < endpoint->parameter_count; i++)
+        taken.fields[taken.count++] = endpoint->parameters[i];
+    if (endpoint->wait_field)
+        taken.fields[taken.count++] = endpoint->wait_field;
+    if (endpoint->after_field)
+        taken.fields[taken.count++] = endpoint->after_field;
+    return taken;
+}
+
 static struct metric *register_count(const struct endpoint *endpoint, unsigned int status)
 {
     char labels[200];

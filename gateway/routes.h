@@ -93,6 +93,13 @@ struct endpoint {
     struct endpoint_counts *counts;
 };
 
+// The fields of a route's request that path and headers set, so that query and body must not.
+struct taken_fields {
+    const ProtobufCFieldDescriptor *fields[PATH_PARAMETERS_MAX + 2];
+    size_t count;
+};
+struct taken_fields endpoint_taken(const struct endpoint *endpoint);
+
 struct path_match {
     const struct endpoint *endpoint; // NULL: no such path, or not with this method
     unsigned int allowed;            // bit per http_method that the path has; 0: no such path

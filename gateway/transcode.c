@@ -113,11 +113,11 @@ static void read_field(struct reading *reading, const ProtobufCFieldDescriptor *
                   place);
 }
 
-static bool is_taken(const ProtobufCFieldDescriptor *field,
-                     const ProtobufCFieldDescriptor *const *taken, size_t count)
+bool fields_include(const ProtobufCFieldDescriptor *const *fields, size_t count,
+                    const ProtobufCFieldDescriptor *field)
 {
     for (size_t i = 0; i < count; i++)
-        if (taken[i] == field)
+        if (fields[i] == field)
             return true;
     return false;
 }
@@ -132,7 +132,7 @@ static void read_object(struct reading *reading, const json_t *object, const str
         struct place member = {.parent = place, .name = json_object_iter_key(at)};
         const ProtobufCFieldDescriptor *field =
             protobuf_c_message_descriptor_get_field_by_name(message->descriptor, member.name);
-        if (!field || is_taken(field, taken, taken_count))
+        if (!field || fields_include(taken, taken_count, field))
             add_error(reading, &member, "is not a field of this request");
         else
             read_field(reading, field, json_object_iter_value(at), message, &member);

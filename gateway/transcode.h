@@ -33,6 +33,9 @@ void field_errors_add(struct field_errors *errors, const char *field, const char
 // An empty message in the arena.
 ProtobufCMessage *message_create(const ProtobufCMessageDescriptor *type, struct arena *arena);
 
+bool fields_include(const ProtobufCFieldDescriptor *const *fields, size_t count,
+                    const ProtobufCFieldDescriptor *field);
+
 // Sets the fields of `message` from a JSON object. Fields listed in `taken` (count of them) are set
 // by others (path, headers): a body that has one is refused like an unknown field.
 void transcode_body(const char *json, size_t length, const ProtobufCFieldDescriptor *const *taken,

@@ -1,3 +1,5 @@
+// Only the form is looked at: nothing is resolved and nothing is opened.
+
 #include "lib/base/address.h"
 
 #include "lib/base/macros.h"

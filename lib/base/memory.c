@@ -1,3 +1,5 @@
+// Every allocation that may fail is here, but the arena's own blocks.
+
 #include "lib/base/memory.h"
 
 #include <stdbool.h>

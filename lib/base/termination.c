@@ -1,3 +1,5 @@
+// Blocked signals stay pending until they are waited for, so none is lost between two looks.
+
 #include "lib/base/termination.h"
 
 #include "lib/base/clock.h"

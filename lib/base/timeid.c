@@ -1,3 +1,6 @@
+// 20 bits of the sequence below the seconds: the bounds of the partitions in lib/db/schema.c are made of
+// the same two numbers.
+
 #include "lib/base/timeid.h"
 
 #include "lib/base/clock.h"

@@ -1,3 +1,6 @@
+// A plain line is nng's own dialer or listener. With TLS nng neither dials nor listens on the network: it
+// hears what the tunnel passes on, and a line is the tunnel and nng's end of it.
+
 #include "lib/rpc/line.h"
 
 #include "lib/base/memory.h"

@@ -1,3 +1,5 @@
+// The answer names who lives; who is not named is dead, also an order that never came to be.
+
 #include "lib/service/live_orders.h"
 
 #include "proto/order.pb-c.h"

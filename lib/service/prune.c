@@ -1,3 +1,5 @@
+// Lots of one size: a full one means that there is more.
+
 #include "lib/service/prune.h"
 
 #include "lib/base/clock.h"

@@ -1,3 +1,5 @@
+// One rule for orders, payments and their events.
+
 #include "services/order/owner.h"
 
 struct status owner_check(struct caller caller, int64_t owner_id)
