@@ -35,8 +35,8 @@ static void read_query(struct request *request, const struct taken_fields *taken
                    errors);
 }
 
-static void read_body(struct request *request, const struct taken_fields *taken, ProtobufCMessage *message,
-                      struct field_errors *errors)
+static void read_body(struct request *request, const struct taken_fields *taken,
+                      ProtobufCMessage *message, struct field_errors *errors)
 {
     enum body_rule rule = request->match.endpoint->route->body;
     if (request->body.length > 0)
