@@ -334,7 +334,7 @@ static int refuse_line(const char *word)
 static bool asks_for_help(char *const *words, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (!strcmp(words[i], "--help"))
+        if (strcmp(words[i], "--help") == 0)
             return true;
     return false;
 }
@@ -354,7 +354,7 @@ int command_line(int argc, char **argv)
             explain(command, arena);
         return (int)(command ? EXIT_DONE : help_run(&arguments, arena));
     }
-    if (count && !strcmp(words[0], "--version")) {
+    if (count && strcmp(words[0], "--version") == 0) {
         puts("baroctl " BARO_VERSION);
         return EXIT_DONE;
     }

@@ -37,7 +37,7 @@ static const struct access_rule *find_rule(const char *method, const struct acce
 {
     static const struct access_rule refuse_all = {.access = ACCESS_NOBODY};
     for (size_t i = 0; i < count; i++)
-        if (!strcmp(rules[i].method, method))
+        if (strcmp(rules[i].method, method) == 0)
             return &rules[i];
     return &refuse_all;
 }

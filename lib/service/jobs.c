@@ -147,7 +147,8 @@ struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *
 {
     if (count == 0)
         return NULL;
-    struct job_runner *runner = memory_alloc(sizeof *runner + count * sizeof runner->schedules[0]);
+    struct job_runner *runner =
+        memory_alloc(sizeof(*runner) + count * sizeof(runner->schedules[0]));
     runner->service = service;
     runner->count = count;
     runner->db = db_create(database_url, "jobs");

@@ -86,7 +86,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 
     text_buffer_init(&body, arena, 4096);
     for (size_t i = 0; i < COUNT(PAGES); i++)
-        if (!strcmp(path, PAGES[i].path) && !strcmp(method, MHD_HTTP_METHOD_GET))
+        if (strcmp(path, PAGES[i].path) == 0 && strcmp(method, MHD_HTTP_METHOD_GET) == 0)
             page = PAGES[i].write(context, &body);
     return send_page(connection, page, &body);
 }
@@ -100,7 +100,7 @@ static bool parse_address(const char *listen, struct sockaddr_storage *address)
     struct addrinfo *found = NULL;
     char host[64];
 
-    if (!colon || (size_t)(colon - listen) >= sizeof host)
+    if (!colon || (size_t)(colon - listen) >= sizeof(host))
         return false;
     memcpy(host, listen, (size_t)(colon - listen));
     host[colon - listen] = '\0';
@@ -117,13 +117,13 @@ struct status ops_server_start(const char *listen, const atomic_bool *ready,
     struct sockaddr_storage address = {0};
 
     *ops = NULL;
-    if (!strcmp(listen, "off"))
+    if (strcmp(listen, "off") == 0)
         return OK;
     if (!parse_address(listen, &address))
         return invalid("BARO_OPS_LISTEN",
                        "want a numeric address and port, such as 127.0.0.1:7300, or off");
 
-    struct ops_server *made = memory_alloc(sizeof *made);
+    struct ops_server *made = memory_alloc(sizeof(*made));
     made->ready = ready;
     made->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer, made,
                                     MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,

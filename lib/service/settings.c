@@ -65,7 +65,7 @@ static const struct setting COMMON[] = {
 static const struct setting *row_named(const struct setting *rows, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
-        if (!strcmp(rows[i].name, name))
+        if (strcmp(rows[i].name, name) == 0)
             return &rows[i];
     return NULL;
 }
@@ -73,7 +73,7 @@ static const struct setting *row_named(const struct setting *rows, size_t count,
 void service_settings_load_or_exit(int argc, char **argv, const struct setting *own,
                                    size_t own_count, struct arena *arena, void *into)
 {
-    struct setting *table = arena_array(arena, COUNT(COMMON) + own_count, sizeof *table);
+    struct setting *table = arena_array(arena, COUNT(COMMON) + own_count, sizeof(*table));
     size_t count = 0;
 
     termination_block(); // the first act of main: no thread that a service makes may end the process

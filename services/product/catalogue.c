@@ -28,7 +28,7 @@ static const char *const SORTS[] = {
 struct status product_sort_parse(const char *word, enum product_sort *sort)
 {
     for (size_t i = 0; i < COUNT(SORTS); i++)
-        if (!strcmp(*word ? word : SORTS[SORT_LATEST], SORTS[i])) {
+        if (strcmp(*word ? word : SORTS[SORT_LATEST], SORTS[i]) == 0) {
             *sort = (enum product_sort)i;
             return OK;
         }

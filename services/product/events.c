@@ -59,7 +59,7 @@ static struct sale *collect(const char *kind, struct arena *arena, Baro__Event *
         orders[order_count++] = order;
         line_count += order->n_items;
     }
-    struct sale *sales = arena_array(arena, line_count + 1, sizeof *sales);
+    struct sale *sales = arena_array(arena, line_count + 1, sizeof(*sales));
     *count = 0;
     for (size_t i = 0; i < order_count; i++)
         *count += wire_sales(orders[i], sales + *count);

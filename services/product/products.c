@@ -67,7 +67,7 @@ static int64_t product_asked_for(const struct call *call)
 
 struct status handle_get_product(struct batch *batch)
 {
-    int64_t *ids = arena_array(batch->arena, batch->count, sizeof *ids);
+    int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
     struct product *products;
     size_t id_count = 0, count;
     struct call *call;
@@ -157,7 +157,7 @@ struct status handle_delete_product(struct batch *batch)
 // The product with room for one option more.
 static struct option *append_option(struct product *product, struct arena *arena)
 {
-    struct option *options = arena_array(arena, product->option_count + 1, sizeof *options);
+    struct option *options = arena_array(arena, product->option_count + 1, sizeof(*options));
     for (size_t i = 0; i < product->option_count; i++)
         options[i] = product->options[i];
     product->options = options;

@@ -29,7 +29,7 @@ static struct status answer(struct batch *batch, struct asked *asked)
 
 struct status handle_list_popular(struct batch *batch)
 {
-    struct asked *asked = arena_array(batch->arena, batch->count + 1, sizeof *asked);
+    struct asked *asked = arena_array(batch->arena, batch->count + 1, sizeof(*asked));
     size_t count = 0;
     struct call *call;
 

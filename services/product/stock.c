@@ -94,7 +94,7 @@ const char *movement_kind_name(enum movement_kind kind)
 bool stock_operation_parse(const char *word, enum stock_operation *operation)
 {
     for (size_t i = 0; i < COUNT(OPERATIONS); i++)
-        if (!strcmp(OPERATIONS[i], word)) {
+        if (strcmp(OPERATIONS[i], word) == 0) {
             *operation = (enum stock_operation)i;
             return true;
         }
@@ -130,11 +130,11 @@ static int stock_by_id(const void *key, const void *element)
 static void index_orders(struct book *book, struct arena *arena, const int64_t *order_ids,
                          size_t count)
 {
-    int64_t *sorted = arena_array(arena, count + 1, sizeof *sorted);
+    int64_t *sorted = arena_array(arena, count + 1, sizeof(*sorted));
     if (count)
-        memcpy(sorted, order_ids, count * sizeof *sorted);
-    qsort(sorted, count, sizeof *sorted, by_number);
-    book->orders = arena_array(arena, count + 1, sizeof *book->orders);
+        memcpy(sorted, order_ids, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), by_number);
+    book->orders = arena_array(arena, count + 1, sizeof(*book->orders));
     for (size_t i = 0; i < count; i++)
         if (i == 0 || sorted[i] != sorted[i - 1])
             book->orders[book->order_count++].order_id = sorted[i];
@@ -146,8 +146,8 @@ void book_init(struct book *book, struct arena *arena, const int64_t *order_ids,
 {
     *book = (struct book){.stocks = stocks, .stock_count = stock_count, .hold_count = hold_count};
     index_orders(book, arena, order_ids, order_id_count);
-    book->holds = arena_array(arena, hold_count + new_lines + 1, sizeof *book->holds);
-    book->movements = arena_array(arena, hold_count + 1, sizeof *book->movements);
+    book->holds = arena_array(arena, hold_count + new_lines + 1, sizeof(*book->holds));
+    book->movements = arena_array(arena, hold_count + 1, sizeof(*book->movements));
     for (size_t i = 0; i < hold_count; i++) {
         struct order_holds *order = book_order(book, holds[i].order_id);
         assert(order);
@@ -161,12 +161,12 @@ struct stock *book_stock(const struct book *book, int64_t option_id)
 {
     if (book->stock_count == 0) // bsearch takes no NULL, not even for nothing
         return NULL;
-    return bsearch(&option_id, book->stocks, book->stock_count, sizeof *book->stocks, stock_by_id);
+    return bsearch(&option_id, book->stocks, book->stock_count, sizeof(*book->stocks), stock_by_id);
 }
 
 struct order_holds *book_order(const struct book *book, int64_t order_id)
 {
-    return bsearch(&order_id, book->orders, book->order_count, sizeof *book->orders, order_by_id);
+    return bsearch(&order_id, book->orders, book->order_count, sizeof(*book->orders), order_by_id);
 }
 
 static bool repeats_option(const struct hold_wish *wish, size_t index)

@@ -109,7 +109,7 @@ static size_t read_wishes(struct batch *batch, struct wishes *wishes)
 {
     struct call *call;
     size_t lines = 0;
-    wishes->wishes = arena_array(batch->arena, batch->count, sizeof *wishes->wishes);
+    wishes->wishes = arena_array(batch->arena, batch->count, sizeof(*wishes->wishes));
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         wishes->wishes[i] = wire_hold_wish((const void *)call->request, batch->arena);
         struct status st = hold_check(&wishes->wishes[i]);

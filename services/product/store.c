@@ -79,7 +79,7 @@ static const struct statement FIND_IMAGES = {"product_find_images",
 
 static struct product *read_products(const struct rows *rows, struct arena *arena)
 {
-    struct product *products = arena_array(arena, rows->count + 1, sizeof *products);
+    struct product *products = arena_array(arena, rows->count + 1, sizeof(*products));
     for (size_t i = 0; i < rows->count; i++)
         products[i] = (struct product){
             .id = rows_int64(rows, i, 0),
@@ -108,7 +108,7 @@ static struct product *find_by_id(struct product *products, size_t count, int64_
 static void give_options(const struct rows *rows, struct arena *arena, struct product *products,
                          size_t count)
 {
-    struct option *options = arena_array(arena, rows->count + 1, sizeof *options);
+    struct option *options = arena_array(arena, rows->count + 1, sizeof(*options));
     for (size_t i = 0; i < rows->count; i++) {
         options[i] = (struct option){
             .id = rows_int64(rows, i, 0),
@@ -127,7 +127,7 @@ static void give_options(const struct rows *rows, struct arena *arena, struct pr
 static void give_images(const struct rows *rows, struct arena *arena, struct product *products,
                         size_t count)
 {
-    struct image *images = arena_array(arena, rows->count + 1, sizeof *images);
+    struct image *images = arena_array(arena, rows->count + 1, sizeof(*images));
     for (size_t i = 0; i < rows->count; i++) {
         struct product *product = find_by_id(products, count, rows_int64(rows, i, 0));
         images[i] = (struct image){.url = text_copy(arena, rows_text(rows, i, 1)),
@@ -140,7 +140,7 @@ static void give_images(const struct rows *rows, struct arena *arena, struct pro
 static struct status load_parts(struct db *db, struct arena *arena, struct product *products,
                                 size_t count)
 {
-    int64_t *ids = arena_array(arena, count + 1, sizeof *ids);
+    int64_t *ids = arena_array(arena, count + 1, sizeof(*ids));
     struct rows rows;
     if (count == 0)
         return OK;
@@ -295,10 +295,10 @@ static const struct statement INSERT_FIRST_MOVEMENTS = {
 struct status store_insert_options(struct db *db, struct arena *arena, int64_t product_id,
                                    struct option *options, size_t count)
 {
-    const char **names = arena_array(arena, count + 1, sizeof *names);
-    int64_t *prices = arena_array(arena, count + 1, sizeof *prices);
-    int64_t *totals = arena_array(arena, count + 1, sizeof *totals);
-    int64_t *ids = arena_array(arena, count + 1, sizeof *ids);
+    const char **names = arena_array(arena, count + 1, sizeof(*names));
+    int64_t *prices = arena_array(arena, count + 1, sizeof(*prices));
+    int64_t *totals = arena_array(arena, count + 1, sizeof(*totals));
+    int64_t *ids = arena_array(arena, count + 1, sizeof(*ids));
     struct rows rows;
 
     for (size_t i = 0; i < count; i++) {
@@ -343,8 +343,8 @@ static const struct statement INSERT_IMAGES = {
 struct status store_replace_images(struct db *db, struct arena *arena, int64_t product_id,
                                    const struct image *images, size_t count)
 {
-    const char **urls = arena_array(arena, count + 1, sizeof *urls);
-    int64_t *sequences = arena_array(arena, count + 1, sizeof *sequences);
+    const char **urls = arena_array(arena, count + 1, sizeof(*urls));
+    int64_t *sequences = arena_array(arena, count + 1, sizeof(*sequences));
     for (size_t i = 0; i < count; i++) {
         urls[i] = images[i].url;
         sequences[i] = images[i].sequence;

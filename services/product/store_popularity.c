@@ -30,11 +30,11 @@ static const struct statement TAKE_SALES_BACK = {
 static struct status queue_sales(struct db *db, const struct statement *statement,
                                  struct arena *arena, const struct sale *sales, size_t count)
 {
-    int64_t *hours = arena_array(arena, count + 1, sizeof *hours);
-    int64_t *products = arena_array(arena, count + 1, sizeof *products);
-    int64_t *options = arena_array(arena, count + 1, sizeof *options);
-    int64_t *units = arena_array(arena, count + 1, sizeof *units);
-    int64_t *paid = arena_array(arena, count + 1, sizeof *paid);
+    int64_t *hours = arena_array(arena, count + 1, sizeof(*hours));
+    int64_t *products = arena_array(arena, count + 1, sizeof(*products));
+    int64_t *options = arena_array(arena, count + 1, sizeof(*options));
+    int64_t *units = arena_array(arena, count + 1, sizeof(*units));
+    int64_t *paid = arena_array(arena, count + 1, sizeof(*paid));
 
     if (count == 0)
         return OK;
@@ -84,7 +84,7 @@ static const struct statement READ_SNAPSHOT = {
 static void read_ranking(const struct rows *rows, struct arena *arena, struct ranked **ranking,
                          size_t *count)
 {
-    struct ranked *lines = arena_array(arena, rows->count + 1, sizeof *lines);
+    struct ranked *lines = arena_array(arena, rows->count + 1, sizeof(*lines));
     for (size_t i = 0; i < rows->count; i++)
         lines[i] = (struct ranked){
             .rank = rows_int64(rows, i, 0),

@@ -49,7 +49,7 @@ static const struct statement FIND_HOLDS_TO_HOLD = {
 
 static struct stock *read_stocks(const struct rows *rows, struct arena *arena)
 {
-    struct stock *stocks = arena_array(arena, rows->count + 1, sizeof *stocks);
+    struct stock *stocks = arena_array(arena, rows->count + 1, sizeof(*stocks));
     for (size_t i = 0; i < rows->count; i++)
         stocks[i] = (struct stock){
             .option_id = rows_int64(rows, i, 0),
@@ -66,7 +66,7 @@ static struct stock *read_stocks(const struct rows *rows, struct arena *arena)
 
 static struct hold *read_holds(const struct rows *rows, struct arena *arena)
 {
-    struct hold *holds = arena_array(arena, rows->count + 1, sizeof *holds);
+    struct hold *holds = arena_array(arena, rows->count + 1, sizeof(*holds));
     for (size_t i = 0; i < rows->count; i++)
         holds[i] = (struct hold){
             .order_id = rows_int64(rows, i, 0),
@@ -198,9 +198,9 @@ static const struct statement SAVE_STOCKS = {
 
 static struct status save_stocks(struct db *db, struct arena *arena, const struct book *book)
 {
-    int64_t *ids = arena_array(arena, book->stock_count + 1, sizeof *ids);
-    int64_t *totals = arena_array(arena, book->stock_count + 1, sizeof *totals);
-    int64_t *helds = arena_array(arena, book->stock_count + 1, sizeof *helds);
+    int64_t *ids = arena_array(arena, book->stock_count + 1, sizeof(*ids));
+    int64_t *totals = arena_array(arena, book->stock_count + 1, sizeof(*totals));
+    int64_t *helds = arena_array(arena, book->stock_count + 1, sizeof(*helds));
     size_t count = 0;
     for (size_t i = 0; i < book->stock_count; i++)
         if (book->stocks[i].changed) {
@@ -226,7 +226,7 @@ static struct status insert_holds(struct db *db, struct arena *arena, const stru
     int64_t *columns[4];
     size_t count = 0;
     for (size_t c = 0; c < 4; c++)
-        columns[c] = arena_array(arena, book->hold_count + 1, sizeof *columns[c]);
+        columns[c] = arena_array(arena, book->hold_count + 1, sizeof(*columns[c]));
     for (size_t i = 0; i < book->hold_count; i++) {
         const struct hold *hold = &book->holds[i];
         if (hold->stored)
@@ -252,9 +252,9 @@ static const struct statement SAVE_HOLDS = {
 
 static struct status save_holds(struct db *db, struct arena *arena, const struct book *book)
 {
-    int64_t *orders = arena_array(arena, book->hold_count + 1, sizeof *orders);
-    int64_t *options = arena_array(arena, book->hold_count + 1, sizeof *options);
-    const char **statuses = arena_array(arena, book->hold_count + 1, sizeof *statuses);
+    int64_t *orders = arena_array(arena, book->hold_count + 1, sizeof(*orders));
+    int64_t *options = arena_array(arena, book->hold_count + 1, sizeof(*options));
+    const char **statuses = arena_array(arena, book->hold_count + 1, sizeof(*statuses));
     size_t count = 0;
     for (size_t i = 0; i < book->hold_count; i++) {
         const struct hold *hold = &book->holds[i];
@@ -282,11 +282,11 @@ static const struct statement INSERT_MOVEMENTS = {
 static struct status insert_movements(struct db *db, struct arena *arena,
                                       const struct movement *movements, size_t count)
 {
-    int64_t *options = arena_array(arena, count + 1, sizeof *options);
-    int64_t *deltas = arena_array(arena, count + 1, sizeof *deltas);
-    const char **kinds = arena_array(arena, count + 1, sizeof *kinds);
-    int64_t *orders = arena_array(arena, count + 1, sizeof *orders);
-    const char **notes = arena_array(arena, count + 1, sizeof *notes);
+    int64_t *options = arena_array(arena, count + 1, sizeof(*options));
+    int64_t *deltas = arena_array(arena, count + 1, sizeof(*deltas));
+    const char **kinds = arena_array(arena, count + 1, sizeof(*kinds));
+    int64_t *orders = arena_array(arena, count + 1, sizeof(*orders));
+    const char **notes = arena_array(arena, count + 1, sizeof(*notes));
 
     if (count == 0)
         return OK;
