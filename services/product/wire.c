@@ -60,7 +60,7 @@ struct status wire_product_query(const Baro__Product__ListProductsRequest *reque
 struct status wire_images(Baro__Product__Image *const *images, size_t count, struct arena *arena,
                           struct image **result)
 {
-    struct image *list = arena_array(arena, count + 1, sizeof *list);
+    struct image *list = arena_array(arena, count + 1, sizeof(*list));
     for (size_t i = 0; i < count; i++)
         list[i] = (struct image){.url = images[i]->url, .sequence = images[i]->sequence};
     struct status st = images_check(list, count);
@@ -72,7 +72,7 @@ struct status wire_images(Baro__Product__Image *const *images, size_t count, str
 static struct status new_options(const Baro__Product__CreateProductRequest *request,
                                  struct arena *arena, struct product *product)
 {
-    product->options = arena_array(arena, request->n_options + 1, sizeof *product->options);
+    product->options = arena_array(arena, request->n_options + 1, sizeof(*product->options));
     product->option_count = request->n_options;
     if (request->n_options > PRODUCT_OPTIONS_MAX)
         return invalid("options", "at most 100");
@@ -124,7 +124,7 @@ struct status wire_product_changes(const Baro__Product__UpdateProductRequest *re
 
 struct hold_wish wire_hold_wish(const Baro__Product__HoldStockRequest *request, struct arena *arena)
 {
-    struct hold_line *lines = arena_array(arena, request->n_lines + 1, sizeof *lines);
+    struct hold_line *lines = arena_array(arena, request->n_lines + 1, sizeof(*lines));
     for (size_t i = 0; i < request->n_lines; i++)
         lines[i] = (struct hold_line){request->lines[i]->option_id, request->lines[i]->quantity};
     return (struct hold_wish){.order_id = request->order_id,
@@ -162,7 +162,7 @@ size_t wire_sales(const Baro__Order__OrderChanged *order, struct sale *sales)
 
 static Baro__Product__Image **images_out(const struct product *product, struct arena *arena)
 {
-    Baro__Product__Image **list = arena_array(arena, product->image_count + 1, sizeof *list);
+    Baro__Product__Image **list = arena_array(arena, product->image_count + 1, sizeof(*list));
     for (size_t i = 0; i < product->image_count; i++) {
         list[i] = arena_alloc(arena, sizeof **list);
         baro__product__image__init(list[i]);
@@ -174,7 +174,7 @@ static Baro__Product__Image **images_out(const struct product *product, struct a
 
 static Baro__Product__Option **options_out(const struct product *product, struct arena *arena)
 {
-    Baro__Product__Option **list = arena_array(arena, product->option_count + 1, sizeof *list);
+    Baro__Product__Option **list = arena_array(arena, product->option_count + 1, sizeof(*list));
     for (size_t i = 0; i < product->option_count; i++) {
         const struct option *option = &product->options[i];
         list[i] = arena_alloc(arena, sizeof **list);
@@ -190,7 +190,8 @@ static Baro__Product__Option **options_out(const struct product *product, struct
 static Baro__Product__AdminOption **admin_options_out(const struct product *product,
                                                       struct arena *arena)
 {
-    Baro__Product__AdminOption **list = arena_array(arena, product->option_count + 1, sizeof *list);
+    Baro__Product__AdminOption **list =
+        arena_array(arena, product->option_count + 1, sizeof(*list));
     for (size_t i = 0; i < product->option_count; i++) {
         const struct option *option = &product->options[i];
         list[i] = arena_alloc(arena, sizeof **list);
@@ -207,7 +208,7 @@ static Baro__Product__AdminOption **admin_options_out(const struct product *prod
 
 static Baro__Product__ProductView *product_view(const struct product *product, struct arena *arena)
 {
-    Baro__Product__ProductView *view = arena_alloc(arena, sizeof *view);
+    Baro__Product__ProductView *view = arena_alloc(arena, sizeof(*view));
     baro__product__product_view__init(view);
     view->id = product->id;
     view->name = protobuf_text(product->name);
@@ -230,7 +231,7 @@ const ProtobufCMessage *wire_product_view(const struct product *product, struct 
 
 const ProtobufCMessage *wire_admin_product(const struct product *product, struct arena *arena)
 {
-    Baro__Product__AdminProduct *view = arena_alloc(arena, sizeof *view);
+    Baro__Product__AdminProduct *view = arena_alloc(arena, sizeof(*view));
     baro__product__admin_product__init(view);
     view->id = product->id;
     view->name = protobuf_text(product->name);
@@ -248,7 +249,7 @@ const ProtobufCMessage *wire_admin_product(const struct product *product, struct
 
 const ProtobufCMessage *wire_stock_level(const struct stock *stock, struct arena *arena)
 {
-    Baro__Product__StockLevel *level = arena_alloc(arena, sizeof *level);
+    Baro__Product__StockLevel *level = arena_alloc(arena, sizeof(*level));
     baro__product__stock_level__init(level);
     level->option_id = stock->option_id;
     level->total = stock->total;
@@ -261,11 +262,11 @@ const ProtobufCMessage *wire_product_page(const struct product_query *query,
                                           const struct product *products, size_t count,
                                           struct arena *arena)
 {
-    Baro__Product__ProductPage *page = arena_alloc(arena, sizeof *page);
+    Baro__Product__ProductPage *page = arena_alloc(arena, sizeof(*page));
     size_t size = (size_t)query->limit - 1, shown = count > size ? size : count;
 
     baro__product__product_page__init(page);
-    page->items = arena_array(arena, shown + 1, sizeof *page->items);
+    page->items = arena_array(arena, shown + 1, sizeof(*page->items));
     for (size_t i = 0; i < shown; i++)
         page->items[i] = product_view(&products[i], arena);
     page->n_items = shown = page_fit(page->items, shown);
@@ -280,7 +281,7 @@ const ProtobufCMessage *wire_product_page(const struct product_query *query,
 
 static Baro__Product__OptionFacts *option_facts(const struct stock *stock, struct arena *arena)
 {
-    Baro__Product__OptionFacts *facts = arena_alloc(arena, sizeof *facts);
+    Baro__Product__OptionFacts *facts = arena_alloc(arena, sizeof(*facts));
     baro__product__option_facts__init(facts);
     facts->option_id = stock->option_id;
     facts->product_id = stock->product_id;
@@ -295,9 +296,9 @@ static Baro__Product__OptionFacts *option_facts(const struct stock *stock, struc
 const ProtobufCMessage *wire_options_described(const struct book *book, const int64_t *option_ids,
                                                size_t count, struct arena *arena)
 {
-    Baro__Product__DescribeOptionsReply *reply = arena_alloc(arena, sizeof *reply);
+    Baro__Product__DescribeOptionsReply *reply = arena_alloc(arena, sizeof(*reply));
     baro__product__describe_options_reply__init(reply);
-    reply->options = arena_array(arena, count + 1, sizeof *reply->options);
+    reply->options = arena_array(arena, count + 1, sizeof(*reply->options));
     for (size_t i = 0; i < count; i++) {
         const struct stock *stock = book_stock(book, option_ids[i]);
         if (stock)
@@ -309,11 +310,11 @@ const ProtobufCMessage *wire_options_described(const struct book *book, const in
 const ProtobufCMessage *wire_held(const struct book *book, const struct hold_wish *wish,
                                   struct arena *arena)
 {
-    Baro__Product__HoldStockReply *reply = arena_alloc(arena, sizeof *reply);
+    Baro__Product__HoldStockReply *reply = arena_alloc(arena, sizeof(*reply));
     const struct order_holds *order = book_order(book, wish->order_id);
 
     baro__product__hold_stock_reply__init(reply);
-    reply->lines = arena_array(arena, wish->line_count + 1, sizeof *reply->lines);
+    reply->lines = arena_array(arena, wish->line_count + 1, sizeof(*reply->lines));
     reply->n_lines = wish->line_count;
     for (size_t i = 0; i < wish->line_count; i++)
         reply->lines[i] = option_facts(book_stock(book, wish->lines[i].option_id), arena);
@@ -323,7 +324,7 @@ const ProtobufCMessage *wire_held(const struct book *book, const struct hold_wis
 
 static Baro__Product__PopularProduct *ranked_out(const struct ranked *ranked, struct arena *arena)
 {
-    Baro__Product__PopularProduct *row = arena_alloc(arena, sizeof *row);
+    Baro__Product__PopularProduct *row = arena_alloc(arena, sizeof(*row));
     baro__product__popular_product__init(row);
     row->rank = ranked->rank;
     row->product_id = ranked->product_id;
@@ -337,9 +338,9 @@ static Baro__Product__PopularProduct *ranked_out(const struct ranked *ranked, st
 const ProtobufCMessage *wire_ranking(const struct ranked *ranking, size_t count,
                                      struct arena *arena)
 {
-    Baro__Product__PopularPage *page = arena_alloc(arena, sizeof *page);
+    Baro__Product__PopularPage *page = arena_alloc(arena, sizeof(*page));
     baro__product__popular_page__init(page);
-    page->items = arena_array(arena, count + 1, sizeof *page->items);
+    page->items = arena_array(arena, count + 1, sizeof(*page->items));
     page->n_items = count;
     for (size_t i = 0; i < count; i++)
         page->items[i] = ranked_out(&ranking[i], arena);
