@@ -423,8 +423,10 @@ static struct {
 
 static void collect(struct batch *batch)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        together.calls[atomic_fetch_add(&together.count, 1)] = batch->calls[i];
+    for (size_t i = 0; i < batch->count; i++) {
+        together.calls[atomic_load(&together.count)] = batch->calls[i];
+        atomic_fetch_add(&together.count, 1); // the only worker counts what stands there
+    }
 }
 
 static bool are_collected(void *arg)
