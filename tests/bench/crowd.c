@@ -145,6 +145,7 @@ static void connect_one(struct crowd *crowd, struct customer *customer)
 
 static void rest(struct crowd *crowd, struct customer *customer)
 {
+    customer->is_idle = true;
     customer->next_idle = crowd->idle;
     crowd->idle = customer;
 }
@@ -195,6 +196,7 @@ void crowd_start(struct crowd *crowd, int64_t since_us)
 {
     struct customer *customer = crowd->idle;
     crowd->idle = customer->next_idle;
+    customer->is_idle = false;
     flow_begin(crowd->flow, &crowd->market, &customer->journey);
     customer->since_us = customer->asked_us = since_us;
     crowd->busy++;
@@ -234,8 +236,12 @@ void crowd_wait(struct crowd *crowd, int64_t wait_us,
         struct http_answer answer;
         if (events[i].events & EPOLLOUT)
             exchange_send(&customer->exchange, crowd->epoll, customer);
-        if (events[i].events & ~(uint32_t)EPOLLOUT &&
-            exchange_receive(&customer->exchange, &answer))
+        if (!(events[i].events & ~(uint32_t)EPOLLOUT) ||
+            !exchange_receive(&customer->exchange, &answer))
+            continue;
+        if (customer->is_idle)
+            crowd_reconnect(crowd, customer);
+        else
             take(arg, customer, &answer);
     }
 }

@@ -15,6 +15,7 @@ struct customer {
     int64_t since_us; // when the journey began, or should have begun
     int64_t asked_us; // when the request that is under way did
     size_t gateway;   // that the connection goes to
+    bool is_idle;
     struct customer *next_idle;
 };
 
@@ -43,7 +44,8 @@ bool crowd_option(struct crowd *crowd, const char *name, const char *value);
 void crowd_gather(struct crowd *crowd, struct arena *arena);
 void crowd_leave(struct crowd *crowd);
 
-// Makes a new connection for a customer whose own is gone.
+// Makes a new connection for a customer whose own is gone. Who is idle gets one unasked: a gateway
+// does not wait for ever for a request.
 void crowd_reconnect(struct crowd *crowd, struct customer *customer);
 
 // Takes an idle customer and sends the first request of a new journey.
