@@ -74,7 +74,6 @@ struct status cache_create(const char *url, struct cache **cache)
     made->wake_fd = wake_fd;
     made->last = &made->first;
     made->scratch = arena_create();
-    made->retry_ms = 1;
     pthread_mutex_init(&made->lock, NULL);
     condition_init(&made->changed);
     start_thread(made);

@@ -8,11 +8,13 @@
 
 #include "lib/cache/worker.h"
 
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/text.h"
 
 #include <poll.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,8 +23,8 @@ enum {
     CONNECT_MS = 500,
     COMMAND_MS = 500,
     BATCH_MAX = 512,
-    FIRST_RETRY_MS = 20,
-    LAST_RETRY_MS = 1000
+    RETRY_FIRST_MS = 20,
+    RETRY_MAX_MS = 1000,
 };
 
 static struct timeval interval(int64_t ms)
@@ -62,11 +64,11 @@ static const char *words_of(const redisContext *connection, const char *otherwis
 static void go_down(struct cache *cache)
 {
     static struct log_throttle noise;
-    if (log_once_per(&noise, 10 * MS_PER_S))
+    if (log_once_per(&noise, LOG_PERIOD_MS))
         log_warn("redis lost", log_text("error", words_of(cache->connection, "it hung up")));
     redisFree(cache->connection);
     cache->connection = NULL;
-    cache->retry_ms = FIRST_RETRY_MS;
+    cache->fruitless = 0;
     cache->retry_at_us = clock_monotonic_us();
     set_up(cache, false);
     finish_all(cache, cache_take(cache, SIZE_MAX), AWAY);
@@ -103,13 +105,13 @@ static bool introduce(const struct cache_address *address, redisContext *connect
 static void try_later(struct cache *cache, redisContext *connection)
 {
     static struct log_throttle noise;
-    if (log_once_per(&noise, 60 * MS_PER_S))
+    if (log_once_per(&noise, LOG_PERIOD_MS))
         log_warn("redis does not answer",
                  log_text("error", words_of(connection, "AUTH, SELECT or PING was refused")));
     redisFree(connection);
-    int64_t jitter_ms = random() % (cache->retry_ms / 2 + 1);
-    cache->retry_at_us = clock_monotonic_us() + (cache->retry_ms + jitter_ms) * US_PER_MS;
-    cache->retry_ms = cache->retry_ms * 2 < LAST_RETRY_MS ? cache->retry_ms * 2 : LAST_RETRY_MS;
+    int64_t pause_ms =
+        backoff(RETRY_FIRST_MS, RETRY_MAX_MS, cache->fruitless++, randombytes_random());
+    cache->retry_at_us = clock_monotonic_us() + pause_ms * US_PER_MS;
 }
 
 static void connect_once(struct cache *cache)

@@ -68,7 +68,7 @@ struct cache {
     redisContext *connection; // from here on the thread's own
     struct arena *scratch;
     int64_t retry_at_us;
-    int64_t retry_ms;
+    int64_t fruitless; // tries to connect, in a row
 };
 
 // Parses a URL (address.c).

@@ -4,10 +4,12 @@
 
 #include "lib/rpc/client_private.h"
 
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/protobuf.h"
+#include "lib/base/random.h"
 #include "lib/base/text.h"
 #include "lib/base/thread.h"
 #include "lib/rpc/envelope.h"
@@ -22,6 +24,7 @@ enum {
     POOL_MAX = 1024,
     TRIES_MAX = 5,
     BACKOFF_FIRST_MS = 10,
+    BACKOFF_MAX_MS = 1000,
     PATIENCE_MS = 2000, // for a replica to appear
 };
 
@@ -38,14 +41,6 @@ static void count_outcome(struct rpc_client *client, enum status_code code)
         atomic_store_explicit(&client->done[code], metric, memory_order_release);
     }
     metric_add(metric, 1);
-}
-
-uint64_t client_random(struct rpc_client *client)
-{
-    client->random ^= client->random << 13;
-    client->random ^= client->random >> 7;
-    client->random ^= client->random << 17;
-    return client->random;
 }
 
 int64_t client_remaining_ms(const struct client_call *call)
@@ -142,11 +137,11 @@ static struct replica *choose(struct rpc_client *client, const struct replica *a
     }
     if (count == 0)
         return NULL;
-    size_t first = client_random(client) % count;
+    size_t first = random_next(&client->random) % count;
     struct replica *a = nth_usable(client, avoid, first);
     if (count == 1)
         return a;
-    size_t second = (first + 1 + client_random(client) % (count - 1)) % count;
+    size_t second = (first + 1 + random_next(&client->random) % (count - 1)) % count;
     struct replica *b = nth_usable(client, avoid, second);
     return HASH_COUNT(b->calls) < HASH_COUNT(a->calls) ? b : a;
 }
@@ -225,8 +220,8 @@ static bool try_again(struct client_call *call, enum try_end end, struct status 
     uint32_t tries = call->envelope.attempt;
     if (client->closing || call->directed || tries >= TRIES_MAX || !may_try_again(call, end, st))
         return false;
-    uint64_t ceiling_ms = (uint64_t)BACKOFF_FIRST_MS << tries;
-    int64_t pause_ms = (int64_t)(ceiling_ms / 2 + client_random(client) % (ceiling_ms / 2 + 1));
+    int64_t pause_ms =
+        backoff(BACKOFF_FIRST_MS, BACKOFF_MAX_MS, tries, random_next(&client->random));
     if (pause_ms < pushback_ms)
         pause_ms = pushback_ms;
     int64_t due_us = clock_monotonic_us() + pause_ms * US_PER_MS;

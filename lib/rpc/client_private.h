@@ -116,7 +116,7 @@ struct rpc_client {
     int64_t next_deadline_us; // no call that a replica has is due before
     struct arena_pool arenas; // of the messages that come in
     struct retry_budget budget;
-    uint64_t random;
+    uint64_t random; // of backoff and choice
 
     _Atomic uint64_t next_call_id;
     struct metric *_Atomic done[STATUS_CODES];
@@ -173,7 +173,6 @@ bool client_judge(struct client_call *call, enum try_end end, const Baro__RpcRep
 // Ends a call that waits for nothing any more; the second with their own outcomes.
 void client_finish(struct client_call *call, struct status st, const Baro__RpcReply *reply);
 void client_finish_all(struct client_call *ended);
-uint64_t client_random(struct rpc_client *client); // (lock)
 int64_t client_remaining_ms(const struct client_call *call);
 
 // keeper.c

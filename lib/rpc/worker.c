@@ -7,33 +7,28 @@
 
 #include "lib/rpc/call_trace.h"
 
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/fault_point.h"
 #include "lib/base/faults.h"
 #include "lib/base/metrics.h"
+#include "lib/base/random.h"
 
 #include <time.h>
 
 enum {
     RETRIES_MAX = 5,
     BACKOFF_FIRST_US = 1000,
+    BACKOFF_MAX_US = 64 * 1000,
 };
 
 // What a try of a batch asks for next.
 enum reaction { REACT_DONE, REACT_AGAIN, REACT_HALVE, REACT_REFUSE_ALL };
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
 static void back_off(struct worker *worker, int attempt)
 {
-    uint64_t ceiling_us = (uint64_t)BACKOFF_FIRST_US << attempt;
-    uint64_t pause_us = ceiling_us / 2 + next_random(&worker->random) % (ceiling_us / 2 + 1);
+    int64_t pause_us =
+        backoff(BACKOFF_FIRST_US, BACKOFF_MAX_US, attempt, random_next(&worker->random));
     struct timespec pause = {.tv_sec = 0, .tv_nsec = (long)pause_us * 1000};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }

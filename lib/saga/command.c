@@ -6,13 +6,14 @@
 
 #include "lib/saga/command.h"
 
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/protobuf.h"
 
 #include <assert.h>
 
 // A parked step is asked this many times more slowly.
-enum { PARKED_SLOWNESS = 6, BACKOFF_STEPS_MAX = 20 };
+enum { PARKED_SLOWNESS = 6 };
 
 void command_issue_record(const struct walk *walk, struct saga *saga)
 {
@@ -56,16 +57,11 @@ struct saga_progress *command_note(const struct walk *walk, struct saga *saga,
     return progress;
 }
 
-// Exponential, the later half of it at random, so that sagas that fell silent together do not ask
-// together.
 int64_t command_backoff_us(const struct walk *walk, int tries)
 {
-    int64_t first_us = walk->options->retry_first_ms * US_PER_MS;
-    int64_t max_us = walk->options->retry_max_ms * US_PER_MS;
-    int steps = tries < BACKOFF_STEPS_MAX ? tries : BACKOFF_STEPS_MAX;
-    int64_t delay_us = first_us << steps < max_us ? first_us << steps : max_us;
-    uint64_t random = walk->ports->random(walk->ports->context);
-    return delay_us / 2 + (int64_t)(random % ((uint64_t)delay_us / 2 + 1));
+    return backoff(walk->options->retry_first_ms * US_PER_MS,
+                   walk->options->retry_max_ms * US_PER_MS, tries,
+                   walk->ports->random(walk->ports->context));
 }
 
 int64_t command_parked_us(const struct walk *walk)

@@ -1,5 +1,6 @@
 #include "services/order/delivery.h"
 
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 
 enum { REST_MAX_MS = 60 * 1000, PAUSE_MAX_MS = 5 * 60 * 1000, HOPELESS = 3 };
@@ -51,22 +52,10 @@ size_t delivery_probes(struct delivery *items, size_t count, uint32_t random,
     return chosen;
 }
 
-// Half of it to all of it.
-static int64_t with_jitter(int64_t ms, uint32_t random)
-{
-    return ms / 2 + (int64_t)random % (ms / 2 + 1);
-}
-
-static int64_t at_most(int64_t value, int64_t limit)
-{
-    return value < limit ? value : limit;
-}
-
 // Doubles with each fruitless round.
 static int64_t rest_after(const struct delivery_rules *rules, int64_t failures, uint32_t random)
 {
-    int64_t doublings = at_most(failures - 1, 20);
-    return with_jitter(at_most(rules->retry_first_ms << doublings, REST_MAX_MS), random);
+    return backoff(rules->retry_first_ms, REST_MAX_MS, failures - 1, random);
 }
 
 // As long as it has waited: so the pauses double, and need no counter.
@@ -77,8 +66,10 @@ static int64_t pause_of(const struct delivery_rules *rules, const struct deliver
     if (item->row.state != SINK_EVENT_NEW)
         waited_ms = (round->now_us - item->row.since_us) / US_PER_MS;
     int64_t ms = waited_ms > rules->retry_first_ms ? waited_ms : rules->retry_first_ms;
+    if (ms > PAUSE_MAX_MS)
+        ms = PAUSE_MAX_MS;
     uint32_t random = round->random ^ (uint32_t)item->row.event->id * UINT32_C(2654435761);
-    return with_jitter(at_most(ms, PAUSE_MAX_MS), random);
+    return backoff_jitter(ms, random);
 }
 
 static bool is_too_old(const struct delivery_rules *rules, int64_t since_us, int64_t now_us)

@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
+#include "lib/base/random.h"
 #include "tests/fault/board.h"
 #include "tests/fault/cluster.h"
 #include "tests/fault/infrastructure.h"
@@ -25,10 +26,7 @@ enum {
 
 static uint64_t draw(struct ground *ground, uint64_t below)
 {
-    ground->random ^= ground->random << 13;
-    ground->random ^= ground->random >> 7;
-    ground->random ^= ground->random << 17;
-    return ground->random % below;
+    return random_next(&ground->random) % below;
 }
 
 static void breathe(struct ground *ground)

@@ -8,6 +8,7 @@
 #include "tests/fault/proxy.h"
 
 #include "lib/base/macros.h"
+#include "lib/base/random.h"
 #include "tests/fault/cluster.h"
 #include "tests/fault/report.h"
 
@@ -113,10 +114,7 @@ static struct misfortune present(struct proxies *proxies)
 
 static bool happens(struct way *way, int per_thousand)
 {
-    way->random ^= way->random << 13;
-    way->random ^= way->random >> 7;
-    way->random ^= way->random << 17;
-    return (int)(way->random % 1000) < per_thousand;
+    return (int)(random_next(&way->random) % 1000) < per_thousand;
 }
 
 static bool strikes(struct way *way, int per_thousand, enum fault_kind kind)

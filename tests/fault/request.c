@@ -3,6 +3,7 @@
 #include "tests/fault/clients_private.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/random.h"
 #include "tests/fault/cluster.h"
 #include "tests/fault/report.h"
 
@@ -12,10 +13,7 @@
 
 uint64_t client_draw(struct client *client)
 {
-    client->random ^= client->random << 13;
-    client->random ^= client->random >> 7;
-    client->random ^= client->random << 17;
-    return client->random;
+    return random_next(&client->random);
 }
 
 bool client_chance(struct client *client, unsigned percent)

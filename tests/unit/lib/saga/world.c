@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/protobuf.h"
+#include "lib/base/random.h"
 #include "lib/base/text.h"
 #include "lib/rpc/envelope.h"
 #include "lib/saga/timers.h"
@@ -81,10 +82,7 @@ static const char *name_of(enum world_step step)
 
 uint64_t world_random(struct world *world)
 {
-    world->random ^= world->random << 13;
-    world->random ^= world->random >> 7;
-    world->random ^= world->random << 17;
-    return world->random;
+    return random_next(&world->random);
 }
 
 static bool happens(struct world *world, int percent)
