@@ -23,6 +23,7 @@ enum {
     CALL_TIMEOUT_MS = 5000,
     WAIT_DEFAULT_MS = 2000,
     WAIT_MARGIN_MS = 3000, // for what is not waiting
+    FAULT_LOG_PERIOD_MS = 1000,
 };
 
 // The order is not decided yet; or nobody wanted to wait for it, however quick it was.
@@ -74,7 +75,8 @@ static void add_preference(struct request *request)
 static void log_fault(const struct request *request, struct status st)
 {
     static struct log_throttle throttle;
-    if (problem_kind(problem_reason(st))->http_status >= 500 && log_once_per(&throttle, 1000))
+    if (problem_kind(problem_reason(st))->http_status >= 500 &&
+        log_once_per(&throttle, FAULT_LOG_PERIOD_MS))
         log_warn("call failed", log_text("method", request->match.endpoint->rpc_method),
                  log_status(st), log_text("trace_id", request->trace.id));
 }

@@ -35,7 +35,7 @@ static void keys_fetched(void *arg, struct status st, const Baro__RpcReply *repl
                                reply->payload.data, arena);
     if (keys)
         auth_set_keys(gateway->auth, (const Baro__User__KeySet *)keys);
-    else if (log_once_per(&throttle, 10000))
+    else if (log_once_per(&throttle, LOG_PERIOD_MS))
         log_warn("signing keys cannot be fetched", log_status(st));
 }
 

@@ -84,7 +84,7 @@ static void take_failure(struct stream *stream, struct status st)
     static struct log_throttle throttle;
     if (status_is_definite(st) || st.code == STATUS_INVALID_ARGUMENT)
         stream_finish(stream);
-    else if (log_once_per(&throttle, 60000))
+    else if (log_once_per(&throttle, LOG_PERIOD_MS))
         log_warn("stream cannot ask", log_status(st));
 }
 

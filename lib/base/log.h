@@ -46,7 +46,8 @@ bool log_level_parse(const char *word, enum log_level *level);
 void log_write(enum log_level level, const char *event, const log_field *fields);
 
 // True at most once per period for one place: for events that a peer could repeat at will.
-//     static struct log_throttle noise;  if (log_once_per(&noise, 60000)) log_warn(..)
+//     static struct log_throttle noise;  if (log_once_per(&noise, LOG_PERIOD_MS)) log_warn(..)
+enum { LOG_PERIOD_MS = 60 * 1000 };
 struct log_throttle {
     _Atomic int64_t next_us;
 };

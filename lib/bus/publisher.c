@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_PERIOD_MS = 60 * 1000 };
-
 struct publisher {
     nng_socket socket;
     struct line *line;

@@ -21,8 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_PERIOD_MS = 60 * 1000 };
-
 struct dialer {
     char *url;
     struct line *line;

@@ -47,7 +47,7 @@ static void replied(void *context, struct status st, const struct cache_value *v
     struct ticket *ticket = context;
     struct prompt *prompt = ticket->prompt;
     static struct log_throttle noise, late;
-    if (st.code == STATUS_INTERNAL && log_once_per(&noise, 10 * MS_PER_S))
+    if (st.code == STATUS_INTERNAL && log_once_per(&noise, LOG_PERIOD_MS))
         log_warn("redis refuses a command", log_status(st));
     pthread_mutex_lock(&prompt->lock);
     bool waits = ticket->waits;
@@ -56,7 +56,7 @@ static void replied(void *context, struct status st, const struct cache_value *v
     pthread_mutex_unlock(&prompt->lock);
     if (waits)
         ticket->done(ticket->arg, failed(st) ? NULL : value);
-    else if (log_once_per(&late, 10 * MS_PER_S))
+    else if (log_once_per(&late, LOG_PERIOD_MS))
         log_warn("redis answers late", log_status(st));
     free(ticket);
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { IDLE_MS = 1000, LOG_PERIOD_MS = 60 * 1000 };
+enum { IDLE_MS = 1000 };
 
 // From the resolver's thread.
 void keeper_addresses_changed(void *arg, const char *const *urls, size_t count)

@@ -26,7 +26,6 @@
 
 enum {
     CONTEXTS_DEFAULT = 4096,
-    NOISE_LOG_PERIOD_MS = 60 * 1000,
 };
 
 enum channel_phase { CHANNEL_RECEIVING, CHANNEL_WAITING, CHANNEL_SENDING };
@@ -230,7 +229,7 @@ static void drop_noise(struct channel *channel)
 {
     static struct log_throttle throttle;
     metric_add(channel->server->noise, 1);
-    if (log_once_per(&throttle, NOISE_LOG_PERIOD_MS))
+    if (log_once_per(&throttle, LOG_PERIOD_MS))
         log_warn("dropped a message that is not ours",
                  log_text("listen", channel->server->options.listen),
                  log_int("dropped_total", metric_value(channel->server->noise)));

@@ -24,7 +24,6 @@ enum {
     POST_MAX = 512,  // spans in one request
     PERIOD_MS = 500, // after which fewer go, too
     POST_TIMEOUT_MS = 2000,
-    LOG_PERIOD_MS = 60 * 1000,
 };
 
 static struct {

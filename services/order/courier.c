@@ -27,7 +27,6 @@ enum {
     FAST_PAUSE_MS = 100,
     ROWS_MAX = 50,   // set-aside events a round
     ROUNDS_MAX = 50, // a run
-    LOG_PERIOD_MS = 60 * 1000,
 };
 
 struct courier {

@@ -175,7 +175,7 @@ static void make_check(struct invariants *invariants)
     if (!failed(st))
         return;
     refuse_all(invariants, st);
-    if (st.code != STATUS_CANCELLED && log_once_per(&throttle, 60000))
+    if (st.code != STATUS_CANCELLED && log_once_per(&throttle, LOG_PERIOD_MS))
         log_warn("the laws cannot be checked", log_status(st));
 }
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 50, MARGIN_MS = 1000, LOG_PERIOD_MS = 60 * 1000 };
+enum { POLL_MS = 50, MARGIN_MS = 1000 };
 
 struct kafka {
     const struct kafka_settings *settings;

@@ -330,7 +330,7 @@ static void end_one(struct recording *recording, struct call *call)
     };
     show_held(recording, ending.order, record);
     if (!end_order(&ending)) {
-        if (log_once_per(&noise, 60000))
+        if (log_once_per(&noise, LOG_PERIOD_MS))
             log_error("saga ends for an order in another state",
                       log_int("saga_id", record->saga_id), log_int("order_id", record->order_id));
         call_refuse(call, refuse(REASON_ILLEGAL_TRANSITION, "the order is in another state"));

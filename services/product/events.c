@@ -30,7 +30,7 @@ static void skip(const Baro__Event *event)
     metric_add(metrics_counter("baro_product_events_skipped_total",
                                "Events that could not be understood", NULL),
                1);
-    if (log_once_per(&noise, 60000))
+    if (log_once_per(&noise, LOG_PERIOD_MS))
         log_error("event not understood", log_int("event_id", event->id),
                   log_text("kind", event->kind), log_int("order_id", event->key));
 }
