@@ -285,7 +285,7 @@ static struct status take_envelope(struct call *call, const Baro__RpcRequest *en
     if (failed(st))
         return st;
     if (strlen(envelope->idempotency_key) > KEY_LENGTH_MAX)
-        return invalid("idempotency_key", "longer than 255 characters");
+        return invalid("idempotency_key", "is longer than 255 characters");
     bool known_role = envelope->role <= CALLER_SERVICE;
     call->caller.user_id = envelope->user_id;
     call->caller.role = known_role ? (enum caller_role)envelope->role : CALLER_NOBODY;

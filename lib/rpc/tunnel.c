@@ -1,26 +1,16 @@
 // One thread and one lock of the process for all tunnels; the thread holds the lock but while it waits.
-//
-// Descriptors are watched for edges, so a passage is moved until neither direction gets on: either its
-// source has nothing or its sink takes nothing, and an edge will tell when that changes. One that
-// never pauses is watched anew after some rounds, so that others have their turn. What dies is buried
-// after the events of a turn, of which one may still name it.
+// What dies is buried after the events of a turn, of which one may still name it.
 
 #include "lib/rpc/tunnel.h"
 
 #include "lib/base/clock.h"
-#include "lib/base/log.h"
-#include "lib/base/macros.h"
 #include "lib/base/memory.h"
 #include "lib/base/metrics.h"
 #include "lib/base/thread.h"
-#include "lib/rpc/tls.h"
+#include "lib/rpc/passage.h"
 
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -32,38 +22,11 @@
 #include <utlist.h>
 
 enum {
-    FLOW_SIZE = 32 * 1024,
-    ROUNDS_MAX = 64,
     EVENTS_MAX = 64,
-    TICK_MS = 20,        // while something waits for its time
-    HANDSHAKE_MS = 5000, // from connecting to proven
-    UNPROVEN_MAX = 128,  // of one listener: more are turned away
+    TICK_MS = 20,       // while something waits for its time
+    UNPROVEN_MAX = 128, // of one listener: more are turned away
     PAUSE_MIN_MS = 50,
     PAUSE_MAX_MS = 1000,
-    LOG_PERIOD_MS = 10 * 1000,
-};
-
-// What is called when epoll has something for a descriptor.
-struct watch {
-    void (*moved)(void *arg);
-    void *arg;
-};
-
-struct flow {
-    unsigned char bytes[FLOW_SIZE];
-    size_t from, to;
-};
-
-// One connection: the network on one side, nng on the other.
-struct passage {
-    struct tunnel *tunnel;
-    struct watch watch;
-    int net, local; // local: -1 until the peer is proven
-    SSL *ssl;
-    int64_t proven_by_us;
-    bool dead;
-    struct flow out, in; // to the network, from it
-    struct passage *next;
 };
 
 struct tunnel {
@@ -83,200 +46,21 @@ struct tunnel {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t closed = PTHREAD_COND_INITIALIZER;
 static struct tunnel *tunnels;
-static int poller = -1, bell = -1;
-static struct metric *refused;
-
-static void watch_edges(int fd, struct watch *watch, int operation)
-{
-    struct epoll_event event = {EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {.ptr = watch}};
-    if (epoll_ctl(poller, operation, fd, &event) != 0)
-        abort();
-}
-
-// --- passages ----------------------------------------------------------------------------------
-
-static void give_up(struct passage *passage)
-{
-    passage->dead = true;
-}
-
-// The bytes that a call moved: 0 when it would have to wait; the passage ends on an error.
-static size_t moved_by(struct passage *passage, ssize_t count)
-{
-    if (count > 0)
-        return (size_t)count;
-    if (count == 0 || (errno != EAGAIN && errno != EINTR))
-        give_up(passage);
-    return 0;
-}
-
-static size_t moved_by_tls(struct passage *passage, int count)
-{
-    if (count > 0)
-        return (size_t)count;
-    int why = SSL_get_error(passage->ssl, count);
-    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
-        give_up(passage);
-    ERR_clear_error();
-    return 0;
-}
-
-static size_t read_local(struct passage *passage, void *into)
-{
-    return moved_by(passage, recv(passage->local, into, FLOW_SIZE, 0));
-}
-
-static size_t write_local(struct passage *passage, const void *from, size_t size)
-{
-    return moved_by(passage, send(passage->local, from, size, MSG_NOSIGNAL));
-}
-
-static size_t read_net(struct passage *passage, void *into)
-{
-    return moved_by_tls(passage, SSL_read(passage->ssl, into, FLOW_SIZE));
-}
-
-static size_t write_net(struct passage *passage, const void *from, size_t size)
-{
-    return moved_by_tls(passage, SSL_write(passage->ssl, from, (int)size));
-}
-
-// One step of a direction; false when it does not get on.
-static bool move(struct passage *passage, struct flow *flow,
-                 size_t (*source)(struct passage *, void *),
-                 size_t (*sink)(struct passage *, const void *, size_t))
-{
-    if (flow->from == flow->to) {
-        flow->from = 0;
-        flow->to = source(passage, flow->bytes);
-    }
-    if (flow->from == flow->to || passage->dead)
-        return false;
-    size_t count = sink(passage, flow->bytes + flow->from, flow->to - flow->from);
-    flow->from += count;
-    return count > 0;
-}
-
-static void carry(struct passage *passage)
-{
-    for (int round = 0; round < ROUNDS_MAX; round++) {
-        bool out = move(passage, &passage->out, read_local, write_net);
-        bool in = !passage->dead && move(passage, &passage->in, read_net, write_local);
-        if (passage->dead || (!out && !in))
-            return;
-    }
-    watch_edges(passage->net, &passage->watch, EPOLL_CTL_MOD);
-    watch_edges(passage->local, &passage->watch, EPOLL_CTL_MOD);
-}
-
-// nng gets its end; from now on bytes pass.
-static void open_to_nng(struct passage *passage)
-{
-    int pair[2];
-    passage->tunnel->pause_ms = PAUSE_MIN_MS;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
-        give_up(passage);
-        return;
-    }
-    passage->local = pair[0];
-    watch_edges(pair[0], &passage->watch, EPOLL_CTL_ADD);
-    if (nng_listener_set_int(passage->tunnel->into, NNG_OPT_SOCKET_FD, pair[1]) != 0) {
-        close(pair[1]);
-        give_up(passage);
-    }
-}
-
-static void log_refusal(const struct passage *passage)
-{
-    static struct log_throttle throttle;
-    struct sockaddr_storage peer = {0};
-    socklen_t size = sizeof(peer);
-    char host[NI_MAXHOST] = "";
-    metric_add(refused, 1);
-    if (!log_once_per(&throttle, LOG_PERIOD_MS))
-        return;
-    getpeername(passage->net, (struct sockaddr *)&peer, &size);
-    getnameinfo((struct sockaddr *)&peer, size, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
-    log_warn("no TLS with a peer", log_text("peer", host),
-             log_text("reason", tls_problem(passage->ssl)));
-}
-
-static void shake_hands(struct passage *passage)
-{
-    ERR_clear_error();
-    int result = SSL_do_handshake(passage->ssl);
-    if (result == 1) {
-        open_to_nng(passage);
-        return;
-    }
-    int why = SSL_get_error(passage->ssl, result);
-    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
-        return;
-    if (why == SSL_ERROR_SSL)
-        log_refusal(passage);
-    ERR_clear_error();
-    give_up(passage);
-}
-
-static void passage_moved(void *arg)
-{
-    struct passage *passage = arg;
-    if (!passage->dead && passage->local < 0)
-        shake_hands(passage);
-    if (!passage->dead && passage->local >= 0)
-        carry(passage);
-}
-
-// Without delay, and not for ever with a peer whom a cut has left on the other side.
-static void set_options(int net)
-{
-    static const struct {
-        int level, name, value;
-    } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY,      1    },
-        {SOL_SOCKET,  SO_KEEPALIVE,     1    },
-        {IPPROTO_TCP, TCP_KEEPIDLE,     10   }, // s
-        {IPPROTO_TCP, TCP_KEEPINTVL,    5    }, // s
-        {IPPROTO_TCP, TCP_KEEPCNT,      3    },
-        {IPPROTO_TCP, TCP_USER_TIMEOUT, 20000}, // ms
-    };
-    for (size_t i = 0; i < COUNT(options); i++)
-        setsockopt(net, options[i].level, options[i].name, &options[i].value, sizeof(int));
-}
-
-static void add_passage(struct tunnel *tunnel, int net)
-{
-    struct passage *passage = memory_alloc(sizeof(*passage));
-    set_options(net);
-    passage->tunnel = tunnel;
-    passage->watch = (struct watch){passage_moved, passage};
-    passage->net = net;
-    passage->local = -1;
-    passage->ssl = tls_open(net, tunnel->listening >= 0);
-    passage->proven_by_us = clock_monotonic_us() + HANDSHAKE_MS * US_PER_MS;
-    LL_PREPEND(tunnel->passages, passage);
-    watch_edges(net, &passage->watch, EPOLL_CTL_ADD);
-}
-
-static void bury(struct passage *passage)
-{
-    SSL_shutdown(passage->ssl);
-    ERR_clear_error();
-    SSL_free(passage->ssl);
-    close(passage->net);
-    if (passage->local >= 0)
-        close(passage->local);
-    free(passage);
-}
-
-// --- tunnels -----------------------------------------------------------------------------------
+static struct passage_border border;
+static int bell = -1;
 
 static size_t unproven(const struct tunnel *tunnel)
 {
     size_t count = 0;
     for (const struct passage *at = tunnel->passages; at; at = at->next)
-        count += at->local < 0;
+        count += !at->proven;
     return count;
+}
+
+static void add_passage(struct tunnel *tunnel, int net)
+{
+    struct passage *passage = passage_open(&border, net, tunnel->listening >= 0, tunnel->into);
+    LL_PREPEND(tunnel->passages, passage);
 }
 
 static void accept_all(void *arg)
@@ -319,23 +103,24 @@ static void bury_dead(struct tunnel *tunnel, int64_t now_us)
     struct passage *at, *next;
     for (at = tunnel->passages; at; at = next) {
         next = at->next;
-        bool late = at->local < 0 && at->proven_by_us <= now_us;
-        if (!at->dead && !late)
+        if (at->proven)
+            tunnel->pause_ms = PAUSE_MIN_MS;
+        if (!passage_is_over(at, now_us))
             continue;
         LL_DELETE(tunnel->passages, at);
-        bury(at);
+        passage_close(at);
     }
 }
 
 // What nng has written is still on its way through us.
 static void end(struct tunnel *tunnel)
 {
-    struct passage *at;
-    LL_FOREACH (tunnel->passages, at) {
-        passage_moved(at);
-        give_up(at);
+    struct passage *at, *next;
+    LL_FOREACH_SAFE(tunnel->passages, at, next)
+    {
+        passage_move(at);
+        passage_close(at);
     }
-    bury_dead(tunnel, 0);
     if (tunnel->listening >= 0)
         close(tunnel->listening);
     LL_DELETE(tunnels, tunnel);
@@ -379,7 +164,7 @@ static void *run(void *arg)
     bool waiting = false;
     pthread_setname_np(pthread_self(), "rpc-tunnels");
     for (;;) {
-        int count = epoll_wait(poller, events, EVENTS_MAX, waiting ? TICK_MS : -1);
+        int count = epoll_wait(border.poller, events, EVENTS_MAX, waiting ? TICK_MS : -1);
         pthread_mutex_lock(&lock);
         for (int i = 0; i < count; i++) {
             struct watch *watch = events[i].data.ptr;
@@ -395,15 +180,15 @@ static void start_running(void)
 {
     static struct watch watch = {silence_bell, NULL};
     pthread_t thread;
-    refused = metrics_counter("baro_tls_refused_total",
-                              "Connections between processes that TLS refused.", NULL);
+    border.refused = metrics_counter("baro_tls_refused_total",
+                                     "Connections between processes that TLS refused.", NULL);
     signal(SIGPIPE, SIG_IGN); // OpenSSL, and nng at its end of a pair, write as if nobody hung up
-    poller = epoll_create1(EPOLL_CLOEXEC);
+    border.poller = epoll_create1(EPOLL_CLOEXEC);
     bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (poller < 0 || bell < 0)
+    if (border.poller < 0 || bell < 0)
         abort();
     thread_start(&thread, run, NULL);
-    watch_edges(bell, &watch, EPOLL_CTL_ADD);
+    watch_edges(border.poller, bell, &watch, EPOLL_CTL_ADD);
     pthread_detach(thread);
 }
 
@@ -413,8 +198,6 @@ static void ring_bell(void)
     if (write(bell, &one, sizeof(one)) < 0 && errno != EAGAIN)
         abort();
 }
-
-// --- from outside ------------------------------------------------------------------------------
 
 static int look_up(const char *address, int flags, struct addrinfo **found)
 {
@@ -474,7 +257,7 @@ static void begin(struct tunnel *tunnel)
     pthread_mutex_lock(&lock);
     LL_PREPEND(tunnels, tunnel);
     if (tunnel->listening >= 0)
-        watch_edges(tunnel->listening, &tunnel->watch, EPOLL_CTL_ADD);
+        watch_edges(border.poller, tunnel->listening, &tunnel->watch, EPOLL_CTL_ADD);
     pthread_mutex_unlock(&lock);
     ring_bell();
 }
