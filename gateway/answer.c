@@ -106,16 +106,14 @@ static void add_cors(const struct request *request, struct MHD_Response *respons
     MHD_add_response_header(response, "Access-Control-Allow-Origin", request->headers.origin);
     MHD_add_response_header(response, "Access-Control-Expose-Headers",
                             "ETag, Location, Preference-Applied, RateLimit, RateLimit-Policy, "
-                            "Retry-After, traceparent, "
-                            "X-Request-Id");
+                            "Retry-After, traceparent, X-Request-Id");
     if (!request->headers.requested_method)
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Methods",
                             "GET, POST, PUT, PATCH, DELETE");
     MHD_add_response_header(response, "Access-Control-Allow-Headers",
                             "Authorization, Content-Type, Idempotency-Key, If-None-Match, "
-                            "Last-Event-ID, Prefer, "
-                            "traceparent, X-Request-Id");
+                            "Last-Event-ID, Prefer, traceparent, X-Request-Id");
     MHD_add_response_header(response, "Access-Control-Max-Age", "600");
 }
 

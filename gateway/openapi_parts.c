@@ -13,11 +13,9 @@
 const char openapi_introduction[] =
     "Baro, an order platform for a shop. Amounts are won; ids and amounts are integers; times are "
     "RFC 3339 in UTC. Lists come in pages: `next_page_token` of one page is the `page_token` of "
-    "the "
-    "next, empty at the end; a page is shorter than asked for when its rows are large. Errors are "
-    "`application/problem+json` (RFC 9457) with a stable "
-    "`code`; their `title`, `detail` and `errors[].message` are in the language of "
-    "`Accept-Language` (`en`, `ko`). "
+    "the next, empty at the end; a page is shorter than asked for when its rows are large. Errors "
+    "are `application/problem+json` (RFC 9457) with a stable `code`; their `title`, `detail` and "
+    "`errors[].message` are in the language of `Accept-Language` (`en`, `ko`). "
     "Sign in with `POST /api/v1/auth/login` and send `Authorization: Bearer ACCESS_TOKEN`.";
 
 static json_t *parsed(const char *text)

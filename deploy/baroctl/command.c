@@ -290,12 +290,10 @@ static void list_commands(FILE *file, const char *beginning)
 }
 
 static const char SETTINGS_HELP[] =
-    "\n--json prints one JSON document. Exit status: 0 done, 1 something is wrong or failed, 2 "
-    "bad\n"
+    "\n--json prints one JSON document. Exit status: 0 done, 1 something is wrong or failed, 2 bad\n"
     "arguments or settings (for audit also: could not look).\n"
     "\n"
-    "audit, user and load-demo go to the databases: BARO_USER_DATABASE_URL, "
-    "BARO_PRODUCT_DATABASE_URL,\n"
+    "audit, user and load-demo go to the databases: BARO_USER_DATABASE_URL, BARO_PRODUCT_DATABASE_URL,\n"
     "BARO_ORDER_DATABASE_URL, BARO_COUPON_DATABASE_URL; `make up` writes them to .local/up/env.\n"
     "The others ask the gateway at BARO_GATEWAY_URL (http://127.0.0.1:8080), as the admin\n"
     "BARO_ADMIN_EMAIL with BARO_ADMIN_PASSWORD, or with the access token BARO_ADMIN_TOKEN.";

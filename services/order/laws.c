@@ -20,8 +20,8 @@ static const struct statement ORDER_HISTORY = {
     "law_order_history",
     "SELECT o.id,"
     " CASE WHEN h.changes <> o.version OR h.last <> o.version OR h.status <> o.status THEN"
-    "   format('order %s has status %s after %s changes, its history has %s up to %s and status "
-    "%s',"
+    "   format('order %s has status %s after %s changes,"
+    " its history has %s up to %s and status %s',"
     "          o.id, o.status, o.version, h.changes, h.last, h.status)"
     "      WHEN (o.status = 1) <> (p.order_id IS NOT NULL) OR p.expires_at <> o.expires_at THEN"
     "   format('order %s with status %s expires at %s, the sweep knows %s', o.id, o.status,"

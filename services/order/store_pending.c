@@ -38,10 +38,8 @@ struct status store_save_pending(struct db *db, struct arena *arena, struct orde
 // In the order of their ids, by a lock that ends with the transaction. A statement of its own: the one
 // that counts must see what the last owner of the lock has written.
 static const struct statement LOCK_USERS = {
-    "order_lock_users",
-    "SELECT pg_advisory_xact_lock(id) FROM (SELECT DISTINCT unnest($1::bigint[]) AS id ORDER BY "
-    "id)",
-};
+    "order_lock_users", "SELECT pg_advisory_xact_lock(id)"
+                        " FROM (SELECT DISTINCT unnest($1::bigint[]) AS id ORDER BY id)"};
 
 struct status store_lock_users(struct db *db, const int64_t *user_ids, size_t count)
 {

@@ -122,8 +122,8 @@ static const struct statement CLAIM_SNAPSHOT = {
 
 static const struct statement FILL_SNAPSHOT = {
     "popularity_fill_snapshot",
-    "INSERT INTO popular_snapshot_row (day, rank, product_id, name, price, units_sold, "
-    "last_paid_at)"
+    "INSERT INTO popular_snapshot_row"
+    " (day, rank, product_id, name, price, units_sold, last_paid_at)"
     " SELECT (baro_time($4::bigint) AT TIME ZONE 'UTC')::date, r.* FROM (" RANKING ") r"};
 
 struct status store_claim_snapshot(struct db *db, int64_t day_us, bool *ours)

@@ -1,4 +1,4 @@
-// The statements of services/coupon/store.c.
+// The statements of services/coupon/store*.c.
 
 #include "tests/simulate/sql.h"
 #include "tests/simulate/world.h"
@@ -369,7 +369,7 @@ static sqlstate owners(struct query *query)
 static const struct sql ROWS[] = {
     {"coupon_lock_campaigns",    0x41c33493, lock_campaigns   },
     {"coupon_find_claims",       0xe6c5791c, find_claims      },
-    {"coupon_insert_coupons",    0x34248260, insert_coupons   },
+    {"coupon_insert_coupons",    0xf690e5da, insert_coupons   },
     {"coupon_append_history",    0xf2f93be7, append_history   },
     {"coupon_count_claims",      0x9292857b, count_claims     },
     {"coupon_find_given_back",   0xf4f4bc6c, find_given_back  },
