@@ -102,7 +102,7 @@ static size_t keyed_calls(struct batch *batch, struct keyed **out)
 static void refuse_reuse(struct call *call)
 {
     call_refuse(call, refuse(REASON_IDEMPOTENCY_KEY_REUSED,
-                             "The idempotency key was used for another request."));
+                             "the idempotency key was used for another request"));
     call->replayed = true;
 }
 
@@ -196,8 +196,8 @@ static bool is_fresh(const struct call *call)
 static void add_outcome(struct outcome_columns *outcomes, const struct call *call)
 {
     if (call->deferred)
-        outcome_add(outcomes, refuse(REASON_REQUEST_IN_PROGRESS, "The same request still runs."),
-                    NULL);
+        outcome_add(outcomes,
+                    refuse(REASON_REQUEST_IN_PROGRESS, "the same request is still running"), NULL);
     else
         outcome_add(outcomes, call->status, call->reply);
 }

@@ -71,7 +71,7 @@ void outcome_succeed(struct call *call)
 
 void outcome_wait_for_first(struct call *call)
 {
-    call_refuse(call, refuse(REASON_REQUEST_IN_PROGRESS, "The same request is being worked on."));
+    call_refuse(call, refuse(REASON_REQUEST_IN_PROGRESS, "the same request is still running"));
     call->replayed = true;
 }
 

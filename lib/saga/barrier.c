@@ -207,7 +207,7 @@ static struct status inserts_queue(const struct inserts *inserts, struct db *db)
 
 static struct status step_compensated(void)
 {
-    return refuse(REASON_STEP_COMPENSATED, "The step was compensated before.");
+    return refuse(REASON_STEP_COMPENSATED, "the step was compensated before");
 }
 
 typedef void obey(const struct command *command, const struct rows *rows, struct inserts *inserts);

@@ -259,7 +259,7 @@ void walk_fire(const struct walk *walk, struct saga *saga)
     assert(own->asked); // nothing else is ever due
     if (command_has_decision_ahead(saga) && own->decide_us <= walk->now_us) {
         own->compensate_all = true;
-        give_back(walk, saga, refuse(REASON_SYSTEM_FAILURE, "A service did not answer in time."));
+        give_back(walk, saga, refuse(REASON_SYSTEM_FAILURE, "a service did not answer in time"));
     } else if (!saga->held && !own->wants_record && own->silent_us <= walk->now_us) {
         saga->held = true;
         command_want_record(walk, saga, SAGA_RECORD_HELD);

@@ -10,7 +10,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <string.h>
 
-static const char NOT_OURS[] = "not a token of this list";
+static const char NOT_OURS[] = "is not a token of this list";
 
 enum {
     ROW_FRAME_MAX = 6,                    // tag and length of a row

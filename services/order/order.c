@@ -145,7 +145,7 @@ static struct status merge(struct wanted_line *lines, size_t *count)
         else
             lines[at].quantity += lines[i].quantity;
         if (lines[at].quantity > ORDER_PRODUCT_UNITS_MAX)
-            return invalid("items", "at most 10 of one product per order");
+            return invalid("items", "an order has at most 10 units of one product");
     }
     *count = kept;
     return OK;
@@ -161,7 +161,7 @@ struct status order_check_wanted(struct wanted_line *lines, size_t *count)
         if (lines[i].quantity < 1)
             return invalid("items.quantity", "must be at least 1");
         if (lines[i].quantity > ORDER_PRODUCT_UNITS_MAX)
-            return invalid("items.quantity", "at most 10 of one product per order");
+            return invalid("items.quantity", "an order has at most 10 units of one product");
     }
     struct status st = merge(lines, count);
     if (failed(st))
@@ -169,7 +169,7 @@ struct status order_check_wanted(struct wanted_line *lines, size_t *count)
     int64_t units = 0;
     for (size_t i = 0; i < *count; i++)
         units += lines[i].quantity;
-    return units <= ORDER_UNITS_MAX ? OK : invalid("items", "at most 30 units per order");
+    return units <= ORDER_UNITS_MAX ? OK : invalid("items", "an order has at most 30 units");
 }
 
 struct status order_check_products(const struct order_line *lines, size_t count)
@@ -179,7 +179,7 @@ struct status order_check_products(const struct order_line *lines, size_t count)
         for (size_t j = 0; j < count; j++)
             units += lines[j].product_id == lines[i].product_id ? lines[j].quantity : 0;
         if (units > ORDER_PRODUCT_UNITS_MAX)
-            return invalid("items", "at most 10 of one product per order");
+            return invalid("items", "an order has at most 10 units of one product");
     }
     return OK;
 }

@@ -273,7 +273,7 @@ static void find_cart_lines(struct placing *placing)
 static struct status check_cart_ids(const Baro__Order__PlaceOrderRequest *request)
 {
     if (request->n_cart_item_ids > CART_LINES_MAX)
-        return invalid("cart_item_ids", "at most 30 units per order");
+        return invalid("cart_item_ids", "an order has at most 30 units");
     for (size_t i = 0; i < request->n_cart_item_ids; i++)
         for (size_t j = 0; j < i; j++)
             if (request->cart_item_ids[i] == request->cart_item_ids[j])

@@ -88,7 +88,7 @@ static bool is_safe_url(const char *url)
 struct status images_check(const struct image *images, size_t count)
 {
     if (count > PRODUCT_IMAGES_MAX)
-        return invalid("images", "at most 20");
+        return invalid("images", "must be at most 20");
     for (size_t i = 0; i < count; i++) {
         if (!is_safe_url(images[i].url))
             return invalid("images", "a url must be http, https or relative");

@@ -77,7 +77,7 @@ static struct status period_of(const struct popular_wish *wish, int64_t now_us,
     int64_t to_us = wish->has_to ? wish->to_us : now_us + 1;
     int64_t from_us = wish->has_from ? wish->from_us : to_us - POPULAR_DAYS * DAY_US;
     if (wish->has_days)
-        return invalid("days", "either days, or from and to");
+        return invalid("days", "give either days, or from and to");
     if (from_us >= to_us)
         return invalid("from", wish->has_to ? "must be before to" : "must not be in the future");
     query->window = window_between(from_us, to_us);

@@ -171,7 +171,7 @@ static struct status check_new_option(const Baro__Product__AddOptionRequest *req
     if (!product)
         return no_product();
     if (product->option_count >= PRODUCT_OPTIONS_MAX)
-        return invalid("options", "at most 100");
+        return invalid("options", "must be at most 100");
     *option = (struct option){
         .name = request->name, .price_won = request->price, .total = request->stock};
     return option_check(option, arena);

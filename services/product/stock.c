@@ -191,10 +191,10 @@ struct status hold_check(const struct hold_wish *wish)
         if (quantity < 1 || quantity > HOLD_PRODUCT_UNITS_MAX)
             return invalid("quantity", "must be 1 to 10");
         if (repeats_option(wish, i))
-            return invalid("option_id", "each option once");
+            return invalid("option_id", "names an option twice");
         units += quantity;
     }
-    return units <= HOLD_UNITS_MAX ? OK : invalid("quantity", "at most 30 units in one order");
+    return units <= HOLD_UNITS_MAX ? OK : invalid("quantity", "an order has at most 30 units");
 }
 
 // Units of the line's product in the lines up to it.
@@ -220,7 +220,7 @@ static struct status check_line(const struct book *book, struct arena *arena,
         return refuse(REASON_PRODUCT_NOT_ORDERABLE,
                       text_printf(arena, "option %" PRId64 " is not for sale", line->option_id));
     if (product_units(book, wish, index) > HOLD_PRODUCT_UNITS_MAX)
-        return invalid("quantity", "at most 10 units of one product in one order");
+        return invalid("quantity", "an order has at most 10 units of one product");
     if (stock->total - stock->held < line->quantity)
         return refuse(REASON_INSUFFICIENT_STOCK,
                       text_printf(arena, "option %" PRId64 " has %" PRId64 " left", line->option_id,
@@ -294,7 +294,7 @@ static struct status check_change(const struct book *book, const struct order_ho
         const struct hold *hold = &book->holds[order->first + i];
         possible = hold_next(hold->status, event, &edge);
         if (possible && !book_stock(book, hold->option_id))
-            return refuse(REASON_CONFLICT, "held a moment ago");
+            return refuse(REASON_CONFLICT, "the stock was held a moment ago");
     }
     return possible ? OK : refuse(EVENTS[event].refusal, EVENTS[event].message);
 }

@@ -73,7 +73,7 @@ static struct id_list collect_described(struct batch *batch)
     size_t room = 1;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
         if (described(call)->n_option_ids > DESCRIBED_MAX)
-            call_refuse(call, invalid("option_ids", "at most 1,000"));
+            call_refuse(call, invalid("option_ids", "must be at most 1,000"));
         else
             room += described(call)->n_option_ids;
     struct id_list list = {arena_array(batch->arena, room, sizeof(int64_t)), 0};

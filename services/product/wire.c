@@ -75,7 +75,7 @@ static struct status new_options(const Baro__Product__CreateProductRequest *requ
     product->options = arena_array(arena, request->n_options + 1, sizeof(*product->options));
     product->option_count = request->n_options;
     if (request->n_options > PRODUCT_OPTIONS_MAX)
-        return invalid("options", "at most 100");
+        return invalid("options", "must be at most 100");
     for (size_t i = 0; i < request->n_options; i++) {
         product->options[i] = (struct option){
             .name = request->options[i]->name,

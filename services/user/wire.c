@@ -138,7 +138,7 @@ static struct status read_time(const Baro__Timestamp *time, const char *field, i
 {
     *us = time ? time->us : DB_NULL_INT64;
     if (time && (time->us < 0 || time->us > TIME_LAST_US))
-        return invalid(field, "a time between 1970 and 9999");
+        return invalid(field, "must be a time between 1970 and 9999");
     return OK;
 }
 
@@ -151,7 +151,7 @@ static struct status read_filters(const Baro__User__ListHistoryRequest *request,
     if (failed(st))
         return st;
     if ((int)request->type < 0 || (int)request->type >= ENTRY_TYPES)
-        return invalid("type", "CHARGE, USE, REFUND or ADJUST");
+        return invalid("type", "must be CHARGE, USE, REFUND or ADJUST");
     query->type = (enum entry_type)request->type;
     query->ref_id = request->ref_id ? request->ref_id->value : DB_NULL_INT64;
     return OK;
