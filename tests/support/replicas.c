@@ -220,6 +220,11 @@ void gate_open(struct gate *gate)
     db_destroy(gate->db); // its lock goes with the session
     SCOPED(arena) *arena = arena_create();
     SCOPED(db) *db = db_create(gate->url, "gate");
-    test_script(db, text_printf(arena, "DROP TRIGGER gate ON %s", gate->table));
+    // DROP TRIGGER alone locks the partitions before the table, and who reads or writes comes the other
+    // way: they would wait for each other.
+    test_script(db, text_printf(arena,
+                                "BEGIN; LOCK TABLE %s IN ACCESS EXCLUSIVE MODE;"
+                                "DROP TRIGGER gate ON %s; COMMIT",
+                                gate->table, gate->table));
     free(gate);
 }

@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #define STATUS(name) BARO__ORDER__ORDER_STATUS__ORDER_STATUS_##name
@@ -239,5 +240,26 @@ Test(order_replicas, forget_side_by_side_what_is_old_and_nothing_else)
     cr_assert_eq(life_number(here, "SELECT count(*) FROM saga WHERE state < 2"), 20);
     cr_assert_eq(life_number(here, "SELECT count(*) FROM orders"), 1, "orders are kept for ever");
     replicas_end(replicas);
+    life_end(here);
+}
+
+static void *open_gate(void *gate)
+{
+    gate_open(gate);
+    return NULL;
+}
+
+// The tests' own gate: whoever has locked the table may still go on to its partitions.
+Test(order_replicas, pass_a_gate_that_opens_while_they_are_on_their_way)
+{
+    struct life *here = life_begin();
+    SCOPED(db) *db = rig_db(here->rig);
+    pthread_t thread;
+    struct gate *gate = gate_close(here->place.url, "order_history", "INSERT");
+    test_script(db, "BEGIN; LOCK TABLE ONLY order_history IN ROW EXCLUSIVE MODE");
+    cr_assert_eq(pthread_create(&thread, NULL, open_gate, gate), 0);
+    rig_await_blocked(here->rig, 1);
+    test_script(db, "SELECT count(*) FROM order_history; COMMIT");
+    pthread_join(thread, NULL);
     life_end(here);
 }
