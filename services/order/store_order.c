@@ -3,6 +3,7 @@
 #include "services/order/columns.h"
 #include "services/order/store.h"
 
+#include "lib/base/macros.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
 #include "lib/bus/outbox.h"
@@ -405,12 +406,27 @@ struct status store_find_live(struct db *db, struct arena *arena, const int64_t 
 
 static const struct statement MAKE_PARTITIONS = {
     "order_make_partitions",
-    "SELECT baro_make_partitions(parent, 2, CASE parent WHEN 'orders' THEN 60 ELSE 100 END) IS NULL"
-    " FROM unnest('{orders,order_item,order_history,payment,payment_history}'::text[]) AS parent",
+    "SELECT baro_make_partitions($1::text, 2, $2::bigint::integer) IS NULL",
 };
 
+// A new partition locks its table against everybody. Each table has a transaction of its own: one that held
+// several would wait for who reads them in another order, and he for it.
 struct status store_make_partitions(struct db *db)
 {
+    static const struct {
+        const char *parent;
+        int64_t fillfactor;
+    } TABLES[] = {
+        {"orders",          60 },
+        {"order_item",      100},
+        {"order_history",   100},
+        {"payment",         100},
+        {"payment_history", 100},
+    };
     struct rows rows;
-    return db_query(db, &MAKE_PARTITIONS, NO_PARAMS, &rows);
+    struct status st = OK;
+    for (size_t i = 0; i < COUNT(TABLES) && !failed(st); i++)
+        st = db_query(db, &MAKE_PARTITIONS,
+                      PARAMS(p_text(TABLES[i].parent), p_int64(TABLES[i].fillfactor)), &rows);
+    return st;
 }

@@ -166,7 +166,9 @@ struct status store_save_sagas(struct db *db, struct arena *arena, struct saga_r
     return columns_queue(&columns, db, &UPDATE);
 }
 
-// Rows that somebody has locked are being written by their owner: they can wait for the next round.
+// Leases change without waiting for anybody: who locks in another order than that of the ids must not wait, or
+// two may wait for each other. A row that somebody has locked is being written: it keeps its lease until
+// the next round, or until that runs out.
 static const struct statement RENEW = {
     "saga_renew",
     "UPDATE saga SET lease_until = baro_now() + $3::bigint * interval '1 millisecond'"
@@ -177,7 +179,8 @@ static const struct statement RENEW = {
 
 static const struct statement RELEASE = {
     "saga_release",
-    "UPDATE saga SET lease_until = baro_now() WHERE owner = $1::text AND state < 2",
+    "UPDATE saga SET lease_until = baro_now() WHERE id = ANY(ARRAY(SELECT id FROM saga"
+    "   WHERE owner = $1::text AND state < 2 ORDER BY id FOR UPDATE SKIP LOCKED))",
 };
 
 static const struct statement EXPIRE = {
@@ -201,7 +204,8 @@ static const struct statement PARK = {
     "saga_park",
     "UPDATE saga SET parked = true, owner = '', updated_at = baro_now(),"
     "  lease_until = baro_now() + $3::bigint * interval '1 millisecond'"
-    " WHERE id = ANY($2::bigint[]) AND owner = $1::text AND state < 2",
+    " WHERE id = ANY(ARRAY(SELECT id FROM saga WHERE id = ANY($2::bigint[]) AND owner = $1::text"
+    "   AND state < 2 ORDER BY id FOR UPDATE SKIP LOCKED))",
 };
 
 struct status store_renew_leases(struct db *db, const char *owner, const int64_t *ids, size_t count,

@@ -584,17 +584,10 @@ static sqlstate saga_renew(struct query *query)
 
 static sqlstate saga_release(struct query *query)
 {
-    struct table *table = &query->tables->saga;
-    for (struct row *row = table->first; row; row = row->next) {
-        const struct saga_version *seen = row_seen(row, query->tx);
-        const void *version;
-        if (!seen || !is_owned(query, seen))
-            continue;
-        sqlstate state = row_lock(query->tx, row, &version);
-        if (state)
-            return state;
-        if (is_owned(query, version))
-            ((struct saga_version *)row_change(query->tx, table, row))->lease_until = q_now(query);
+    for (struct row *row = query->tables->saga.first; row; row = row->next) {
+        struct saga_version *saga = claim_row(query, row, is_owned);
+        if (saga)
+            saga->lease_until = q_now(query);
     }
     return NULL;
 }
@@ -644,7 +637,7 @@ static const struct sql ROWS[] = {
     {"order_insert_lines",     0xcf3f48c4, order_insert_lines    },
     {"order_insert_changes",   0x9d73e680, order_insert_changes  },
     {"order_find_live",        0x501497ac, order_find_live       },
-    {"order_make_partitions",  0x9fd98ea7, nothing               },
+    {"order_make_partitions",  0x39fb0de1, nothing               },
     {"order_lock_users",       0x229308d9, order_lock_users      },
     {"order_count_open",       0x82c1c5bb, order_count_open      },
     {"pending_insert",         0x1d894307, pending_insert        },
@@ -659,7 +652,7 @@ static const struct sql ROWS[] = {
     {"saga_lock",              0x96f85a57, saga_lock             },
     {"saga_update",            0x19dd393e, saga_update           },
     {"saga_renew",             0xba57ac80, saga_renew            },
-    {"saga_release",           0xc7e1da97, saga_release          },
+    {"saga_release",           0x55c21bb3, saga_release          },
     {"saga_take_over",         0x52322924, saga_take_over        },
     {"saga_prune",             0x319f12be, nothing               },
 };

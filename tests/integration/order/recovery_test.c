@@ -98,6 +98,30 @@ Test(order_recovery, a_replica_that_stops_in_good_order_leaves_its_sagas_to_othe
     life_end(here);
 }
 
+Test(order_recovery, a_replica_that_stops_waits_for_no_saga_that_somebody_writes)
+{
+    static const struct statement lock = {"lock", "SELECT id FROM saga ORDER BY id LIMIT 1"
+                                                  " FOR UPDATE"};
+    struct rows rows;
+    struct life *here = life_begin();
+    struct life *leaving = life_begin_beside(here, "order-1");
+    int64_t written = given_stuck_payment(leaving, "ConfirmStock", 0);
+    int64_t left = given_stuck_payment(leaving, "ConfirmStock", 0);
+    SCOPED(db) *db = rig_db(here->rig);
+    cr_assert(!failed(db_begin(db)));
+    cr_assert(!failed(db_query(db, &lock, NO_PARAMS, &rows)));
+    life_end(leaving);
+    db_rollback(db);
+    shop_speak(here->shop, "ConfirmStock");
+    life_keep(here);
+    await_status(here, left, STATUS(PAID));
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM saga WHERE owner LIKE 'order-1#%%'"), 1);
+    life_pass_time(here, 10001);
+    life_keep(here);
+    await_status(here, written, STATUS(PAID));
+    life_end(here);
+}
+
 // PostgreSQL may keep a batch longer than the drain is patient.
 Test(order_recovery, a_batch_that_outlives_the_drain_finds_everything_in_its_place)
 {

@@ -2,8 +2,10 @@
 
 #include "services/order/store.h"
 #include "tests/integration/order/life.h"
+#include "tests/support/database.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 
 #define STATUS(name) BARO__ORDER__ORDER_STATUS__ORDER_STATUS_##name
 
@@ -66,6 +68,31 @@ Test(order_schema, rows_go_to_the_partition_of_their_month_and_partitions_are_ma
     cr_assert_eq(life_number(here, "SELECT count(*) FROM pg_inherits"
                                    " WHERE inhparent = 'orders'::regclass"),
                  1 + 5);
+    life_end(here);
+}
+
+static void *make_partitions(void *db)
+{
+    static struct status st;
+    st = store_make_partitions(db);
+    return &st;
+}
+
+// Somebody who reads the tables in another order than that in which they are made.
+Test(order_schema, partitions_are_made_for_one_table_at_a_time)
+{
+    struct life *here = life_begin();
+    rig_shift_clock(here->rig, "2 months");
+    SCOPED(db) *maker = rig_db(here->rig);
+    SCOPED(db) *reader = rig_db(here->rig);
+    pthread_t thread;
+    void *made;
+    test_script(reader, "BEGIN; SELECT count(*) FROM payment_history");
+    cr_assert_eq(pthread_create(&thread, NULL, make_partitions, maker), 0);
+    rig_await_blocked(here->rig, 1);
+    test_script(reader, "SELECT count(*) FROM orders; COMMIT");
+    pthread_join(thread, &made);
+    cr_assert(!failed(*(struct status *)made));
     life_end(here);
 }
 
