@@ -13,6 +13,7 @@
 #include "lib/base/macros.h"
 #include "lib/bus/outcome.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -283,7 +284,8 @@ static struct status admit(struct batch *batch)
 static bool is_to_be_kept(const struct command *command)
 {
     const struct call *call = command->call;
-    if (!call->settled || call->replayed)
+    assert(call->settled); // no participant answers a command later than its batch
+    if (call->replayed)
         return false;
     return command->op == OP_COMPENSATION ? !failed(call->status)
                                           : status_is_definite(call->status);

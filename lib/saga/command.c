@@ -35,7 +35,7 @@ struct saga_progress *command_progress(struct saga *saga, const struct saga_step
 {
     for (size_t i = 0; i < saga->progress_count; i++) {
         struct saga_progress *progress = &saga->progress[i];
-        if (progress->step == step && progress->compensation == compensation)
+        if (progress->compensation == compensation && progress->step == step)
             return progress;
     }
     return NULL;
