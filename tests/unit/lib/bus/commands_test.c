@@ -98,11 +98,17 @@ static void send_commands(int partition, int64_t first, size_t count, const char
     publish(orchestrator, saga_topic(arena, "user", partition), &message);
 }
 
-static bool is_answered_after_sending(void *arg)
+static bool is_answered(void *arg)
 {
     (void)arg;
-    send_commands(3, 0, 1, STAND_METHOD);
     return codes[0] != 0;
+}
+
+// What is sent too early is lost, what is sent too often stands in the queue of the others.
+static bool is_answered_after_sending(void *arg)
+{
+    send_commands(3, 0, 1, STAND_METHOD);
+    return stand_wait(is_answered, arg, 100);
 }
 
 static void await_connection(void)
