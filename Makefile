@@ -224,7 +224,7 @@ $(E2E): $$(call objects,tests/e2e/*.c) $$(SUPPORT) $(LIB) | $(CHECK)/check.mjs
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $(CRITERION) $^ $(CRITERION) $(LDLIBS)
 
-# --- running ---------------------------------------------------------------------------------------
+# Running
 STACK := deploy/local/stack
 UP    ?= .local/up
 export BUILD
@@ -244,7 +244,7 @@ down: ## Stop what `up` started; the data stays
 images: build ## Build one container image for each program, into .local/images
 	@deploy/images/build .local/images
 
-# --- testing ---------------------------------------------------------------------------------------
+# Testing
 SERVERS := deploy/local/servers
 CRITERION_FLAGS ?= --jobs 4 --timeout 120
 

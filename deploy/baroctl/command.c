@@ -118,7 +118,7 @@ const struct command *command_find(char *const *words, size_t count, size_t *use
     return NULL;
 }
 
-// --- arguments -------------------------------------------------------------------------------------
+// Arguments
 
 struct parsing {
     const struct command *command;
@@ -240,7 +240,7 @@ struct status command_parse(const struct command *command, char *const *words, s
     return st;
 }
 
-// --- help ------------------------------------------------------------------------------------------
+// Help
 
 static void append_argument(struct text_buffer *usage, const struct argument *argument)
 {
@@ -315,7 +315,7 @@ enum exit_code help_run(const struct arguments *arguments, struct arena *arena)
     return EXIT_DONE;
 }
 
-// --- the line --------------------------------------------------------------------------------------
+// The line
 
 static int refuse_line(const char *word)
 {

@@ -109,7 +109,7 @@ const struct demo_fate *demo_draw_fate(struct demo *demo, int64_t until_young);
 void demo_live(struct demo *demo, struct arena *arena, const struct demo_fate *fate,
                int64_t placed_us);
 
-// --- for the parts of the demo only ---
+// For the parts of the demo only
 
 // An order while it is lived through.
 struct demo_life {

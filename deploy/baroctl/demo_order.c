@@ -84,7 +84,7 @@ const struct demo_fate *demo_draw_fate(struct demo *demo, int64_t until_young)
     return &FATES[i];
 }
 
-// --- placing ---------------------------------------------------------------------------------------
+// Placing
 
 static struct demo_user *find_user(struct demo *demo, int64_t at_us, const struct demo_fate **fate)
 {
@@ -195,7 +195,7 @@ static void place(struct demo_life *life, const struct demo_fate *fate)
         use_coupon(life);
 }
 
-// --- what becomes of stock and coupon -------------------------------------------------------------
+// What becomes of stock and coupon
 
 static void change_holds(struct demo_life *life, enum hold_event event)
 {
@@ -233,7 +233,7 @@ static void redeem_coupon(struct demo_life *life)
     demo_coupon_change(life, &before, life->at_us);
 }
 
-// --- paying ----------------------------------------------------------------------------------------
+// Paying
 
 static void happen(struct demo_life *life, enum order_event event, const char *reason)
 {
@@ -388,7 +388,7 @@ static void park_payment(struct demo_life *life)
     happen(life, ORDER_GO_SILENT, reason_word(REASON_OUTCOME_UNKNOWN));
 }
 
-// --- what is not paid, or not kept ------------------------------------------------------------------
+// What is not paid, or not kept
 
 static void release(struct demo_life *life)
 {
@@ -452,7 +452,7 @@ static void deliver(struct demo_life *life)
     happen(life, ORDER_DELIVER, NULL);
 }
 
-// --- a life ----------------------------------------------------------------------------------------
+// A life
 
 // What the present sees: stock that is still held, a coupon whose time was over.
 static void settle(struct demo_life *life)

@@ -152,7 +152,7 @@ int64_t demo_number(struct demo *demo, enum demo_sequence sequence)
     return sequences->of[sequence].numbers[NUMBERS - (*left)--];
 }
 
-// --- the databases ---------------------------------------------------------------------------------
+// The databases
 
 static struct status run_sql(struct target *target, const char *sql)
 {

@@ -85,7 +85,7 @@ static struct status put_on_the_shelf(struct sale *sale)
     return OK;
 }
 
-// --- what buyers do --------------------------------------------------------------------------------
+// What buyers do
 
 static bool next_request(void *arg, size_t member, struct crowd_request *request)
 {
@@ -213,7 +213,7 @@ static void let_them_in(struct sale *sale, const char *url)
             sale->buyers[i].stage = CHECKOUT;
 }
 
-// --- what came of it -------------------------------------------------------------------------------
+// What came of it
 
 // Other gateways may show a product as it was a second ago, so the books are looked at until they agree.
 static struct status read_books(struct sale *sale)

@@ -35,7 +35,7 @@ int64_t demo_random(struct demo *demo, int64_t low, int64_t high)
     return low + (int64_t)(z % (uint64_t)(high - low + 1));
 }
 
-// --- the shop --------------------------------------------------------------------------------------
+// The shop
 
 static void count_options(struct demo *demo)
 {
@@ -92,7 +92,7 @@ static struct status open_shop(struct demo *demo)
     return demo_flush(demo);
 }
 
-// --- the orders ------------------------------------------------------------------------------------
+// The orders
 
 static int64_t young_orders(const struct demo *demo)
 {

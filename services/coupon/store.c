@@ -3,6 +3,7 @@
 #include "services/coupon/store_private.h"
 
 #include "lib/base/text.h"
+#include "lib/db/columns.h"
 
 #include <string.h>
 
@@ -204,20 +205,15 @@ static const struct statement INSERT_COUPONS = {
 static struct status insert_coupons(struct db *db, struct arena *arena,
                                     const struct user_coupon *coupons, size_t count, int64_t now_us)
 {
-    int64_t *ids = arena_array(arena, 5 * count, sizeof(*ids));
-    int64_t *campaigns = ids + count, *users = campaigns + count, *ranks = users + count;
-    int64_t *expiries = ranks + count;
-
+    struct columns columns;
+    columns_init(&columns, arena, count, 5, 0, 0);
     for (size_t i = 0; i < count; i++) {
-        ids[i] = coupons[i].id;
-        campaigns[i] = coupons[i].campaign->id;
-        users[i] = coupons[i].user_id;
-        ranks[i] = coupons[i].rank;
-        expiries[i] = coupons[i].expires_at_us;
+        const struct user_coupon *c = &coupons[i];
+        columns_add(&columns,
+                    (int64_t[]){c->id, c->campaign->id, c->user_id, c->rank, c->expires_at_us},
+                    NULL, NULL);
     }
-    return db_queue(db, &INSERT_COUPONS,
-                    PARAMS(p_int64s(ids, count), p_int64s(campaigns, count), p_int64s(users, count),
-                           p_int64s(ranks, count), p_int64s(expiries, count), p_int64(now_us)));
+    return columns_queue_with(&columns, db, &INSERT_COUPONS, PARAMS(p_int64(now_us)));
 }
 
 static const struct statement COUNT_CLAIMS = {
@@ -228,17 +224,12 @@ static const struct statement COUNT_CLAIMS = {
 static struct status count_claims(struct db *db, struct arena *arena,
                                   const struct campaign *campaigns, size_t count)
 {
-    int64_t *ids = arena_array(arena, count, sizeof(*ids));
-    int64_t *claimed = arena_array(arena, count, sizeof(*claimed));
-    size_t changed = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (!campaigns[i].changed)
-            continue;
-        ids[changed] = campaigns[i].id;
-        claimed[changed++] = campaigns[i].claimed;
-    }
-    return db_queue(db, &COUNT_CLAIMS, PARAMS(p_int64s(ids, changed), p_int64s(claimed, changed)));
+    struct columns columns;
+    columns_init(&columns, arena, count, 2, 0, 0);
+    for (size_t i = 0; i < count; i++)
+        if (campaigns[i].changed)
+            columns_add(&columns, (int64_t[]){campaigns[i].id, campaigns[i].claimed}, NULL, NULL);
+    return columns_queue(&columns, db, &COUNT_CLAIMS);
 }
 
 struct status store_save_claims(struct db *db, struct arena *arena,

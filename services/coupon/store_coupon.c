@@ -2,6 +2,8 @@
 
 #include "services/coupon/store_private.h"
 
+#include "lib/db/columns.h"
+
 #define COUPON_COLUMNS                                                                             \
     "u.id, u.user_id, u.rank, u.status, u.order_id, u.discount, u.issued_at, u.expires_at,"        \
     " u.held_until, u.used_at, " CAMPAIGN_COLUMNS
@@ -89,55 +91,43 @@ static const struct statement APPEND_HISTORY = {
     "coupon_append_history",
     "INSERT INTO user_coupon_history (user_coupon_id, change, order_id, at)"
     " SELECT n.id, n.change, n.order_id, baro_time($4::bigint)"
-    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::text[]) AS change,"
-    "              unnest($3::bigint[]) AS order_id) AS n"};
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS order_id,"
+    "              unnest($3::text[]) AS change) AS n"};
 
 struct status store_append_history(struct db *db, struct arena *arena,
                                    const struct coupon_entry *entries, size_t count, int64_t now_us)
 {
-    int64_t *ids = arena_array(arena, count, sizeof(*ids));
-    int64_t *orders = arena_array(arena, count, sizeof(*orders));
-    const char **changes = arena_array(arena, count, sizeof(*changes));
-
-    for (size_t i = 0; i < count; i++) {
-        ids[i] = entries[i].coupon_id;
-        orders[i] = db_or_null(entries[i].order_id);
-        changes[i] = entries[i].change;
-    }
-    return db_queue(db, &APPEND_HISTORY,
-                    PARAMS(p_int64s(ids, count), p_texts(changes, count), p_int64s(orders, count),
-                           p_int64(now_us)));
+    struct columns columns;
+    columns_init(&columns, arena, count, 2, 1, 0);
+    for (size_t i = 0; i < count; i++)
+        columns_add(&columns, (int64_t[]){entries[i].coupon_id, db_or_null(entries[i].order_id)},
+                    &entries[i].change, NULL);
+    return columns_queue_with(&columns, db, &APPEND_HISTORY, PARAMS(p_int64(now_us)));
 }
 
 static const struct statement UPDATE_COUPONS = {
     "coupon_update_coupons",
     "UPDATE user_coupon u SET status = n.status, order_id = n.order_id, discount = n.discount,"
     "       held_until = baro_time(n.held_until), used_at = baro_time(n.used_at)"
-    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::text[]) AS status,"
-    "              unnest($3::bigint[]) AS order_id, unnest($4::bigint[]) AS discount,"
-    "              unnest($5::bigint[]) AS held_until, unnest($6::bigint[]) AS used_at) AS n"
+    " FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS order_id,"
+    "              unnest($3::bigint[]) AS discount, unnest($4::bigint[]) AS held_until,"
+    "              unnest($5::bigint[]) AS used_at, unnest($6::text[]) AS status) AS n"
     " WHERE u.id = n.id"};
 
 static struct status update_coupons(struct db *db, struct arena *arena,
-                                    const struct user_coupon *const *of, size_t count)
+                                    const struct user_coupon *coupons, size_t count)
 {
-    int64_t *ids = arena_array(arena, 5 * count, sizeof(*ids));
-    int64_t *orders = ids + count, *discounts = orders + count, *helds = discounts + count;
-    int64_t *useds = helds + count;
-    const char **statuses = arena_array(arena, count, sizeof(*statuses));
-
+    struct columns columns;
+    columns_init(&columns, arena, count, 5, 1, 0);
     for (size_t i = 0; i < count; i++) {
-        ids[i] = of[i]->id;
-        statuses[i] = coupon_status_name(of[i]->status);
-        orders[i] = db_or_null(of[i]->order_id);
-        discounts[i] = of[i]->discount_won;
-        helds[i] = db_or_null(of[i]->held_until_us);
-        useds[i] = db_or_null(of[i]->used_at_us);
+        const struct user_coupon *c = &coupons[i];
+        if (c->changed)
+            columns_add(&columns,
+                        (int64_t[]){c->id, db_or_null(c->order_id), c->discount_won,
+                                    db_or_null(c->held_until_us), db_or_null(c->used_at_us)},
+                        (const char *[]){coupon_status_name(c->status)}, NULL);
     }
-    return db_queue(db, &UPDATE_COUPONS,
-                    PARAMS(p_int64s(ids, count), p_texts(statuses, count), p_int64s(orders, count),
-                           p_int64s(discounts, count), p_int64s(helds, count),
-                           p_int64s(useds, count)));
+    return columns_queue(&columns, db, &UPDATE_COUPONS);
 }
 
 struct status store_save_coupons(struct db *db, struct arena *arena,
@@ -145,15 +135,7 @@ struct status store_save_coupons(struct db *db, struct arena *arena,
                                  const struct coupon_entry *entries, size_t entry_count,
                                  int64_t now_us)
 {
-    const struct user_coupon **changed = arena_array(arena, count, sizeof(*changed));
-    size_t changes = 0;
-
-    for (size_t i = 0; i < count; i++)
-        if (coupons[i].changed)
-            changed[changes++] = &coupons[i];
-    if (changes == 0)
-        return OK;
-    struct status st = update_coupons(db, arena, changed, changes);
+    struct status st = update_coupons(db, arena, coupons, count);
     return failed(st) ? st : store_append_history(db, arena, entries, entry_count, now_us);
 }
 

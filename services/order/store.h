@@ -11,7 +11,7 @@
 #include "services/order/payment.h"
 #include "services/order/sink_event.h"
 
-// ---- orders (store_order.c)
+// Orders (store_order.c)
 
 // Orders by id.
 struct order_set {
@@ -79,7 +79,7 @@ struct status store_count_open(struct db *db, struct arena *arena, const int64_t
 
 struct status store_make_partitions(struct db *db);
 
-// ---- payments (store_payment.c): queued by store_save_orders and order_query_send
+// Payments (store_payment.c): queued by store_save_orders and order_query_send
 
 struct status store_save_payments(struct db *db, struct arena *arena, struct order *const *orders,
                                   size_t count);
@@ -103,7 +103,7 @@ struct status store_find_last_attempts(struct db *db, struct arena *arena, struc
 struct status store_find_payments(struct db *db, struct arena *arena, const int64_t *ids,
                                   size_t count, struct payment_key **keys, size_t *found);
 
-// ---- sagas (store_saga.c)
+// Sagas (store_saga.c)
 
 struct saga_row {
     int64_t id;
@@ -184,7 +184,7 @@ struct status store_list_sagas(struct db *db, struct arena *arena, const struct 
 // Forgets sagas that have ended that long ago, at most `limit`.
 struct status store_prune_sagas(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted);
 
-// ---- sinks (store_sink.c)
+// Sinks (store_sink.c)
 
 // A page of dead letters, newest first, below before_id. sink "" and state 0: any.
 struct status store_list_dead_letters(struct db *db, struct arena *arena, const char *sink,
@@ -248,7 +248,7 @@ struct status store_sinks_behind(struct db *db, const char *const *names, size_t
 struct status store_prune_sink_events(struct db *db, int64_t keep_ms, int64_t limit,
                                       int64_t *deleted);
 
-// ---- the last check of the laws (store_law.c)
+// The last check of the laws (store_law.c)
 
 // Ours when nobody else is at the next check, and it is due: period_ms after the last, and not sooner
 // than ten times what that took.
@@ -262,7 +262,7 @@ struct status store_save_law_pass(struct db *db, int64_t checked_at_us, int64_t 
 struct status store_load_law_pass(struct db *db, struct arena *arena, struct bytes *report,
                                   int64_t *now_us);
 
-// ---- cart (store_cart.c)
+// Cart (store_cart.c)
 
 struct cart_line {
     int64_t id;

@@ -1,7 +1,8 @@
 // Cart lines: one per user and option.
 
-#include "services/order/columns.h"
 #include "services/order/store.h"
+
+#include "lib/db/columns.h"
 
 #include <assert.h>
 #include <stdlib.h>

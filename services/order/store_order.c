@@ -1,12 +1,12 @@
 // Orders, their lines and their timelines.
 
-#include "services/order/columns.h"
 #include "services/order/store.h"
 
 #include "lib/base/macros.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
 #include "lib/bus/outbox.h"
+#include "lib/db/columns.h"
 #include "services/order/wire.h"
 
 #include <assert.h>
@@ -26,8 +26,9 @@ static const struct statement LOCK = {
     "SELECT " ORDER_COLUMNS " FROM orders WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE",
 };
 
-// PENDING is 1. Two sweeps at once take two lots: what one has claimed the other leaves out before it counts. Whoever
-// pays locks the order first and its claim after it; nothing here waits, so that is no circle.
+// PENDING is 1. Two sweeps at once take two lots: what one has claimed the other leaves out before
+// it counts. Whoever pays locks the order first and its claim after it; nothing here waits, so that
+// is no circle.
 static const struct statement LOCK_EXPIRED = {
     "order_lock_expired",
     "SELECT " ORDER_COLUMNS " FROM orders WHERE id = ANY(ARRAY(SELECT order_id FROM order_pending"

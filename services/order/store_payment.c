@@ -1,9 +1,9 @@
 // Attempts to pay, and the history of each.
 
-#include "services/order/columns.h"
 #include "services/order/store.h"
 
 #include "lib/base/text.h"
+#include "lib/db/columns.h"
 
 static const struct statement LOAD = {
     "payment_load",

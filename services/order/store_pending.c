@@ -1,10 +1,10 @@
 // The set of the orders that are PENDING: whoever changes an order's row keeps it, in the same
 // transaction and under the lock of that row.
 
-#include "services/order/columns.h"
 #include "services/order/store.h"
 
 #include "lib/base/timeid.h"
+#include "lib/db/columns.h"
 
 static const struct statement INSERT = {
     "pending_insert",

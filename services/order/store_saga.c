@@ -2,10 +2,10 @@
 // between. `owner` is one life of one replica; whoever changes a row holds its lock and has checked
 // the owner.
 
-#include "services/order/columns.h"
 #include "services/order/store.h"
 
 #include "lib/base/text.h"
+#include "lib/db/columns.h"
 
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
 // The sinks' rows, and the events that they did not take.
 
-#include "services/order/columns.h"
 #include "services/order/delivery.h"
 #include "services/order/store.h"
 
 #include "lib/base/text.h"
+#include "lib/db/columns.h"
 
 #define EVENT_COLUMNS                                                                              \
     "id, event_id, key, occurred_at, since, tried_at, died_at, replayed_at, tries, state, sink,"   \

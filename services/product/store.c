@@ -4,6 +4,7 @@
 #include "services/product/store.h"
 
 #include "lib/base/text.h"
+#include "lib/db/columns.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -281,9 +282,9 @@ struct status store_delete_product(struct db *db, int64_t id, bool *found)
 // Ids come back in the order in which the rows went in, since they are drawn from a sequence there.
 static const struct statement INSERT_OPTIONS = {
     "product_insert_options", "INSERT INTO product_option (product_id, name, price, total)"
-                              " SELECT $1::bigint, v.name, v.price, v.total"
-                              " FROM unnest($2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY"
-                              "      AS v (name, price, total, position) ORDER BY v.position"
+                              " SELECT $4::bigint, v.name, v.price, v.total"
+                              " FROM unnest($1::bigint[], $2::bigint[], $3::text[]) WITH ORDINALITY"
+                              "      AS v (price, total, name, position) ORDER BY v.position"
                               " RETURNING id"};
 
 static const struct statement INSERT_FIRST_MOVEMENTS = {
@@ -292,33 +293,35 @@ static const struct statement INSERT_FIRST_MOVEMENTS = {
     " SELECT v.id, v.total, 'INITIAL' FROM unnest($1::bigint[], $2::bigint[]) AS v (id, total)"
     " WHERE v.total > 0"};
 
+static struct status insert_first_movements(struct db *db, struct arena *arena,
+                                            const struct option *options, size_t count)
+{
+    struct columns columns;
+    columns_init(&columns, arena, count, 2, 0, 0);
+    for (size_t i = 0; i < count; i++)
+        columns_add(&columns, (int64_t[]){options[i].id, options[i].total}, NULL, NULL);
+    return columns_queue(&columns, db, &INSERT_FIRST_MOVEMENTS);
+}
+
 struct status store_insert_options(struct db *db, struct arena *arena, int64_t product_id,
                                    struct option *options, size_t count)
 {
-    const char **names = arena_array(arena, count + 1, sizeof(*names));
-    int64_t *prices = arena_array(arena, count + 1, sizeof(*prices));
-    int64_t *totals = arena_array(arena, count + 1, sizeof(*totals));
-    int64_t *ids = arena_array(arena, count + 1, sizeof(*ids));
+    struct columns columns;
     struct rows rows;
-
-    for (size_t i = 0; i < count; i++) {
-        names[i] = options[i].name;
-        prices[i] = options[i].price_won;
-        totals[i] = options[i].total;
-    }
-    struct status st = db_query(db, &INSERT_OPTIONS,
-                                PARAMS(p_int64(product_id), p_texts(names, count),
-                                       p_int64s(prices, count), p_int64s(totals, count)),
-                                &rows);
+    columns_init(&columns, arena, count, 2, 1, 0);
+    for (size_t i = 0; i < count; i++)
+        columns_add(&columns, (int64_t[]){options[i].price_won, options[i].total},
+                    (const char *[]){options[i].name}, NULL);
+    struct status st =
+        db_query(db, &INSERT_OPTIONS, columns_params(&columns, PARAMS(p_int64(product_id))), &rows);
     if (failed(st))
         return st;
     assert(rows.count == count);
     for (size_t i = 0; i < count; i++) {
         options[i].product_id = product_id;
-        options[i].id = ids[i] = rows_int64(&rows, i, 0);
+        options[i].id = rows_int64(&rows, i, 0);
     }
-    return db_queue(db, &INSERT_FIRST_MOVEMENTS,
-                    PARAMS(p_int64s(ids, count), p_int64s(totals, count)));
+    return insert_first_movements(db, arena, options, count);
 }
 
 static const struct statement UPDATE_OPTION = {
@@ -337,21 +340,18 @@ static const struct statement DELETE_IMAGES = {
 static const struct statement INSERT_IMAGES = {
     "product_insert_images",
     "INSERT INTO product_image (product_id, position, url, sequence)"
-    " SELECT $1::bigint, v.position, v.url, v.sequence"
-    " FROM unnest($2::text[], $3::bigint[]) WITH ORDINALITY AS v (url, sequence, position)"};
+    " SELECT $3::bigint, v.position, v.url, v.sequence"
+    " FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS v (sequence, url, position)"};
 
 struct status store_replace_images(struct db *db, struct arena *arena, int64_t product_id,
                                    const struct image *images, size_t count)
 {
-    const char **urls = arena_array(arena, count + 1, sizeof(*urls));
-    int64_t *sequences = arena_array(arena, count + 1, sizeof(*sequences));
-    for (size_t i = 0; i < count; i++) {
-        urls[i] = images[i].url;
-        sequences[i] = images[i].sequence;
-    }
+    struct columns columns;
+    columns_init(&columns, arena, count, 1, 1, 0);
+    for (size_t i = 0; i < count; i++)
+        columns_add(&columns, &images[i].sequence, (const char *[]){images[i].url}, NULL);
     struct status st = db_queue(db, &DELETE_IMAGES, PARAMS(p_int64(product_id)));
-    if (failed(st) || count == 0)
+    if (failed(st))
         return st;
-    return db_queue(db, &INSERT_IMAGES,
-                    PARAMS(p_int64(product_id), p_texts(urls, count), p_int64s(sequences, count)));
+    return columns_queue_with(&columns, db, &INSERT_IMAGES, PARAMS(p_int64(product_id)));
 }

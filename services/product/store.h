@@ -6,7 +6,7 @@
 #include "services/product/popularity.h"
 #include "services/product/stock.h"
 
-// --- catalogue (store.c) ----------------------------------------------------------------------------
+// Catalogue (store.c)
 
 // The products before (in the sort's order) the row with these keys; `from_start` for the first page.
 struct product_query {
@@ -59,7 +59,7 @@ struct status store_update_option(struct db *db, const struct option *option);
 struct status store_replace_images(struct db *db, struct arena *arena, int64_t product_id,
                                    const struct image *images, size_t count);
 
-// --- stock (store_stock.c) --------------------------------------------------------------------------
+// Stock (store_stock.c)
 
 // What is known of options, without locks; unknown ids are left out. By id.
 struct status store_find_stocks(struct db *db, struct arena *arena, const int64_t *option_ids,
@@ -102,7 +102,7 @@ struct status store_save_stock(struct db *db, struct arena *arena, const struct 
 struct status store_claim_expired(struct db *db, struct arena *arena, int64_t limit,
                                   int64_t lease_ms, int64_t **order_ids, size_t *count);
 
-// --- popularity (store_popularity.c) ----------------------------------------------------------------
+// Popularity (store_popularity.c)
 
 // Queues sales into the hours of their payments; takes them out of there.
 struct status store_add_sales(struct db *db, struct arena *arena, const struct sale *sales,

@@ -3,6 +3,7 @@
 #include "services/product/store.h"
 
 #include "lib/base/text.h"
+#include "lib/db/columns.h"
 
 // An option may be in the events of one lot more than once; an INSERT touches a row once.
 #define SALES                                                                                      \
@@ -30,25 +31,14 @@ static const struct statement TAKE_SALES_BACK = {
 static struct status queue_sales(struct db *db, const struct statement *statement,
                                  struct arena *arena, const struct sale *sales, size_t count)
 {
-    int64_t *hours = arena_array(arena, count + 1, sizeof(*hours));
-    int64_t *products = arena_array(arena, count + 1, sizeof(*products));
-    int64_t *options = arena_array(arena, count + 1, sizeof(*options));
-    int64_t *units = arena_array(arena, count + 1, sizeof(*units));
-    int64_t *paid = arena_array(arena, count + 1, sizeof(*paid));
-
-    if (count == 0)
-        return OK;
-    for (size_t i = 0; i < count; i++) {
-        hours[i] = hour_of(sales[i].paid_at_us);
-        products[i] = sales[i].product_id;
-        options[i] = sales[i].option_id;
-        units[i] = sales[i].units;
-        paid[i] = sales[i].paid_at_us;
-    }
-    return db_queue(db, statement,
-                    PARAMS(p_int64s(hours, count), p_int64s(products, count),
-                           p_int64s(options, count), p_int64s(units, count),
-                           p_int64s(paid, count)));
+    struct columns columns;
+    columns_init(&columns, arena, count, 5, 0, 0);
+    for (size_t i = 0; i < count; i++)
+        columns_add(&columns,
+                    (int64_t[]){hour_of(sales[i].paid_at_us), sales[i].product_id,
+                                sales[i].option_id, sales[i].units, sales[i].paid_at_us},
+                    NULL, NULL);
+    return columns_queue(&columns, db, statement);
 }
 
 struct status store_add_sales(struct db *db, struct arena *arena, const struct sale *sales,

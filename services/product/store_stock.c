@@ -8,6 +8,7 @@
 #include "services/product/store.h"
 
 #include "lib/base/text.h"
+#include "lib/db/columns.h"
 
 #define STOCK_COLUMNS                                                                              \
     "SELECT o.id, o.product_id, o.price, o.total, o.held,"                                         \
@@ -198,20 +199,15 @@ static const struct statement SAVE_STOCKS = {
 
 static struct status save_stocks(struct db *db, struct arena *arena, const struct book *book)
 {
-    int64_t *ids = arena_array(arena, book->stock_count + 1, sizeof(*ids));
-    int64_t *totals = arena_array(arena, book->stock_count + 1, sizeof(*totals));
-    int64_t *helds = arena_array(arena, book->stock_count + 1, sizeof(*helds));
-    size_t count = 0;
-    for (size_t i = 0; i < book->stock_count; i++)
-        if (book->stocks[i].changed) {
-            ids[count] = book->stocks[i].option_id;
-            totals[count] = book->stocks[i].total;
-            helds[count++] = book->stocks[i].held;
-        }
-    if (count == 0)
-        return OK;
-    return db_queue(db, &SAVE_STOCKS,
-                    PARAMS(p_int64s(ids, count), p_int64s(totals, count), p_int64s(helds, count)));
+    struct columns columns;
+    columns_init(&columns, arena, book->stock_count, 3, 0, 0);
+    for (size_t i = 0; i < book->stock_count; i++) {
+        const struct stock *stock = &book->stocks[i];
+        if (stock->changed)
+            columns_add(&columns, (int64_t[]){stock->option_id, stock->total, stock->held}, NULL,
+                        NULL);
+    }
+    return columns_queue(&columns, db, &SAVE_STOCKS);
 }
 
 static const struct statement INSERT_HOLDS = {
@@ -223,24 +219,17 @@ static const struct statement INSERT_HOLDS = {
 
 static struct status insert_holds(struct db *db, struct arena *arena, const struct book *book)
 {
-    int64_t *columns[4];
-    size_t count = 0;
-    for (size_t c = 0; c < 4; c++)
-        columns[c] = arena_array(arena, book->hold_count + 1, sizeof(*columns[c]));
+    struct columns columns;
+    columns_init(&columns, arena, book->hold_count, 4, 0, 0);
     for (size_t i = 0; i < book->hold_count; i++) {
         const struct hold *hold = &book->holds[i];
-        if (hold->stored)
-            continue;
-        columns[0][count] = hold->order_id;
-        columns[1][count] = hold->option_id;
-        columns[2][count] = hold->quantity;
-        columns[3][count++] = hold->expires_at_us;
+        if (!hold->stored)
+            columns_add(
+                &columns,
+                (int64_t[]){hold->order_id, hold->option_id, hold->quantity, hold->expires_at_us},
+                NULL, NULL);
     }
-    if (count == 0)
-        return OK;
-    return db_queue(db, &INSERT_HOLDS,
-                    PARAMS(p_int64s(columns[0], count), p_int64s(columns[1], count),
-                           p_int64s(columns[2], count), p_int64s(columns[3], count)));
+    return columns_queue(&columns, db, &INSERT_HOLDS);
 }
 
 static const struct statement SAVE_HOLDS = {
@@ -252,23 +241,15 @@ static const struct statement SAVE_HOLDS = {
 
 static struct status save_holds(struct db *db, struct arena *arena, const struct book *book)
 {
-    int64_t *orders = arena_array(arena, book->hold_count + 1, sizeof(*orders));
-    int64_t *options = arena_array(arena, book->hold_count + 1, sizeof(*options));
-    const char **statuses = arena_array(arena, book->hold_count + 1, sizeof(*statuses));
-    size_t count = 0;
+    struct columns columns;
+    columns_init(&columns, arena, book->hold_count, 2, 1, 0);
     for (size_t i = 0; i < book->hold_count; i++) {
         const struct hold *hold = &book->holds[i];
-        if (!hold->stored || !hold->changed)
-            continue;
-        orders[count] = hold->order_id;
-        options[count] = hold->option_id;
-        statuses[count++] = hold_status_name(hold->status);
+        if (hold->stored && hold->changed)
+            columns_add(&columns, (int64_t[]){hold->order_id, hold->option_id},
+                        (const char *[]){hold_status_name(hold->status)}, NULL);
     }
-    if (count == 0)
-        return OK;
-    return db_queue(
-        db, &SAVE_HOLDS,
-        PARAMS(p_int64s(orders, count), p_int64s(options, count), p_texts(statuses, count)));
+    return columns_queue(&columns, db, &SAVE_HOLDS);
 }
 
 static const struct statement INSERT_MOVEMENTS = {
@@ -276,30 +257,22 @@ static const struct statement INSERT_MOVEMENTS = {
     "INSERT INTO stock_movement (option_id, delta, kind, order_id, note)"
     " SELECT v.option_id, v.delta, v.kind, v.order_id, v.note"
     " FROM (SELECT unnest($1::bigint[]) AS option_id, unnest($2::bigint[]) AS delta,"
-    "              unnest($3::text[]) AS kind, unnest($4::bigint[]) AS order_id,"
+    "              unnest($3::bigint[]) AS order_id, unnest($4::text[]) AS kind,"
     "              unnest($5::text[]) AS note) AS v"};
 
 static struct status insert_movements(struct db *db, struct arena *arena,
                                       const struct movement *movements, size_t count)
 {
-    int64_t *options = arena_array(arena, count + 1, sizeof(*options));
-    int64_t *deltas = arena_array(arena, count + 1, sizeof(*deltas));
-    const char **kinds = arena_array(arena, count + 1, sizeof(*kinds));
-    int64_t *orders = arena_array(arena, count + 1, sizeof(*orders));
-    const char **notes = arena_array(arena, count + 1, sizeof(*notes));
-
-    if (count == 0)
-        return OK;
+    struct columns columns;
+    columns_init(&columns, arena, count, 3, 2, 0);
     for (size_t i = 0; i < count; i++) {
-        options[i] = movements[i].option_id;
-        deltas[i] = movements[i].delta;
-        kinds[i] = movement_kind_name(movements[i].kind);
-        orders[i] = db_or_null(movements[i].order_id);
-        notes[i] = movements[i].note;
+        const struct movement *movement = &movements[i];
+        columns_add(
+            &columns,
+            (int64_t[]){movement->option_id, movement->delta, db_or_null(movement->order_id)},
+            (const char *[]){movement_kind_name(movement->kind), movement->note}, NULL);
     }
-    return db_queue(db, &INSERT_MOVEMENTS,
-                    PARAMS(p_int64s(options, count), p_int64s(deltas, count), p_texts(kinds, count),
-                           p_int64s(orders, count), p_texts(notes, count)));
+    return columns_queue(&columns, db, &INSERT_MOVEMENTS);
 }
 
 struct status store_save_book(struct db *db, struct arena *arena, const struct book *book)

@@ -6,7 +6,7 @@
 #include "proto/product.pb-c.h"
 #include "services/product/store.h"
 
-// --- in ---------------------------------------------------------------------------------------------
+// In
 
 // The query of a page; limit is one row more than the page shows, to know whether another follows.
 // VALIDATION_ERROR names the field.
@@ -33,7 +33,7 @@ struct popular_wish wire_popular_wish(const Baro__Product__ListPopularRequest *r
 // The lines of an order that was paid, one after the other in `sales`; returns their number.
 size_t wire_sales(const Baro__Order__OrderChanged *order, struct sale *sales);
 
-// --- out --------------------------------------------------------------------------------------------
+// Out
 
 const ProtobufCMessage *wire_product_view(const struct product *product, struct arena *arena);
 const ProtobufCMessage *wire_admin_product(const struct product *product, struct arena *arena);

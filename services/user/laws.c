@@ -1,4 +1,5 @@
-// Each account has a wallet; balance against history by user; history against the entries of orders, and their numbers.
+// Each account has a wallet; balance against history by user; history against the entries of
+// orders, and their numbers.
 
 #include "services/user/laws.h"
 

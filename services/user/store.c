@@ -7,6 +7,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
+#include "lib/db/columns.h"
 
 #include <string.h>
 
@@ -90,23 +91,18 @@ struct status store_insert_accounts(struct db *db, struct arena *arena,
                                     struct new_account *const *accounts, size_t count,
                                     int64_t now_us)
 {
-    const char **emails = arena_array(arena, count, sizeof(*emails));
-    const char **names = arena_array(arena, count, sizeof(*names));
-    const char **hashes = arena_array(arena, count, sizeof(*hashes));
-    struct bytes *signups = arena_array(arena, count, sizeof(*signups));
-    for (size_t i = 0; i < count; i++) {
-        emails[i] = accounts[i]->account.email;
-        names[i] = accounts[i]->account.name;
-        hashes[i] = accounts[i]->password_hash;
-        signups[i] = accounts[i]->signup_id;
-        accounts[i]->account.id = 0;
-    }
+    struct columns columns;
     struct rows rows;
+    columns_init(&columns, arena, count, 0, 3, 1);
+    for (size_t i = 0; i < count; i++) {
+        struct new_account *new = accounts[i];
+        columns_add(&columns, NULL,
+                    (const char *[]){new->account.email, new->account.name, new->password_hash},
+                    &new->signup_id);
+        new->account.id = 0;
+    }
     struct status st =
-        db_query(db, &INSERT_ACCOUNTS,
-                 PARAMS(p_texts(emails, count), p_texts(names, count), p_texts(hashes, count),
-                        p_byteas(signups, count), p_int64(now_us)),
-                 &rows);
+        db_query(db, &INSERT_ACCOUNTS, columns_params(&columns, PARAMS(p_int64(now_us))), &rows);
     for (size_t i = 0; !failed(st) && i < rows.count; i++)
         set_made_id(accounts, count, rows_text(&rows, i, 1), rows_int64(&rows, i, 0));
     return st;
@@ -152,23 +148,28 @@ static const struct statement INSERT_SESSIONS = {
     "INSERT INTO session (family, user_id, secret_hash, created_at, rotated_at, expires_at)"
     " SELECT n.family, n.user_id, n.hash, baro_time($4::bigint), baro_time($4::bigint),"
     "        baro_time($5::bigint)"
-    " FROM unnest($1::bytea[], $2::bigint[], $3::bytea[]) AS n (family, user_id, hash)"};
+    " FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) AS n (user_id, family, hash)"};
+
+static struct bytes family_of(const struct session *session)
+{
+    return (struct bytes){session->family, FAMILY_SIZE};
+}
+
+static struct bytes secret_hash_of(const struct session *session)
+{
+    return (struct bytes){session->secret_hash, SECRET_HASH_SIZE};
+}
 
 struct status store_insert_sessions(struct db *db, struct arena *arena,
                                     const struct session *sessions, size_t count, int64_t now_us)
 {
-    struct bytes *families = arena_array(arena, count, sizeof(*families));
-    struct bytes *hashes = arena_array(arena, count, sizeof(*hashes));
-    int64_t *users = arena_array(arena, count, sizeof(*users));
-    for (size_t i = 0; i < count; i++) {
-        families[i] = (struct bytes){sessions[i].family, FAMILY_SIZE};
-        hashes[i] = (struct bytes){sessions[i].secret_hash, SECRET_HASH_SIZE};
-        users[i] = sessions[i].account.id;
-    }
-    return db_queue(db, &INSERT_SESSIONS,
-                    PARAMS(p_byteas(families, count), p_int64s(users, count),
-                           p_byteas(hashes, count), p_int64(now_us),
-                           p_int64(now_us + REFRESH_TOKEN_US)));
+    struct columns columns;
+    columns_init(&columns, arena, count, 1, 0, 2);
+    for (size_t i = 0; i < count; i++)
+        columns_add(&columns, &sessions[i].account.id, NULL,
+                    (const struct bytes[]){family_of(&sessions[i]), secret_hash_of(&sessions[i])});
+    return columns_queue_with(&columns, db, &INSERT_SESSIONS,
+                              PARAMS(p_int64(now_us), p_int64(now_us + REFRESH_TOKEN_US)));
 }
 
 static const struct statement LOCK_SESSIONS = {
@@ -208,27 +209,20 @@ static const struct statement REVOKE_SESSIONS = {
 struct status store_save_sessions(struct db *db, struct arena *arena,
                                   const struct session *sessions, size_t count, int64_t now_us)
 {
-    struct bytes *rotated = arena_array(arena, count, sizeof(*rotated));
-    struct bytes *hashes = arena_array(arena, count, sizeof(*hashes));
-    struct bytes *revoked = arena_array(arena, count, sizeof(*revoked));
-    size_t rotated_count = 0, revoked_count = 0;
+    struct columns rotated, revoked;
+    columns_init(&rotated, arena, count, 0, 0, 2);
+    columns_init(&revoked, arena, count, 0, 0, 1);
     for (size_t i = 0; i < count; i++) {
-        struct bytes family = {sessions[i].family, FAMILY_SIZE};
-        if (sessions[i].revoked) {
-            revoked[revoked_count++] = family;
-        } else if (sessions[i].rotated) {
-            hashes[rotated_count] = (struct bytes){sessions[i].secret_hash, SECRET_HASH_SIZE};
-            rotated[rotated_count++] = family;
-        }
+        const struct bytes row[] = {family_of(&sessions[i]), secret_hash_of(&sessions[i])};
+        if (sessions[i].revoked)
+            columns_add(&revoked, NULL, NULL, row);
+        else if (sessions[i].rotated)
+            columns_add(&rotated, NULL, NULL, row);
     }
-    struct status st = OK;
-    if (rotated_count > 0)
-        st = db_queue(db, &ROTATE_SESSIONS,
-                      PARAMS(p_byteas(rotated, rotated_count), p_byteas(hashes, rotated_count),
-                             p_int64(now_us), p_int64(now_us + REFRESH_TOKEN_US)));
-    if (!failed(st) && revoked_count > 0)
-        st = db_queue(db, &REVOKE_SESSIONS, PARAMS(p_byteas(revoked, revoked_count)));
-    return st;
+    struct status st =
+        columns_queue_with(&rotated, db, &ROTATE_SESSIONS,
+                           PARAMS(p_int64(now_us), p_int64(now_us + REFRESH_TOKEN_US)));
+    return failed(st) ? st : columns_queue(&revoked, db, &REVOKE_SESSIONS);
 }
 
 static const struct statement DELETE_SESSIONS = {
@@ -242,14 +236,11 @@ static const struct statement DELETE_SESSIONS = {
 struct status store_delete_sessions(struct db *db, struct arena *arena,
                                     const struct logout *logouts, size_t count)
 {
-    int64_t *users = arena_array(arena, count, sizeof(*users));
-    struct bytes *families = arena_array(arena, count, sizeof(*families));
-    for (size_t i = 0; i < count; i++) {
-        users[i] = logouts[i].user_id;
-        families[i] = logouts[i].family;
-    }
-    return db_queue(db, &DELETE_SESSIONS,
-                    PARAMS(p_int64s(users, count), p_byteas(families, count)));
+    struct columns columns;
+    columns_init(&columns, arena, count, 1, 0, 1);
+    for (size_t i = 0; i < count; i++)
+        columns_add(&columns, &logouts[i].user_id, NULL, &logouts[i].family);
+    return columns_queue(&columns, db, &DELETE_SESSIONS);
 }
 
 static const struct statement PRUNE_SESSIONS = {

@@ -3,9 +3,11 @@
 // Wallets are read without a lock and written with a check of their version (SPEC 3), in one statement
 // with the rows that explain the change. The locks of the write are taken in the order of the users.
 
+#include "services/user/store.h"
+
 #include "lib/base/text.h"
 #include "lib/base/timeid.h"
-#include "services/user/store.h"
+#include "lib/db/columns.h"
 
 enum { MONTHS_AHEAD = 2 };
 
@@ -78,102 +80,65 @@ static const struct statement SAVE_LEDGER = {
     "user_save_ledger",
     "WITH n AS (SELECT unnest($1::bigint[]) AS user_id, unnest($2::bigint[]) AS balance,"
     "                  unnest($3::bigint[]) AS version, unnest($4::bigint[]) AS loaded),"
-    " e AS (SELECT unnest($6::bigint[]) AS id, unnest($7::bigint[]) AS user_id,"
-    "              unnest($8::bigint[]) AS number, unnest($9::text[]) AS type,"
-    "              unnest($10::bigint[]) AS amount, unnest($11::bigint[]) AS before,"
-    "              unnest($12::bigint[]) AS after, unnest($13::bigint[]) AS ref_id,"
-    "              unnest($14::text[]) AS note),"
+    " e AS (SELECT unnest($5::bigint[]) AS id, unnest($6::bigint[]) AS user_id,"
+    "              unnest($7::bigint[]) AS number, unnest($12::text[]) AS type,"
+    "              unnest($8::bigint[]) AS amount, unnest($9::bigint[]) AS before,"
+    "              unnest($10::bigint[]) AS after, unnest($11::bigint[]) AS ref_id,"
+    "              unnest($13::text[]) AS note),"
     " locked AS (SELECT user_id, version FROM wallet WHERE user_id = ANY ($1::bigint[])"
     "            ORDER BY user_id FOR UPDATE),"
     " verdict AS (SELECT count(*) = cardinality($1::bigint[]) AS good"
     "             FROM n JOIN locked USING (user_id) WHERE locked.version = n.loaded),"
     " saved AS (UPDATE wallet w SET balance = n.balance, version = n.version,"
-    "           updated_at = baro_time($5::bigint) FROM n"
+    "           updated_at = baro_time($14::bigint) FROM n"
     "           WHERE w.user_id = n.user_id AND n.version <> n.loaded"
     "             AND (SELECT good FROM verdict)),"
     " explained AS (INSERT INTO wallet_history"
     "               (id, user_id, number, type, amount, before, after, ref_id, note, created_at)"
-    "               SELECT e.*, baro_time($5::bigint) FROM e WHERE (SELECT good FROM verdict)),"
+    "               SELECT e.*, baro_time($14::bigint) FROM e WHERE (SELECT good FROM verdict)),"
     " moved AS (INSERT INTO wallet_order_entry (order_id, type, user_id, amount)"
     "           SELECT ref_id, type, user_id, amount FROM e"
     "           WHERE ref_id IS NOT NULL AND (SELECT good FROM verdict) ORDER BY ref_id, type)"
     " SELECT good FROM verdict"};
 
-// The wallets and the entries of a ledger as one array a column.
-struct wallet_columns {
-    int64_t *users, *balances, *versions;
-};
-
-struct entry_columns {
-    int64_t *ids, *users, *numbers, *amounts, *befores, *afters, *refs;
-    const char **types, **notes;
-};
-
-static struct wallet_columns wallet_columns(struct arena *arena, const struct ledger *ledger)
+static void fill_wallets(struct columns *columns, struct arena *arena, const struct ledger *ledger)
 {
-    size_t count = ledger->wallet_count;
-    struct wallet_columns columns = {
-        .users = arena_array(arena, count, sizeof(int64_t)),
-        .balances = arena_array(arena, count, sizeof(int64_t)),
-        .versions = arena_array(arena, count, sizeof(int64_t)),
-    };
-    for (size_t i = 0; i < count; i++) {
-        columns.users[i] = ledger->wallets[i].user_id;
-        columns.balances[i] = ledger->wallets[i].balance_won;
-        columns.versions[i] = ledger->wallets[i].version;
+    columns_init(columns, arena, ledger->wallet_count, 4, 0, 0);
+    for (size_t i = 0; i < ledger->wallet_count; i++) {
+        const struct wallet *wallet = &ledger->wallets[i];
+        columns_add(columns,
+                    (int64_t[]){wallet->user_id, wallet->balance_won, wallet->version,
+                                ledger->loaded_versions[i]},
+                    NULL, NULL);
     }
-    return columns;
 }
 
-static struct entry_columns entry_columns(struct arena *arena, const struct ledger *ledger)
+static void fill_entries(struct columns *columns, struct arena *arena, const struct ledger *ledger)
 {
-    size_t count = ledger->entry_count;
-    struct entry_columns columns = {
-        .ids = arena_array(arena, count, sizeof(int64_t)),
-        .users = arena_array(arena, count, sizeof(int64_t)),
-        .numbers = arena_array(arena, count, sizeof(int64_t)),
-        .amounts = arena_array(arena, count, sizeof(int64_t)),
-        .befores = arena_array(arena, count, sizeof(int64_t)),
-        .afters = arena_array(arena, count, sizeof(int64_t)),
-        .refs = arena_array(arena, count, sizeof(int64_t)),
-        .types = arena_array(arena, count, sizeof(char *)),
-        .notes = arena_array(arena, count, sizeof(char *)),
-    };
-    for (size_t i = 0; i < count; i++) {
+    columns_init(columns, arena, ledger->entry_count, 7, 2, 0);
+    for (size_t i = 0; i < ledger->entry_count; i++) {
         const struct entry *entry = &ledger->entries[i];
-        columns.ids[i] = entry->id;
-        columns.users[i] = entry->user_id;
-        columns.numbers[i] = entry->number;
-        columns.amounts[i] = entry->amount_won;
-        columns.befores[i] = entry->before_won;
-        columns.afters[i] = entry->after_won;
-        columns.refs[i] = db_or_null(entry->ref_id);
-        columns.types[i] = entry_type_name(entry->type);
-        columns.notes[i] = entry->note;
+        columns_add(columns,
+                    (int64_t[]){entry->id, entry->user_id, entry->number, entry->amount_won,
+                                entry->before_won, entry->after_won, db_or_null(entry->ref_id)},
+                    (const char *[]){entry_type_name(entry->type), entry->note}, NULL);
     }
-    return columns;
 }
 
 struct status store_save_ledger(struct db *db, struct arena *arena, const struct ledger *ledger,
                                 bool *saved)
 {
-    size_t wallets = ledger->wallet_count, entries = ledger->entry_count;
-    struct wallet_columns w = wallet_columns(arena, ledger);
-    struct entry_columns e = entry_columns(arena, ledger);
+    struct columns wallets, entries;
     struct rows rows;
-    if (entries == 0) {
+    if (ledger->entry_count == 0) {
         *saved = true;
         return OK;
     }
-    struct status st = db_query(
-        db, &SAVE_LEDGER,
-        PARAMS(p_int64s(w.users, wallets), p_int64s(w.balances, wallets),
-               p_int64s(w.versions, wallets), p_int64s(ledger->loaded_versions, wallets),
-               p_int64(ledger->now_us), p_int64s(e.ids, entries), p_int64s(e.users, entries),
-               p_int64s(e.numbers, entries), p_texts(e.types, entries),
-               p_int64s(e.amounts, entries), p_int64s(e.befores, entries),
-               p_int64s(e.afters, entries), p_int64s(e.refs, entries), p_texts(e.notes, entries)),
-        &rows);
+    fill_wallets(&wallets, arena, ledger);
+    fill_entries(&entries, arena, ledger);
+    struct params params =
+        columns_params(&wallets, columns_params(&entries, PARAMS(p_int64(ledger->now_us))));
+    struct status st = db_query(db, &SAVE_LEDGER, params, &rows);
     if (!failed(st))
         *saved = rows_bool(&rows, 0, 0);
     return st;
@@ -185,8 +150,8 @@ static const struct statement LIST_HISTORY = {
     "SELECT q.query, h.id, h.number, h.type, h.amount, h.before, h.after, h.ref_id, h.note,"
     "       h.created_at, q.user_id"
     " FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],"
-    "             $6::text[], $7::bigint[], $8::bigint[], $9::bigint[]) WITH ORDINALITY"
-    "      AS q (user_id, from_us, to_us, from_id, to_id, type, ref_id, below, size, query)"
+    "             $6::bigint[], $7::bigint[], $8::bigint[], $9::text[]) WITH ORDINALITY"
+    "      AS q (user_id, from_us, to_us, from_id, to_id, ref_id, below, size, type, query)"
     " CROSS JOIN LATERAL ("
     "   SELECT * FROM wallet_history w"
     "   WHERE w.user_id = q.user_id AND w.number < q.below"
@@ -234,34 +199,26 @@ static int64_t last_id_of(int64_t to_us)
     return time_id(to_us, -1);
 }
 
+static void add_query(struct columns *columns, const struct history_query *query)
+{
+    int64_t from_id = query->from_us == DB_NULL_INT64 ? 0 : time_id_floor(query->from_us);
+    int64_t to_id = query->to_us == DB_NULL_INT64 ? INT64_MAX : last_id_of(query->to_us);
+    columns_add(columns,
+                (int64_t[]){query->user_id, query->from_us, query->to_us, from_id, to_id,
+                            query->ref_id, query->below_number, query->limit},
+                (const char *[]){query->type ? entry_type_name(query->type) : NULL}, NULL);
+}
+
 struct status store_list_history(struct db *db, struct arena *arena,
                                  const struct history_query *queries, size_t count,
                                  struct history *pages)
 {
-    int64_t *numbers = arena_array(arena, 8 * count, sizeof(*numbers));
-    int64_t *users = numbers, *froms = users + count, *tos = froms + count;
-    int64_t *from_ids = tos + count, *to_ids = from_ids + count, *refs = to_ids + count;
-    int64_t *belows = refs + count, *limits = belows + count;
-    const char **types = arena_array(arena, count, sizeof(*types));
-    for (size_t i = 0; i < count; i++) {
-        const struct history_query *query = &queries[i];
-        users[i] = query->user_id;
-        froms[i] = query->from_us;
-        tos[i] = query->to_us;
-        from_ids[i] = query->from_us == DB_NULL_INT64 ? 0 : time_id_floor(query->from_us);
-        to_ids[i] = query->to_us == DB_NULL_INT64 ? INT64_MAX : last_id_of(query->to_us);
-        types[i] = query->type ? entry_type_name(query->type) : NULL;
-        refs[i] = query->ref_id;
-        belows[i] = query->below_number;
-        limits[i] = query->limit;
-    }
+    struct columns columns;
     struct rows rows;
-    struct status st =
-        db_query(db, &LIST_HISTORY,
-                 PARAMS(p_int64s(users, count), p_int64s(froms, count), p_int64s(tos, count),
-                        p_int64s(from_ids, count), p_int64s(to_ids, count), p_texts(types, count),
-                        p_int64s(refs, count), p_int64s(belows, count), p_int64s(limits, count)),
-                 &rows);
+    columns_init(&columns, arena, count, 8, 1, 0);
+    for (size_t i = 0; i < count; i++)
+        add_query(&columns, &queries[i]);
+    struct status st = db_query(db, &LIST_HISTORY, columns_params(&columns, NO_PARAMS), &rows);
     if (!failed(st))
         read_pages(&rows, arena, pages, count);
     return st;

@@ -5,7 +5,7 @@ services="user product coupon order"
 
 sql() { PGOPTIONS='-c client_min_messages=error' psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 
-# --- the stack ------------------------------------------------------------------------------------
+# The stack
 
 # A fresh stack, empty but for the seed; REPLICAS of each process.
 start_stack() { # REPLICAS
@@ -94,7 +94,7 @@ await_ready() {
 
 audit() { "$build/baroctl" audit --wait 60s > "$dir/audit.txt" || { cat "$dir/audit.txt" >&2; exit 1; }; }
 
-# --- loads ----------------------------------------------------------------------------------------
+# Loads
 
 load() { # FLOW [OPTION ...]: one line of JSON
     flow=$1
@@ -112,7 +112,7 @@ shop() { # FLOW
 
 next_coupons() { first_coupon=$((first_coupon + coupons_each_run)); }
 
-# --- what is read off -----------------------------------------------------------------------------
+# What is read off
 
 # Milliseconds of processor time of some processes; ended children count for their parents.
 cpu_ms() {
@@ -169,7 +169,7 @@ memory_mb() {
         awk '/^Pss:/ {kb += $2} END {print kb / 1024}'
 }
 
-# --- PostgreSQL alone -----------------------------------------------------------------------------
+# PostgreSQL alone
 
 # The program that helps to measure runs until here, or until the run ends.
 end_helper() {

@@ -31,7 +31,7 @@ static void tear_down(void)
 
 TestSuite(hostile, .init = set_up, .fini = tear_down, .timeout = 180);
 
-// --- tokens ----------------------------------------------------------------------------------------
+// Tokens
 
 static long answer_to(struct http_client *client, const char *token)
 {
@@ -126,7 +126,7 @@ Test(hostile, a_token_with_any_character_changed_or_missing_is_refused)
     http_close(customer);
 }
 
-// --- bodies ----------------------------------------------------------------------------------------
+// Bodies
 
 // $ stands for a field that the operation has.
 static const struct {
@@ -228,7 +228,7 @@ Test(hostile, bodies_that_parsers_disagree_about_are_refused_by_every_operation)
     expect_laws_hold();
 }
 
-// --- what answers tell -----------------------------------------------------------------------------
+// What answers tell
 
 static void expect_discreet(struct http_reply reply, const char *what)
 {
@@ -273,7 +273,7 @@ Test(hostile, no_answer_tells_what_it_is_made_of)
     http_close(client);
 }
 
-// --- signing in ------------------------------------------------------------------------------------
+// Signing in
 
 enum { LOGINS = 40 };
 
@@ -359,7 +359,7 @@ Test(hostile, a_flood_of_sign_ins_leaves_the_shop_open)
     http_close(client);
 }
 
-// --- logs ------------------------------------------------------------------------------------------
+// Logs
 
 static void check_log(const char *path)
 {

@@ -138,7 +138,7 @@ static const struct question {
     // clang-format on
 };
 
-// --- writing questions -----------------------------------------------------------------------------
+// Writing questions
 
 static void write_lines(const struct side *side, size_t number, char *text)
 {
@@ -289,7 +289,7 @@ static struct http_reply ask(const struct side *side, const struct question *que
     return http_call(client_of(side, question->asker), method, path, "%s", body);
 }
 
-// --- what questions are about ----------------------------------------------------------------------
+// What questions are about
 
 __attribute__((format(printf, 5, 6))) static struct http_reply tell(struct http_client *client,
                                                                     long status, const char *method,
@@ -444,7 +444,7 @@ static void a_letter(struct side *side, size_t i)
     snprintf(side->ids[i], WORD_MAX, "%" PRId64, given_dead_letter("gone"));
 }
 
-// --- counting --------------------------------------------------------------------------------------
+// Counting
 
 // Statements of the services that each of the requests has run; what frames a transaction is left out.
 static const char COUNT_STATEMENTS[] =

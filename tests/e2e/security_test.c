@@ -148,7 +148,7 @@ Test(security, a_path_has_the_methods_that_are_described_and_no_others)
     http_close(client);
 }
 
-// --- other people's things -------------------------------------------------------------------------
+// Other people's things
 
 // One who owns one of everything, and one who wants it.
 static struct {
@@ -337,7 +337,7 @@ Test(security, ids_near_ones_own_show_nothing_of_others, .timeout = 120)
     http_close(shop.victim);
 }
 
-// --- fields that nobody may set --------------------------------------------------------------------
+// Fields that nobody may set
 
 static const char *const SERVICES[] = {"USER", "PRODUCT", "ORDER", "COUPON"};
 

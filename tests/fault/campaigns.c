@@ -39,7 +39,7 @@ static struct process *anybody(struct ground *ground)
     return &ground->cluster->processes[draw(ground, (uint64_t)ground->cluster->count)];
 }
 
-// --- named points -------------------------------------------------------------------------------
+// Named points
 
 static bool await_victim(const struct ground *ground, int slot, int64_t until_us)
 {
@@ -168,7 +168,7 @@ static void stop_at_points(struct ground *ground)
     breathe(ground);
 }
 
-// --- anywhere -----------------------------------------------------------------------------------
+// Anywhere
 
 static void kill_anybody(struct ground *ground)
 {
@@ -224,7 +224,7 @@ static void break_redis(struct ground *ground)
     breathe(ground);
 }
 
-// --- the network --------------------------------------------------------------------------------
+// The network
 
 static void trouble_network(struct ground *ground)
 {
@@ -288,7 +288,7 @@ static void trouble_packets(struct ground *ground)
     breathe(ground);
 }
 
-// --- the machine --------------------------------------------------------------------------------
+// The machine
 
 static void fill_disk(struct ground *ground)
 {

@@ -82,7 +82,7 @@ static void or_die(struct status st, const char *what)
     _exit(1);
 }
 
-// --- calls -------------------------------------------------------------------------------------
+// Calls
 
 static int own_index;
 
@@ -163,7 +163,7 @@ _Noreturn static void req_peer(int index)
     call_for_ever(urls[0]);
 }
 
-// --- events ------------------------------------------------------------------------------------
+// Events
 
 _Noreturn static void publish_for_ever(const char *url, int key)
 {
@@ -222,7 +222,7 @@ _Noreturn static void sub_peer(int index)
     subscribe_for_ever(urls[0]);
 }
 
-// --- the cases ---------------------------------------------------------------------------------
+// The cases
 
 static const struct churn_case {
     const char *survivor;

@@ -165,7 +165,7 @@ bool process_stop(struct process *process)
     return true;
 }
 
-// --- what it is started with --------------------------------------------------------------------
+// What it is started with
 
 static void clock_path(const struct cluster *cluster, const struct process *process, char *path,
                        size_t size)
@@ -329,7 +329,7 @@ int64_t process_descriptors(pid_t pid)
     return count;
 }
 
-// --- readiness ----------------------------------------------------------------------------------
+// Readiness
 
 bool process_is_ready(const struct process *process)
 {

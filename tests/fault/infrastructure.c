@@ -52,7 +52,7 @@ static bool start_servers(const struct infrastructure *infrastructure)
     return run("deploy/local/servers start ", infrastructure->folder, "' > /dev/null 2>&1");
 }
 
-// --- PostgreSQL ---------------------------------------------------------------------------------
+// PostgreSQL
 
 static pid_t postmaster(const struct infrastructure *infrastructure)
 {
@@ -117,7 +117,7 @@ void postgres_crash(struct infrastructure *infrastructure, enum crash crash)
     (void)start_servers(infrastructure);
 }
 
-// --- Redis --------------------------------------------------------------------------------------
+// Redis
 
 static void signal_redis(const struct infrastructure *infrastructure, const char *pkill)
 {
@@ -149,7 +149,7 @@ void redis_wake(struct infrastructure *infrastructure)
     signal_redis(infrastructure, "pkill -CONT -f -- ^redis-server.*");
 }
 
-// --- the disk -----------------------------------------------------------------------------------
+// The disk
 
 static void filler_path(const struct infrastructure *infrastructure, char *path, size_t size)
 {

@@ -132,7 +132,7 @@ static bool is_chosen(const struct choice *choice, const struct campaign *campai
     return false;
 }
 
-// --- the report ---------------------------------------------------------------------------------
+// The report
 
 static bool was_played(const struct choice *choice, const char *name)
 {
@@ -215,7 +215,7 @@ static void print_report(const struct run *run, int64_t took_us)
            (long long)(checked.longest_quiet_us / US_PER_MS));
 }
 
-// --- the beginning ------------------------------------------------------------------------------
+// The beginning
 
 _Noreturn static void usage(void)
 {

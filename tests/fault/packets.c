@@ -50,7 +50,7 @@ static struct end end_of(const struct process *process)
     return (struct end){packets_group(process), port, port + PORTS - 1};
 }
 
-// --- nftables -----------------------------------------------------------------------------------
+// nftables
 
 static FILE *open_rules(void)
 {
@@ -157,7 +157,7 @@ void packets_heal(void)
     run("tc qdisc del dev lo root 2> /dev/null || true");
 }
 
-// --- addresses ----------------------------------------------------------------------------------
+// Addresses
 
 // "ipc:///tmp/x/user-0.rpc" is "tcp://127.0.0.1:7400".
 static void print_address(FILE *out, const char *url)

@@ -70,7 +70,7 @@ struct way {
     uint64_t random;
 };
 
-// --- plain moving -------------------------------------------------------------------------------
+// Plain moving
 
 static bool write_all(int fd, const void *data, size_t size)
 {
@@ -130,7 +130,7 @@ static void delay(struct way *way, const struct misfortune *misfortune)
     pause_ms(1 + (int64_t)(way->random % (uint64_t)(misfortune->delay_max_ms + 1)));
 }
 
-// --- nng ----------------------------------------------------------------------------------------
+// nng
 
 struct message {
     uint8_t *bytes; // header included; NULL: none
@@ -229,7 +229,7 @@ static void carry_nng(struct way *way)
         continue;
 }
 
-// --- PostgreSQL and Redis -----------------------------------------------------------------------
+// PostgreSQL and Redis
 
 // A lost COMMIT: it never arrived, it arrived and so perhaps did the loss, or its answer was lost.
 static bool lose_commit(struct way *way, const char *piece, size_t size)
@@ -281,7 +281,7 @@ static void carry_pieces(struct way *way)
     free(piece);
 }
 
-// --- links and doors ----------------------------------------------------------------------------
+// Links and doors
 
 static void leave(struct link *link)
 {

@@ -89,7 +89,7 @@ static int64_t number(const struct words *words, size_t i)
     return strtoll(words->at[i], NULL, 10);
 }
 
-// ---- what the services send; each gives the integer that is answered, or -1 for nil
+// What the services send; each gives the integer that is answered, or -1 for nil
 
 static int64_t set_if_absent(const struct words *words)
 {
@@ -170,7 +170,7 @@ static int64_t run(const struct cache_script *script, const struct words *words)
     exit(EXIT_NO_MODEL);
 }
 
-// ---- lib/cache/cache.h
+// lib/cache/cache.h
 
 struct status cache_create(const char *url, struct cache **cache)
 {

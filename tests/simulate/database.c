@@ -52,7 +52,7 @@ void databases_begin(void)
     database_counts = (struct database_counts){0};
 }
 
-// ---- statements by name
+// Statements by name
 
 static const struct sql *find_by_name(const char *name)
 {
@@ -97,7 +97,7 @@ static const struct sql *find(const struct statement *statement)
     return known[slot].sql;
 }
 
-// ---- sessions
+// Sessions
 
 static void end_transaction(struct session *session, bool commit)
 {
@@ -267,7 +267,7 @@ static struct status run(struct db *db, const struct statement *statement, struc
     return db_status_of_sqlstate(state, statement->name);
 }
 
-// ---- lib/db/db.h
+// lib/db/db.h
 
 // The database's name is the last part of the URL.
 static struct database *database_of(const char *url)
@@ -478,7 +478,7 @@ struct status db_now(struct db *db, int64_t *now_us)
     return st;
 }
 
-// ---- rows
+// Rows
 
 static const struct cell *cell_of(const struct rows *rows, size_t row, int column)
 {

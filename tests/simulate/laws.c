@@ -51,7 +51,7 @@ static const struct tables *tables_of(enum process_kind kind)
     return databases[kind].tables;
 }
 
-// ---- laws of one database
+// Laws of one database
 
 static void check_wallets(void)
 {
@@ -130,7 +130,7 @@ static void check_coupons(void)
                           a->campaign_id);
 }
 
-// ---- law 4: the facts about one order in four databases
+// Law 4: the facts about one order in four databases
 
 struct facts {
     int64_t used, refunded, uses, refunds;
@@ -345,7 +345,7 @@ static void check_sales(void)
     }
 }
 
-// ---- promises to clients
+// Promises to clients
 
 static void check_tale(const struct shopper *shopper, const struct tale *tale)
 {
@@ -444,7 +444,7 @@ void laws_count_statuses(uint64_t reached[LAWS_STATUSES])
         reached[change->status]++;
 }
 
-// ---- rest
+// Rest
 
 struct unrest {
     int64_t sagas, pending, holds, coupons, events;

@@ -137,7 +137,7 @@ static void send_letter(struct letter letter, bool may_double)
     }
 }
 
-// ---- calls
+// Calls
 
 struct rpc_client {
     enum process_kind kind;
@@ -418,7 +418,7 @@ void rpc_server_destroy(struct rpc_server *server)
         server->process->server = NULL;
 }
 
-// ---- pub/sub
+// Pub/sub
 
 struct publisher {
     struct process *process;

@@ -29,7 +29,7 @@ const char *shop_complaint;
 
 static struct rpc_client *clients[KINDS];
 
-// ---- opening
+// Opening
 
 static void put(struct table *table, const void *version)
 {
@@ -108,7 +108,7 @@ void shop_open(void)
     shop_complaint = NULL;
 }
 
-// ---- calls
+// Calls
 
 // One thing that a shopper wants, under one key.
 struct wish {
@@ -183,7 +183,7 @@ static void complain(const char *what)
         shop_complaint = what;
 }
 
-// ---- money and coupons
+// Money and coupons
 
 static void charge(struct shopper *shopper, struct arena *arena)
 {
@@ -217,7 +217,7 @@ static void claim(struct shopper *shopper, struct arena *arena, int64_t campaign
             ((const Baro__Coupon__UserCoupon *)(const void *)reply)->id;
 }
 
-// ---- orders
+// Orders
 
 static void hear_of(struct tale *tale, const Baro__Order__OrderView *view)
 {

@@ -129,7 +129,7 @@ static sqlstate append_history(struct query *query)
 {
     sqlstate state = NULL;
     for (size_t i = 0; i < q_count(query, 1) && !state; i++)
-        state = note(query, q_numbers(query, 1, i), q_texts(query, 2, i), q_numbers(query, 3, i));
+        state = note(query, q_numbers(query, 1, i), q_texts(query, 3, i), q_numbers(query, 2, i));
     return state;
 }
 
@@ -257,11 +257,11 @@ static sqlstate update_coupons(struct query *query)
         if (state)
             return state;
         struct coupon_version *coupon = row_change(query->tx, table, row);
-        coupon->status = q_texts(query, 2, i);
-        coupon->order_id = q_numbers(query, 3, i);
-        coupon->discount = q_numbers(query, 4, i);
-        coupon->held_until = q_numbers(query, 5, i);
-        coupon->used_at = q_numbers(query, 6, i);
+        coupon->order_id = q_numbers(query, 2, i);
+        coupon->discount = q_numbers(query, 3, i);
+        coupon->held_until = q_numbers(query, 4, i);
+        coupon->used_at = q_numbers(query, 5, i);
+        coupon->status = q_texts(query, 6, i);
         struct coupon_version copy = *coupon;
         state = check_unique(query, &copy);
         if (state)
@@ -370,13 +370,13 @@ static const struct sql ROWS[] = {
     {"coupon_lock_campaigns",    0x41c33493, lock_campaigns   },
     {"coupon_find_claims",       0xe6c5791c, find_claims      },
     {"coupon_insert_coupons",    0xf690e5da, insert_coupons   },
-    {"coupon_append_history",    0xf2f93be7, append_history   },
+    {"coupon_append_history",    0x75c3ec0f, append_history   },
     {"coupon_count_claims",      0x9292857b, count_claims     },
     {"coupon_find_given_back",   0xf4f4bc6c, find_given_back  },
     {"coupon_note_given_back",   0xccdbd344, note_given_back  },
     {"coupon_prune_given_back",  0x36ab85c4, nothing          },
     {"coupon_lock_coupons",      0xdddbe385, lock_coupons     },
-    {"coupon_update_coupons",    0x052d38ca, update_coupons   },
+    {"coupon_update_coupons",    0x3d70d214, update_coupons   },
     {"coupon_expire_coupons",    0x7d5ee340, expire_coupons   },
     {"coupon_claim_stale_holds", 0x3bdff31c, claim_stale_holds},
     {"coupon_sold_out",          0x0af4fb9d, sold_out         },

@@ -11,7 +11,7 @@ static sqlstate nothing(struct query *query)
     return NULL;
 }
 
-// ---- lib/db/ids.c
+// lib/db/ids.c
 
 enum { ID_STEP = 1000 };
 
@@ -30,7 +30,7 @@ static sqlstate flush_ids(struct query *query)
     return NULL;
 }
 
-// ---- lib/saga/barrier.c
+// lib/saga/barrier.c
 
 static sqlstate barrier_find(struct query *query)
 {
@@ -74,7 +74,7 @@ static sqlstate barrier_insert(struct query *query)
     return state;
 }
 
-// ---- lib/bus/inbox.c
+// lib/bus/inbox.c
 
 static const void *id_of(const struct query *query, size_t i)
 {
@@ -169,7 +169,7 @@ static sqlstate inbox_free(struct query *query)
     return NULL;
 }
 
-// ---- lib/bus/outbox.c
+// lib/bus/outbox.c
 
 // Ids are taken in the order in which transactions ask; when they commit is another matter.
 static sqlstate outbox_append(struct query *query)
@@ -222,7 +222,7 @@ static sqlstate outbox_read(struct query *query)
     return NULL;
 }
 
-// ---- lib/bus/consumer.c
+// lib/bus/consumer.c
 
 static struct cursor_version cursor_of(const struct query *query)
 {
@@ -278,7 +278,7 @@ static sqlstate consumer_advance(struct query *query)
     return state;
 }
 
-// ---- lib/bus/leases.c
+// lib/bus/leases.c
 
 static sqlstate leases_alive(struct query *query)
 {

@@ -26,7 +26,7 @@ static sqlstate sinks_behind(struct query *query)
     return NULL;
 }
 
-// ---- store_order.c
+// store_order.c
 
 static void emit_order(struct query *query, const struct order_version *o)
 {
@@ -245,7 +245,7 @@ static sqlstate order_find_live(struct query *query)
     return NULL;
 }
 
-// ---- store_pending.c
+// store_pending.c
 
 static sqlstate pending_insert(struct query *query)
 {
@@ -305,7 +305,7 @@ static sqlstate pending_delete(struct query *query)
     return NULL;
 }
 
-// ---- store_payment.c
+// store_payment.c
 
 static sqlstate payment_load(struct query *query)
 {
@@ -458,7 +458,7 @@ static sqlstate payment_insert_changes(struct query *query)
     return state;
 }
 
-// ---- store_saga.c
+// store_saga.c
 
 enum { FIRST_FINAL = 2, SAGA_COLUMNS = 17 };
 

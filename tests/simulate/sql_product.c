@@ -208,7 +208,7 @@ static sqlstate insert_movements(struct query *query)
             .id = sequence_next(query->tables, "movement_id", 1),
             .option_id = q_numbers(query, 1, i),
             .delta = q_numbers(query, 2, i),
-            .order_id = q_numbers(query, 4, i),
+            .order_id = q_numbers(query, 3, i),
         };
         state = table_insert(query->tx, &query->tables->movement, &movement);
     }
@@ -304,7 +304,7 @@ static const struct sql ROWS[] = {
     {"stock_save",                 0x2efe90f1, save_stocks       },
     {"stock_insert_holds",         0xea674ba1, insert_holds      },
     {"stock_save_holds",           0x90fd5047, save_holds        },
-    {"stock_insert_movements",     0x67d0ad85, insert_movements  },
+    {"stock_insert_movements",     0xf35a8c5d, insert_movements  },
     {"stock_claim_expired",        0xdaf55990, claim_expired     },
     {"popularity_add_sales",       0xe35b72d8, add_sales         },
     {"popularity_take_sales_back", 0x339241db, take_sales_back   },

@@ -73,7 +73,7 @@ static sqlstate save_wallets(struct query *query)
         struct wallet_version *wallet = row_change(query->tx, table, table_find(table, &user));
         wallet->balance = q_numbers(query, 2, i);
         wallet->version = q_numbers(query, 3, i);
-        wallet->updated_at = q_number(query, 5);
+        wallet->updated_at = q_number(query, 14);
         if (wallet->balance < 0)
             return "23514";
     }
@@ -83,14 +83,14 @@ static sqlstate save_wallets(struct query *query)
 static sqlstate add_entry(struct query *query, size_t i)
 {
     struct entry_version entry = {
-        .id = q_numbers(query, 6, i),
-        .user_id = q_numbers(query, 7, i),
-        .number = q_numbers(query, 8, i),
-        .type = q_texts(query, 9, i),
-        .amount = q_numbers(query, 10, i),
-        .before = q_numbers(query, 11, i),
-        .after = q_numbers(query, 12, i),
-        .ref_id = q_numbers(query, 13, i),
+        .id = q_numbers(query, 5, i),
+        .user_id = q_numbers(query, 6, i),
+        .number = q_numbers(query, 7, i),
+        .amount = q_numbers(query, 8, i),
+        .before = q_numbers(query, 9, i),
+        .after = q_numbers(query, 10, i),
+        .ref_id = q_numbers(query, 11, i),
+        .type = q_texts(query, 12, i),
     };
     struct moved_version moved = {
         .order_id = entry.ref_id, .user_id = entry.user_id, .amount = entry.amount};
@@ -109,7 +109,7 @@ static sqlstate save_ledger(struct query *query)
     sqlstate state = lock_wallets(query, &good);
     if (!state && good)
         state = save_wallets(query);
-    for (size_t i = 0; i < q_count(query, 6) && !state && good; i++)
+    for (size_t i = 0; i < q_count(query, 5) && !state && good; i++)
         state = add_entry(query, i);
     if (!state)
         q_emit(query, 1)[0] = c_number(good);
@@ -119,7 +119,7 @@ static sqlstate save_ledger(struct query *query)
 static const struct sql ROWS[] = {
     {"user_load_wallets",    0x3fb4e1ae, load_wallets},
     {"user_load_moved",      0x6a98ad82, load_moved  },
-    {"user_save_ledger",     0x84b30957, save_ledger },
+    {"user_save_ledger",     0x0551fd39, save_ledger },
     {"user_prune_sessions",  0x40043e0d, nothing     },
     {"user_make_partitions", 0x36c88f1a, nothing     },
 };

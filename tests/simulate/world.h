@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// ---- chance
+// Chance
 
 uint64_t chance_next(void);
 // 0 .. below - 1.
@@ -22,7 +22,7 @@ uint64_t chance_below(uint64_t below);
 bool chance_once_in(uint64_t out_of);
 int64_t chance_between(int64_t low, int64_t high);
 
-// ---- time and events
+// Time and events
 
 int64_t world_now_us(void);
 
@@ -44,7 +44,7 @@ void world_run(bool (*finished)(void));
 // What was done so far, as one number: two runs of one seed have the same.
 uint64_t world_fingerprint(void);
 
-// ---- processes
+// Processes
 
 enum process_kind { USER, PRODUCT, ORDER, COUPON, KINDS, OUTSIDE = KINDS };
 
@@ -106,7 +106,7 @@ int64_t process_when_us(const struct process *process, int64_t clock_us);
 void network_forget(struct process *process);
 void database_forget(struct process *process);
 
-// ---- fibers
+// Fibers
 
 typedef void *fiber_run(void *arg);
 
@@ -126,12 +126,12 @@ void fiber_wake(struct fiber *fiber, uint64_t turn);
 // A point at which the process may be killed.
 void fiber_await(void);
 
-// ---- memory of processes (heap.c)
+// Memory of processes (heap.c)
 
 struct heap *heap_create(void);
 void heap_destroy(struct heap *heap);
 
-// ---- the trace of one run, for people
+// The trace of one run, for people
 
 extern bool trace_on;
 void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));

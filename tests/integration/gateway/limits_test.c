@@ -318,7 +318,7 @@ Test(limits, a_gateway_stops_while_redis_is_asked)
     close(fd);
 }
 
-// --- blocks ----------------------------------------------------------------------------------------
+// Blocks
 
 static void given_blocks_after_five(void)
 {

@@ -1,7 +1,8 @@
 #pragma once
 // The parameters of a statement over unnest(..): one array a column, filled row by row.
 //
-// The columns of a statement are its numbers first, then its texts, then its blobs.
+// The columns of a statement are its numbers first, then its texts, then its blobs; what is the same for
+// all rows comes behind them.
 
 #include "lib/db/db.h"
 
@@ -24,6 +25,11 @@ void columns_init(struct columns *columns, struct arena *arena, size_t capacity,
 void columns_add(struct columns *columns, const int64_t *numbers, const char *const *texts,
                  const struct bytes *blobs);
 
-// Queues the statement with the columns as $1, $2 ..; nothing when there is no row.
+// The columns as $1, $2 .., then `rest`. In the arena, borrowed from the columns.
+struct params columns_params(const struct columns *columns, struct params rest);
+
+// Queues the statement with the columns, and `rest` behind them; nothing when there is no row.
 struct status columns_queue(const struct columns *columns, struct db *db,
                             const struct statement *statement);
+struct status columns_queue_with(const struct columns *columns, struct db *db,
+                                 const struct statement *statement, struct params rest);

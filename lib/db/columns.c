@@ -1,7 +1,7 @@
 // Writes of a batch go out with one statement a table, whatever the number of rows (DESIGN 4); this
 // is what turns rows in memory into the arrays that such a statement takes.
 
-#include "services/order/columns.h"
+#include "lib/db/columns.h"
 
 #include <assert.h>
 
@@ -37,18 +37,31 @@ void columns_add(struct columns *columns, const int64_t *numbers, const char *co
         columns->blobs[i][row] = blobs[i];
 }
 
-struct status columns_queue(const struct columns *columns, struct db *db,
-                            const struct statement *statement)
+struct params columns_params(const struct columns *columns, struct params rest)
 {
-    if (columns->count == 0)
-        return OK;
-    param *values = arena_array(columns->arena, COLUMNS_MAX * 3, sizeof(*values));
     size_t count = 0;
+    size_t capacity =
+        columns->number_count + columns->text_count + columns->blob_count + rest.count;
+    param *values = arena_array(columns->arena, capacity, sizeof(*values));
     for (size_t i = 0; i < columns->number_count; i++)
         values[count++] = p_int64s(columns->numbers[i], columns->count);
     for (size_t i = 0; i < columns->text_count; i++)
         values[count++] = p_texts(columns->texts[i], columns->count);
     for (size_t i = 0; i < columns->blob_count; i++)
         values[count++] = p_byteas(columns->blobs[i], columns->count);
-    return db_queue(db, statement, (struct params){values, count});
+    for (size_t i = 0; i < rest.count; i++)
+        values[count++] = rest.values[i];
+    return (struct params){values, count};
+}
+
+struct status columns_queue_with(const struct columns *columns, struct db *db,
+                                 const struct statement *statement, struct params rest)
+{
+    return columns->count ? db_queue(db, statement, columns_params(columns, rest)) : OK;
+}
+
+struct status columns_queue(const struct columns *columns, struct db *db,
+                            const struct statement *statement)
+{
+    return columns_queue_with(columns, db, statement, NO_PARAMS);
 }
