@@ -1,9 +1,9 @@
 // Start-up in the order of dependence, shut-down in reverse.
 //
 // The order of the end matters: (1) /readyz says no, (2) the port closes and the streams end, so
-// that their clients go elsewhere, (3) what runs may end,
-// (4) no new call starts, and Redis is not asked any more, (5) the clients go: calls that are left fail and their connections are
-// resumed and answered, (6) HTTP stops, with no connection suspended.
+// that their clients go elsewhere, (3) what runs may end, (4) no new call starts, and Redis is not
+// asked any more, (5) the clients go: calls that are left fail and their connections are resumed
+// and answered, (6) HTTP stops, with no connection suspended.
 
 #include "gateway/gateway.h"
 

@@ -2,8 +2,9 @@
 // One HTTP request, from its request line until libmicrohttpd says that it is over.
 //
 // The phases, and who owns the request in each: HEAD and BODY belong to the HTTP thread; CALLING
-// belongs to whoever calls back, Redis or the RPC client, the connection is suspended; ANSWERED belongs to the HTTP
-// thread again. The completed-callback gives the request back to its pool, whatever happened.
+// belongs to whoever calls back, Redis or the RPC client, the connection is suspended; ANSWERED
+// belongs to the HTTP thread again. The completed-callback gives the request back to its pool,
+// whatever happened.
 
 #include "gateway/errors.h"
 #include "gateway/gateway.h"

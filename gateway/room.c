@@ -1,7 +1,7 @@
-// The room shrinks to what the last quarter of a second says, at most by half, because batches end in
-// bursts (DESIGN 4); it grows by half after each quarter that was quick. It never shrinks below FLOOR calls: so
-// few are no queue to speak of, and batches need company. A service that has calls and answers none for
-// twice the delay counts as slow.
+// The room shrinks to what the last quarter of a second says, at most by half, because batches end
+// in bursts (DESIGN 4); it grows by half after each quarter that was quick. It never shrinks below
+// FLOOR calls: so few are no queue to speak of, and batches need company. A service that has calls
+// and answers none for twice the delay counts as slow.
 
 #include "gateway/room.h"
 

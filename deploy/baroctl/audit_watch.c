@@ -1,6 +1,6 @@
-// What is said is a change: a law that breaks, whose violations become more or fewer, that holds again; the
-// databases falling silent, and all laws once they can be read again. So a quiet terminal is a good one, and
-// what is piped on is as long as what happened.
+// What is said is a change: a law that breaks, whose violations become more or fewer, that holds
+// again; the databases falling silent, and all laws once they can be read again. So a quiet
+// terminal is a good one, and what is piped on is as long as what happened.
 
 #include "deploy/baroctl/audit.h"
 #include "deploy/baroctl/output.h"

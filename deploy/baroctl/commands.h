@@ -22,8 +22,8 @@ enum exit_code user_promote_run(const struct arguments *arguments, struct arena 
 // Loads a shop with a past into the databases (demo.h); again: another one beside it.
 enum exit_code load_demo_run(const struct arguments *arguments, struct arena *arena);
 
-// Sells `stock` units to `buyers` buyers at the same moment, over the gateway; EXIT_WRONG when anything but
-// exactly the stock was sold.
+// Sells `stock` units to `buyers` buyers at the same moment, over the gateway; EXIT_WRONG when
+// anything but exactly the stock was sold.
 enum exit_code flash_sale_run(const struct arguments *arguments, struct arena *arena);
 
 enum exit_code help_run(const struct arguments *arguments, struct arena *arena);

@@ -1,9 +1,9 @@
 // protobuf-c takes any bytes as a string and forgets the length, so after unpacking a NUL inside
 // one can no longer be seen: two services could disagree about a key. The wire is therefore walked
 // beside the descriptors before it is unpacked. The walk reads tags and lengths exactly as
-// protobuf-c does (five bytes at most), but for field numbers that there are not: protobuf-c keeps them, and
-// what it packs of that nobody can read. What the walk does not judge, unpacking does. Both recurse as
-// deep as the type does, which is little: no message of proto/ contains itself.
+// protobuf-c does (five bytes at most), but for field numbers that there are not: protobuf-c keeps
+// them, and what it packs of that nobody can read. What the walk does not judge, unpacking does.
+// Both recurse as deep as the type does, which is little: no message of proto/ contains itself.
 
 #include "lib/base/protobuf.h"
 

@@ -29,15 +29,15 @@ int publisher_port(const struct publisher *publisher);
 // What is still queued is lost. Accepts NULL.
 void publisher_destroy(struct publisher *publisher);
 
-// Publishes; never blocks. From any thread. message->topic is set from `topic`. Messages that would exceed the size
-// limit are split between commands, replies or events.
+// Publishes; never blocks. From any thread. message->topic is set from `topic`. Messages that would
+// exceed the size limit are split between commands, replies or events.
 void publish(struct publisher *publisher, const char *topic, const Baro__BusMessage *message);
 
 // Called on a thread of the library, one message at a time per subscriber; must not block for long.
 typedef void bus_received(void *arg, const Baro__BusMessage *message);
 
-// Dials the publishers at `addresses` (comma-separated), and again whenever their names mean others; hears
-// nothing before subscriber_set_topics. Fails as publisher_start does.
+// Dials the publishers at `addresses` (comma-separated), and again whenever their names mean
+// others; hears nothing before subscriber_set_topics. Fails as publisher_start does.
 struct status subscriber_start(const char *addresses, const char *secret, bus_received *received,
                                void *arg, struct subscriber **subscriber);
 

@@ -1,9 +1,9 @@
 // How calls travel to one replica and their answers back.
 //
-// Calls do not wait for company: one leaves at once if nothing else is on its way out. What comes while
-// a parcel is being sent, while replies are being handed out, or while somebody holds the client,
-// leaves together. The replica answers with whatever is ready, on the context that it has had longest, so the
-// replies to a parcel need not come back with its own exchange.
+// Calls do not wait for company: one leaves at once if nothing else is on its way out. What comes
+// while a parcel is being sent, while replies are being handed out, or while somebody holds the
+// client, leaves together. The replica answers with whatever is ready, on the context that it has
+// had longest, so the replies to a parcel need not come back with its own exchange.
 //
 // As long as calls are under way at a replica, one exchange at least is out for their answers: when the
 // last one comes back and calls are left, an empty parcel asks for them. That is also how a loss shows:

@@ -1,6 +1,6 @@
 #pragma once
-// What every use of nng in Baro shares: a version that can be trusted, the options that every socket gets,
-// and the table of its errors.
+// What every use of nng in Baro shares: a version that can be trusted, the options that every
+// socket gets, and the table of its errors.
 
 #include "lib/base/status.h"
 

@@ -2,8 +2,8 @@
 // The participants' side: every saga command has its effect at most once, whatever the order, number
 // and lateness of its copies.
 //
-// Table barrier(saga_id, step, op, code, reason, field, message, reply, created_at), primary key (saga_id,
-// step, op), written in the transaction of the effect:
+// Table barrier(saga_id, step, op, code, reason, field, message, reply, created_at), primary key
+// (saga_id, step, op), written in the transaction of the effect:
 //   - a duplicate gets the stored reply again;
 //   - a compensation that comes first succeeds, does nothing, and leaves a tombstone in the action's
 //     place, so that the late action is refused with STEP_COMPENSATED;

@@ -2,8 +2,8 @@
 // The orchestrator's way to its participants: the publish and ask ports of a runner, and the replies
 // back into it.
 //
-// Commands go out on the topics of lib/bus/commands.h, one message per topic and call of publish, and name
-// "saga.reply.<instance>" for the answers. Asks go over RPC to any replica.
+// Commands go out on the topics of lib/bus/commands.h, one message per topic and call of publish,
+// and name "saga.reply.<instance>" for the answers. Asks go over RPC to any replica.
 
 #include "lib/bus/bus.h"
 #include "lib/rpc/client.h"

@@ -1,6 +1,7 @@
 #pragma once
-// Keyset pages: `page_size` and an opaque `page_token` that holds the sort keys of the last row. A page is
-// shorter than was asked for when its rows are large: a reply is one message between services.
+// Keyset pages: `page_size` and an opaque `page_token` that holds the sort keys of the last row. A
+// page is shorter than was asked for when its rows are large: a reply is one message between
+// services.
 
 #include "lib/base/arena.h"
 #include "lib/base/status.h"

@@ -7,6 +7,7 @@
 
 #include "services/order/courier.h"
 
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/fault_point.h"
 #include "lib/base/log.h"
@@ -174,8 +175,7 @@ static bool keep_untaken(struct lot *lot)
 
 static void pause_briefly(int turn)
 {
-    int64_t us = turn * FAST_PAUSE_MS * US_PER_MS / 2;
-    us += randombytes_uniform((uint32_t)us + 1);
+    int64_t us = backoff_jitter(turn * FAST_PAUSE_MS * US_PER_MS, randombytes_random());
     nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
 }
 

@@ -31,8 +31,8 @@ struct status sagas_start(const struct sagas_options *options, struct sagas **sa
 // then on nothing comes in. Accepts NULL.
 void sagas_stop(struct sagas *sagas);
 
-// After sagas_stop, when no handler runs any more: calls that still wait are answered UNAVAILABLE. Accepts
-// NULL.
+// After sagas_stop, when no handler runs any more: calls that still wait are answered UNAVAILABLE.
+// Accepts NULL.
 void sagas_destroy(struct sagas *sagas);
 
 // "instance#start": one life of one replica.

@@ -18,7 +18,7 @@ struct signing_keys {
 // Reads secrets separated by spaces. False unless there is at least one and each has 24 to 64 bytes.
 bool signing_keys_parse(const char *secrets, struct signing_keys *keys);
 
-// The value of `webhook-signature`: "v1,BASE64", one for each key, separated by spaces, so that a receiver
-// that knows the old or the new key is content.
+// The value of `webhook-signature`: "v1,BASE64", one for each key, separated by spaces, so that a
+// receiver that knows the old or the new key is content.
 char *signature_of(struct arena *arena, const struct signing_keys *keys, const char *message_id,
                    int64_t timestamp_s, const char *body, size_t size);

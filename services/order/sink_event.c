@@ -1,5 +1,6 @@
-// The state machine is this table. A dead letter that is being replayed waits like any other event, but it
-// is given up at the first try that fails while the sink takes others, and nothing waits behind it.
+// The state machine is this table. A dead letter that is being replayed waits like any other event,
+// but it is given up at the first try that fails while the sink takes others, and nothing waits
+// behind it.
 
 #include "services/order/sink_event.h"
 

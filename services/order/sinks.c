@@ -61,6 +61,7 @@ static void close_webhook(void *sink)
     webhook_close(sink);
 }
 
+// clang-format off
 static const struct sink {
     const char *name;
     const char *job;
@@ -71,11 +72,12 @@ static const struct sink {
     void (*deliver)(void *sink, struct lot *lot);
     void (*close)(void *sink);
 } SINKS[] = {
-    {"kafka",   "deliver_kafka",   500, has_kafka,   kafka_timeout_ms,   open_kafka,   kafka_deliver,
-     close_kafka                                                                                                   },
-    {"webhook", "deliver_webhook", 256, has_webhook, webhook_timeout_ms, open_webhook,
-     webhook_deliver,                                                                                 close_webhook},
+    {"kafka",   "deliver_kafka",   500,
+     has_kafka,   kafka_timeout_ms,   open_kafka,   kafka_deliver,   close_kafka},
+    {"webhook", "deliver_webhook", 256,
+     has_webhook, webhook_timeout_ms, open_webhook, webhook_deliver, close_webhook},
 };
+// clang-format on
 
 // A configured sink of this replica.
 struct route {

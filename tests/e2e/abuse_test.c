@@ -1,6 +1,6 @@
-// What no client does: sockets that drip, lie, fall silent by the thousand or vanish. Each is refused or cut
-// off in time, and honest clients beside them are served. The last gateway has deadlines that a test can
-// wait for; the others' requests go through it too.
+// What no client does: sockets that drip, lie, fall silent by the thousand or vanish. Each is
+// refused or cut off in time, and honest clients beside them are served. The last gateway has
+// deadlines that a test can wait for; the others' requests go through it too.
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"

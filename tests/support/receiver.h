@@ -21,8 +21,8 @@ struct conduct {
     size_t body_size;    // of the answer
 };
 
-// Listens on a free port. `decide` is asked for each request, one at a time; NULL: every request gets what
-// was last said by receiver_behave, 204 at first.
+// Listens on a free port. `decide` is asked for each request, one at a time; NULL: every request
+// gets what was last said by receiver_behave, 204 at first.
 struct receiver *receiver_open(struct conduct (*decide)(void *context, const struct parcel *parcel),
                                void *context);
 void receiver_close(struct receiver *receiver);

@@ -34,8 +34,8 @@ void replicas_await_round(struct replicas *replicas);
 // Lets those that live finish what they do. None may have failed.
 void replicas_end(struct replicas *replicas);
 
-// A gate in front of a kind of change of a table ("INSERT", "UPDATE", "DELETE"): who gets there waits, with all
-// that it has locked, until the gate opens.
+// A gate in front of a kind of change of a table ("INSERT", "UPDATE", "DELETE"): who gets there
+// waits, with all that it has locked, until the gate opens.
 struct gate;
 // The strings must live until it opens.
 struct gate *gate_close(const char *url, const char *table, const char *change);

@@ -12,8 +12,8 @@ struct letters {
     atomic_bool stop;
 };
 
-// So many events of so many orders in turn: event 1 of order 1, event 2 of order 2 and so on. The arena is
-// the caller's.
+// So many events of so many orders in turn: event 1 of order 1, event 2 of order 2 and so on. The
+// arena is the caller's.
 void letters_write(struct letters *letters, struct arena *arena, size_t count, int64_t orders);
 
 // Ends the test unless every letter has this verdict.
