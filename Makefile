@@ -183,13 +183,19 @@ $(NODE_CHECKS:%=%/node_modules) $(CLIENT)/node_modules $(LINT)/node_modules: $(B
 $(NODE_CHECKS:%=%/check.mjs): $(BUILD)/tests/%/check.mjs: $$(wildcard tests/%/*.mjs) $(BUILD)/tests/%/node_modules
 	@cp $(filter %.mjs,$^) $(@D)
 
+# What they share.
+$(BUILD)/tests/support/buyers.mjs: tests/support/buyers.mjs
+	@mkdir -p $(@D)
+	@cp $< $@
+$(CONSOLE)/check.mjs: | $(BUILD)/tests/support/buyers.mjs
+
 # The local cluster reads manifests as their check does, and with its packages.
 CLUSTER := $(MANIFESTS)/cluster
 $(CLUSTER)/check.mjs: $(wildcard tests/cluster/*.mjs) tests/cluster/container $(MANIFESTS)/check.mjs
 	@mkdir -p $(@D)
 	@cp -t $(@D) tests/cluster/*.mjs tests/cluster/container
 
-.PHONY: test-manifests test-monitoring test-backup test-upgrade test-cluster test-images test-console
+.PHONY: test-manifests test-monitoring test-backup test-upgrade test-upgrade-short test-cluster test-images test-console
 test-manifests: build $(MANIFESTS)/check.mjs ## Render the Kubernetes overlays and check them; test the alert rules
 	@node --test-reporter=spec $(MANIFESTS)/check.mjs $(BUILD)
 	@promtool test rules tests/monitoring/rules_test.yaml
@@ -209,6 +215,9 @@ test-images: images $(CLUSTER)/check.mjs ## Build the images, start each by buil
 
 test-upgrade: build ## Roll out a next version beside this one under load, and half the way back; FROM=COMMIT: this one beside that
 	@tests/upgrade/run .local/upgrade $(FROM)
+
+test-upgrade-short: build ## One replica of each beside one of the version before the last change of the programs, or of FROM
+	@tests/upgrade/run .local/upgrade --short $(FROM)
 
 .PHONY: reference test-docs
 reference: build ## Write the tables of docs/reference from what the programs say of themselves

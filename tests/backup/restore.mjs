@@ -43,7 +43,8 @@ recovery_target_action = promote
 hot_standby = off # nobody sees it before it is whole
 `;
 
-test("what was acknowledged before the moment that is restored is there, and the books are right", async () => {
+test("what was acknowledged before the moment that is restored is there, and the books are right", async (t) => {
+  t.after(() => buyers.stop());
   stack("up", lost, "1");
   const server = environmentOf(lost).BARO_ADMIN_DATABASE_URL;
   await buyers.start(8, await shop.newOption(100, 1000000));
@@ -54,6 +55,7 @@ test("what was acknowledged before the moment that is restored is there, and the
   const receiver = spawn(`${bin}/pg_receivewal`, ["-d", server, "-D", wal, "--slot=backup"], {
     stdio: "ignore",
   });
+  t.after(() => receiver.kill());
   run(`${bin}/pg_basebackup`, [
     "-d",
     server,
@@ -93,6 +95,7 @@ test("what was acknowledged before the moment that is restored is there, and the
 
   // And the shop goes on: the ids that it gives are new.
   const later = new Buyers(shop);
+  t.after(() => later.stop());
   await later.start(2, await shop.newOption(100, 1000));
   await until("new orders", () => later.paid.length >= 10);
   await later.stop();

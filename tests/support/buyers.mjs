@@ -61,6 +61,7 @@ export class Buyers {
     this.shop = shop;
     this.paid = []; // { id, token, at } of each order that was acknowledged as PAID
     this.failures = [];
+    this.running = [];
     this.stopping = false;
   }
 
