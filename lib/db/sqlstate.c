@@ -26,8 +26,7 @@ static const struct sqlstate_row {
     {"25006", STATUS_UNAVAILABLE,       REASON_UNAVAILABLE      }, // read-only: a standby
     {"26000", STATUS_UNAVAILABLE,       REASON_UNAVAILABLE      }, // prepared statement gone
     {"08007", STATUS_UNKNOWN,           REASON_OUTCOME_UNKNOWN  },
-    {"08P01", STATUS_INTERNAL,          REASON_INTERNAL         }, // protocol violation
-    {"08",    STATUS_UNAVAILABLE,       REASON_UNAVAILABLE      }, // connection
+    {"08",    STATUS_UNAVAILABLE,       REASON_UNAVAILABLE      }, // connection; 08P01 is PgBouncer's own
     {"53",    STATUS_UNAVAILABLE,       REASON_UNAVAILABLE      }, // disk, memory, connections
     {"57P",   STATUS_UNAVAILABLE,       REASON_UNAVAILABLE      }, // shutdown, crash
     {"58",    STATUS_UNAVAILABLE,       REASON_UNAVAILABLE      }, // I/O error
