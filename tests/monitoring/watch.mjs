@@ -7,13 +7,13 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
+import { Shop } from "../support/buyers.mjs";
 
 const MONITORING = "deploy/monitoring";
 const REPLICAS = 2;
 const folder = process.env.BARO_STACK_DIR;
 const [host, http] = process.env.BARO_HTTP_ADDRESS.split(":");
 const ops = Number(process.env.BARO_OPS_PORT);
-const api = `http://${process.env.BARO_HTTP_ADDRESS}/api/v1`;
 const address = `${host}:${Number(http) + 91}`;
 const prometheus = `http://${address}`;
 
@@ -43,45 +43,12 @@ const ask = async (path) => (await (await fetch(`${prometheus}/api/v1/${path}`))
 const metricsOf = async (target) => (await fetch(`http://${target}/metrics`)).text();
 
 // One customer pays one order, so that what is counted at first use is there.
-let token;
-async function call(method, path, body) {
-  const reply = await fetch(api + path, {
-    method,
-    headers: {
-      "Content-Type": "application/json",
-      "Idempotency-Key": crypto.randomUUID(),
-      ...(token ? { Authorization: `Bearer ${token}` } : {}),
-    },
-    body: body && JSON.stringify(body),
-  });
-  const json = await reply.json();
-  assert.ok(reply.ok, `${method} ${path}: ${JSON.stringify(json)}`);
-  return json;
-}
-
 async function payAnOrder() {
-  token = (await call("POST", "/auth/login", { email: "admin@baro.local", password: "Baro!2026" }))
-    .access_token;
-  const product = await call("POST", "/admin/products", {
-    name: "watched",
-    description: "",
-    category: "test",
-    options: [{ name: "one", price: 1000, stock: 9 }],
-    images: [],
-  });
-  token = null;
-  token = (
-    await call("POST", "/auth/signup", {
-      email: `w${Date.now()}@example.com`,
-      password: "Secret!2026",
-      name: "손님",
-    })
-  ).access_token;
-  await call("POST", "/me/balance/charges", { amount: 10000 });
-  const order = await call("POST", "/checkout", {
-    items: [{ option_id: product.options[0].id, quantity: 1 }],
-  });
-  assert.equal(order.status, "PAID");
+  const shop = new Shop(() => [`http://${process.env.BARO_HTTP_ADDRESS}`]);
+  const option = await shop.newOption(1000, 9);
+  const token = await shop.newCustomer(10000);
+  const items = [{ option_id: option, quantity: 1 }];
+  assert.equal((await shop.call("POST", "/checkout", { token, body: { items } })).status, "PAID");
 }
 
 const children = [];

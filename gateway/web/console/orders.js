@@ -92,7 +92,7 @@ const bill = (order) =>
       sumLine(say("total"), order.total_amount),
       sumLine(say("discount"), -order.discount_amount, ".good"),
     ],
-    sumLine(say("toPay"), order.final_amount, ".sum"),
+    sumLine(say(order.status === "PENDING" ? "toPay" : "finalAmount"), order.final_amount, ".sum"),
   );
 
 const paymentTable = (payments, why) => [

@@ -22,6 +22,9 @@ const stateWord = (saga) => [
 
 const sagaName = (saga) => `${say(`saga_${saga.kind}`)} ${saga.id}`;
 
+// PENDING is also a word of orders.
+const outcomeWord = ({ outcome }) => say(outcome === "PENDING" ? "unanswered" : outcome);
+
 const tookOf = ({ started_at, finished_at }) =>
   finished_at ? `${new Date(finished_at) - new Date(started_at)} ms` : "";
 
@@ -85,7 +88,7 @@ function timeline(saga) {
       `li${fateOf(step) && `.${fateOf(step)}`}`,
       h("span", stepWord(step)),
       bar(step),
-      h("span.quiet", `${say(step.outcome)} · ${tookOf(step) || "…"}`),
+      h("span.quiet", [outcomeWord(step), tookOf(step)].filter(Boolean).join(" · ")),
     );
   return h("ol.card.timeline", { "aria-label": say("path") }, saga.steps.map(line));
 }
@@ -95,7 +98,7 @@ const stepTable = (saga) =>
     [
       [say("step"), (step) => say(step.name)],
       [say("kind"), (step) => say(step.op)],
-      [say("outcome"), (step) => say(step.outcome)],
+      [say("outcome"), outcomeWord],
       [say("attempts"), (step) => String(step.attempts), "number"],
       [say("when"), (step) => time(step.started_at)],
       [say("took"), tookOf, "number"],
