@@ -171,22 +171,24 @@ case_start() {
     done
 }
 
-# `baroctl load-demo` fills the databases; each size adds to the one before.
+# Each size has databases of its own, first measured empty: the reference stands beside its figure.
 case_growth() {
-    start_stack 1
-    measure order > /dev/null # warms up what the later ones find warm
-    for _ in $(each_run); do
-        measure order > "$dir/run.json"
-        say "empty: $(cat "$dir/run.json")"
-        for size in 1m 10m; do reference $size "$(get .per_second "$dir/run.json")"; done
-    done
     for size in $growth; do
+        start_stack 1
+        measure order > /dev/null # warms up what the later ones find warm
+        for _ in $(each_run); do
+            measure order > "$dir/run.json"
+            say "empty: $(cat "$dir/run.json")"
+            reference "$size" "$(get .per_second "$dir/run.json")"
+        done
         "$build/baroctl" load-demo --orders "$(echo "$size" | sed 's/m$/000000/')" > "$dir/load-demo.txt"
         for _ in $(each_run); do
             measure order > "$dir/run.json"
             say "$size: $(cat "$dir/run.json")"
+            detail "$size" < "$dir/run.json"
             value "$size" "$(get .per_second "$dir/run.json")"
         done
+        audit
     done
 }
 
