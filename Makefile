@@ -207,8 +207,8 @@ test-monitoring: build ## A real Prometheus scrapes a stack; an alert comes and 
 test-backup: build ## Back up a stack under load, lose it, restore it to a moment: nothing promised is missing
 	@tests/backup/run .local/backup
 
-test-cluster: build $(CLUSTER)/check.mjs ## Scale, roll and cut the pods of an overlay in network namespaces, under load
-	@tests/cluster/run .local/cluster $(CLUSTER)/check.mjs
+test-cluster: build $(CLUSTER)/check.mjs $(CERTIFICATES) ## Scale, roll and cut the pods of an overlay in network namespaces, under load; COMPONENTS=mutual-tls
+	@tests/cluster/run .local/cluster $(CLUSTER)/check.mjs $(COMPONENTS)
 
 test-images: images $(CLUSTER)/check.mjs ## Build the images, start each by buildah, order and pay
 	@tests/cluster/run .local/test-images $(CLUSTER)/smoke.mjs .local/images

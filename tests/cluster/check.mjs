@@ -1,18 +1,19 @@
 // The local cluster: what Kubernetes would do with deploy/kubernetes/overlays/dev, done with namespaces.
-//   node check.mjs DIR     (started by tests/cluster/run)
+//   node check.mjs DIR [COMPONENT ...]     (started by tests/cluster/run)
+// With components, the dev overlay has these too; for mutual-tls the certificates are those of the tests.
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import test, { after } from "node:test";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
-import { allowed, render } from "../manifests.mjs";
+import { allowed, devWith, render } from "../manifests.mjs";
 import { Cluster, databasesOf, secretOf, until } from "./cluster.mjs";
 import { fromTrees, programs } from "./images.mjs";
 import { namespaceFile } from "./network.mjs";
 
-const [folder] = process.argv.slice(2);
+const [folder, ...components] = process.argv.slice(2);
 const build = process.env.BUILD ?? "build";
 const CUSTOMERS = 48;
 const SHARE_S = 10;
@@ -21,11 +22,24 @@ const SHOWN = 5;
 const beside = (file) => fileURLToPath(new URL(file, import.meta.url));
 const within = (name, command) => ["nsenter", [`--net=${namespaceFile(name)}`, ...command]];
 
+const CERTIFICATES = { "tls.crt": "baro.pem", "tls.key": "baro.key", "ca.crt": "ca.pem" };
+function overlay() {
+  if (!components.length) return "deploy/kubernetes/overlays/dev";
+  const own = `${folder}/overlay`;
+  if (!components.includes("mutual-tls")) return devWith(own, components);
+  mkdirSync(own);
+  for (const [name, file] of Object.entries(CERTIFICATES))
+    copyFileSync(`${process.env.BARO_TEST_CERTIFICATES}/${file}`, `${own}/${name}`);
+  const options = { disableNameSuffixHash: true };
+  const secret = { name: "baro-mutual-tls", files: Object.keys(CERTIFICATES), options };
+  return devWith(own, components, { secretGenerator: [secret] });
+}
+
 const began = Date.now();
 for (const name of programs)
   execFileSync("deploy/images/tree", [`${build}/baro-${name}`, `${folder}/trees/baro-${name}`]);
 const cluster = new Cluster({
-  objects: render("deploy/kubernetes/overlays/dev"),
+  objects: render(overlay()),
   images: fromTrees(`${folder}/trees`),
   folder: `${folder}/logs`,
 });

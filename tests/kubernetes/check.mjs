@@ -3,8 +3,7 @@
 // Schemas come from kubernetes-models; the rules below are Baro's own.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { relative } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { parse } from "yaml";
 import { kept } from "./defaults.mjs";
@@ -12,6 +11,7 @@ import {
   allowed,
   component,
   containersOf,
+  devWith,
   env,
   named,
   podsOf,
@@ -28,28 +28,13 @@ const overlays = Object.fromEntries(
   shipped.map((name) => [name, `${KUBERNETES}/overlays/${name}`]),
 );
 
-// The dev overlay with every component that it has not, added as an operator would.
-function withEverything() {
-  const folder = `${build}/tests/kubernetes/everything`;
-  const to = (path) => relative(folder, `${KUBERNETES}/${path}`);
+// The components that the dev overlay has not.
+function others() {
   const { components } = parse(readFileSync(`${overlays.dev}/kustomization.yaml`, "utf8"));
   const there = components.map((path) => path.split("/").pop());
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    `${folder}/kustomization.yaml`,
-    JSON.stringify({
-      apiVersion: "kustomize.config.k8s.io/v1beta1",
-      kind: "Kustomization",
-      namespace: "baro",
-      resources: [to("overlays/dev")],
-      components: readdirSync(`${KUBERNETES}/components`)
-        .filter((name) => !there.includes(name))
-        .map((name) => to(`components/${name}`)),
-    }),
-  );
-  return folder;
+  return readdirSync(`${KUBERNETES}/components`).filter((name) => !there.includes(name));
 }
-overlays["dev with everything"] = withEverything();
+overlays["dev with everything"] = devWith(`${build}/tests/kubernetes/everything`, others());
 
 // NAME -> default, as `baro-X --help` prints the settings table.
 const settingsOf = (name) =>

@@ -2,12 +2,33 @@
 // connections the NetworkPolicies allow. For the checks here and for the local cluster (tests/cluster).
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { relative } from "node:path";
 import { parseAllDocuments } from "yaml";
 
 export const render = (folder) =>
   parseAllDocuments(execFileSync("kubectl", ["kustomize", folder], { encoding: "utf8" })).map(
     (document) => document.toJS(),
   );
+
+// The dev overlay with more components, added as an operator would; FOLDER gets the kustomization, to which
+// `more` belongs.
+export function devWith(folder, components, more = {}) {
+  const to = (path) => relative(folder, `deploy/kubernetes/${path}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    `${folder}/kustomization.yaml`,
+    JSON.stringify({
+      apiVersion: "kustomize.config.k8s.io/v1beta1",
+      kind: "Kustomization",
+      namespace: "baro",
+      resources: [to("overlays/dev")],
+      components: components.map((name) => to(`components/${name}`)),
+      ...more,
+    }),
+  );
+  return folder;
+}
 
 export const component = (object) => object.metadata.labels?.["app.kubernetes.io/component"];
 export const named = (objects, kind) => objects.filter((object) => object.kind === kind);
