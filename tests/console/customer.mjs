@@ -201,7 +201,7 @@ test("a customer with a keyboard alone finds a product and puts it into the cart
   await page.getByRole("link", { name: fridge }).waitFor({ state: "detached" });
   await reach("#/products/");
   await page.keyboard.press("Enter");
-  await page.getByRole("heading", { name: shirt }).waitFor();
+  await page.getByRole("heading", { name: shirt, level: 1 }).waitFor(); // in the shop it is one of many
   await reach("Add to cart");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
