@@ -82,8 +82,10 @@ $(BUILD)/%/migrations.c: deploy/local/embed $$*/migrations $$(sort $$(wildcard $
 $(BUILD)/%/migrations.o: $(BUILD)/%/migrations.c
 	$(call show,CC)$(CC) $(CFLAGS) $(WARNINGS) -Wno-overlength-strings -c -o $@ $<
 
+# What librdkafka's threads need to live under ThreadSanitizer.
+SANITIZED_THREADS = $(if $(filter thread,$(SANITIZE)),$(BUILD)/tests/support/tsan_threads.o)
 service_objects = $(call objects,services/$(1)/*.c) $(BUILD)/services/$(1)/migrations.o
-$(SERVICES:%=$(BUILD)/baro-%): $(BUILD)/baro-%: $$(call service_objects,$$*) $(LIB)
+$(SERVICES:%=$(BUILD)/baro-%): $(BUILD)/baro-%: $$(call service_objects,$$*) $(SANITIZED_THREADS) $(LIB)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # Made for the gateway: the comments of the .proto files, and the files that browsers read, with
