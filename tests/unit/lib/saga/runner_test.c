@@ -511,22 +511,22 @@ Test(runner, a_step_that_needs_no_giving_back_is_not_given_back)
 // Whether a no ends the saga is a matter of what its steps are.
 Test(runner, a_saga_may_be_refused_as_long_as_one_of_its_steps_may_be)
 {
-    static const enum saga_step_kind KINDS[] = {SAGA_COMPENSATABLE, SAGA_PIVOT, SAGA_RETRIABLE};
-    for (size_t i = 0; i < COUNT(KINDS); i++) {
-        struct saga_step *step = calloc(1, sizeof(*step));
-        struct saga_definition *definition = calloc(1, sizeof(*definition));
-        cr_assert(step && definition);
-        memcpy(step,
-               &(struct saga_step){"debit", "user", "test.User/Debit", NULL, KINDS[i], a_number,
-                                   NULL, NULL, NULL},
-               sizeof(*step));
-        memcpy(definition, &(struct saga_definition){"one", &baro__int64__descriptor, step, 1},
-               sizeof(*definition));
-        struct world_saga *saga = world_row(world, definition);
+    static const struct saga_step STEPS[] = {
+        {"debit", "user", "test.User/Debit", NULL, SAGA_COMPENSATABLE, a_number, NULL, NULL, NULL},
+        {"debit", "user", "test.User/Debit", NULL, SAGA_PIVOT,         a_number, NULL, NULL, NULL},
+        {"debit", "user", "test.User/Debit", NULL, SAGA_RETRIABLE,     a_number, NULL, NULL, NULL},
+    };
+    static const struct saga_definition DEFINITIONS[] = {
+        {"one", &baro__int64__descriptor, &STEPS[0], 1},
+        {"one", &baro__int64__descriptor, &STEPS[1], 1},
+        {"one", &baro__int64__descriptor, &STEPS[2], 1},
+    };
+    for (size_t i = 0; i < COUNT(STEPS); i++) {
+        struct world_saga *saga = world_row(world, &DEFINITIONS[i]);
         saga->refuses[DEBIT] = true;
         world_runner(world);
         world_run_for(world, 5000);
-        cr_expect_eq(saga->state, KINDS[i] == SAGA_RETRIABLE ? SAGA_RUNNING : SAGA_COMPENSATED);
+        cr_expect_eq(saga->state, STEPS[i].kind == SAGA_RETRIABLE ? SAGA_RUNNING : SAGA_COMPENSATED);
     }
 }
 
