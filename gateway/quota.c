@@ -98,14 +98,16 @@ static void add_headers(struct request *request, struct limit_policy policy,
 }
 
 // What each verdict is to the client; NONE: the request goes on.
+// clang-format off
 static const struct {
     enum reason reason;
     struct limit_policy (*policy)(const struct limits *limits, enum limit limit);
 } verdicts[] = {
-    [LIMIT_PASSED] = {REASON_NONE,                limits_policy      },
-    [LIMIT_EXCEEDED] = {REASON_RATE_LIMITED,        limits_policy      },
-    [LIMIT_BLOCKED] = {REASON_TEMPORARILY_BLOCKED, limits_block_policy},
+    [LIMIT_PASSED]   = {REASON_NONE,                limits_policy},
+    [LIMIT_EXCEEDED] = {REASON_RATE_LIMITED,        limits_policy},
+    [LIMIT_BLOCKED]  = {REASON_TEMPORARILY_BLOCKED, limits_block_policy},
 };
+// clang-format on
 
 static void taken(void *arg, const struct limit_answer *answer)
 {

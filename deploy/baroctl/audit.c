@@ -40,12 +40,14 @@ struct status audit_urls_load(struct arena *arena, struct audit_urls *urls)
 static struct status evaluate(const struct audit_urls *urls, const struct law_going *going,
                               struct report *report)
 {
+    // clang-format off
     struct law_database databases[LAW_PLACES] = {
-        [LAW_USER] = {db_create(urls->user,    "baroctl audit"), &user_laws   },
+        [LAW_USER]    = {db_create(urls->user, "baroctl audit"), &user_laws},
         [LAW_PRODUCT] = {db_create(urls->product, "baroctl audit"), &product_laws},
-        [LAW_COUPONS] = {db_create(urls->coupon,  "baroctl audit"), &coupon_laws },
-        [LAW_ORDERS] = {db_create(urls->order,   "baroctl audit"), &order_laws  },
+        [LAW_COUPONS] = {db_create(urls->coupon, "baroctl audit"), &coupon_laws},
+        [LAW_ORDERS]  = {db_create(urls->order, "baroctl audit"), &order_laws},
     };
+    // clang-format on
     struct law_source sources[LAW_PLACES];
     for (int i = 0; i < LAW_PLACES; i++)
         sources[i] = law_source_of_database(&databases[i]);

@@ -80,16 +80,16 @@ static const struct argument HELP[] = {
 
 // clang-format off
 const struct command commands[] = {
-    {"audit",              ARGUMENTS(AUDIT),         AUDIT_DEFAULTS,              audit_run,              "check the conservation laws; exit 1 and say what is broken"},
-    {"saga list",          ARGUMENTS(SAGA_LIST),     {.limit = LIST_LIMIT},       saga_list_run,          "list sagas, newest first"},
-    {"saga show",          ARGUMENTS(BY_ID),         {0},                         saga_show_run,          "show sagas with every step, attempt, outcome and time"},
-    {"saga retry",         ARGUMENTS(BY_ID),         {0},                         saga_retry_run,         "drive open sagas again, at once; parked ones too"},
-    {"dead-letter list",   ARGUMENTS(DEAD_LETTER_LIST), {.limit = LIST_LIMIT},       dead_letter_list_run,   "list events that an outside sink did not take, newest first"},
-    {"dead-letter replay", ARGUMENTS(BY_ID),         {0},                         dead_letter_replay_run, "send dead letters again"},
-    {"user promote",       ARGUMENTS(USER_PROMOTE),  {0},                         user_promote_run,       "make an account an admin"},
-    {"load-demo",          ARGUMENTS(LOAD_DEMO),     DEMO_DEFAULTS,               load_demo_run,          "load a shop with half a year of orders beside what is there"},
-    {"flash-sale",         ARGUMENTS(FLASH_SALE),    SALE_DEFAULTS,               flash_sale_run,         "sell a little stock to many buyers at once; exit 1 unless exactly that was sold"},
-    {"help",               ARGUMENTS(HELP),          {0},                         help_run,               "explain a command, or list them all"},
+    {"audit",              ARGUMENTS(AUDIT),            AUDIT_DEFAULTS,        audit_run,              "check the conservation laws; exit 1 and say what is broken"},
+    {"saga list",          ARGUMENTS(SAGA_LIST),        {.limit = LIST_LIMIT}, saga_list_run,          "list sagas, newest first"},
+    {"saga show",          ARGUMENTS(BY_ID),            {0},                   saga_show_run,          "show sagas with every step, attempt, outcome and time"},
+    {"saga retry",         ARGUMENTS(BY_ID),            {0},                   saga_retry_run,         "drive open sagas again, at once; parked ones too"},
+    {"dead-letter list",   ARGUMENTS(DEAD_LETTER_LIST), {.limit = LIST_LIMIT}, dead_letter_list_run,   "list events that an outside sink did not take, newest first"},
+    {"dead-letter replay", ARGUMENTS(BY_ID),            {0},                   dead_letter_replay_run, "send dead letters again"},
+    {"user promote",       ARGUMENTS(USER_PROMOTE),     {0},                   user_promote_run,       "make an account an admin"},
+    {"load-demo",          ARGUMENTS(LOAD_DEMO),        DEMO_DEFAULTS,         load_demo_run,          "load a shop with half a year of orders beside what is there"},
+    {"flash-sale",         ARGUMENTS(FLASH_SALE),       SALE_DEFAULTS,         flash_sale_run,         "sell a little stock to many buyers at once; exit 1 unless exactly that was sold"},
+    {"help",               ARGUMENTS(HELP),             {0},                   help_run,               "explain a command, or list them all"},
 };
 // clang-format on
 const size_t command_count = COUNT(commands);

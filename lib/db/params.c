@@ -15,17 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+// clang-format off
 static const struct param_type {
     Oid type, element;
 } TYPES[] = {
-    [PARAM_INT64] = {OID_INT8,        0        },
-    [PARAM_BOOL] = {OID_BOOL,        0        },
-    [PARAM_TEXT] = {OID_TEXT,        0        },
-    [PARAM_BYTES] = {OID_BYTEA,       0        },
-    [PARAM_INT64S] = {OID_INT8_ARRAY,  OID_INT8 },
-    [PARAM_TEXTS] = {OID_TEXT_ARRAY,  OID_TEXT },
+    [PARAM_INT64]  = {OID_INT8,        0},
+    [PARAM_BOOL]   = {OID_BOOL,        0},
+    [PARAM_TEXT]   = {OID_TEXT,        0},
+    [PARAM_BYTES]  = {OID_BYTEA,       0},
+    [PARAM_INT64S] = {OID_INT8_ARRAY,  OID_INT8},
+    [PARAM_TEXTS]  = {OID_TEXT_ARRAY,  OID_TEXT},
     [PARAM_BYTEAS] = {OID_BYTEA_ARRAY, OID_BYTEA},
 };
+// clang-format on
 
 enum { ARRAY_HEADER = 20, EMPTY_ARRAY_HEADER = 12, LENGTH_WORD = 4 };
 

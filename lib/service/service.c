@@ -137,6 +137,17 @@ static void start_jobs(struct service_runtime *runtime)
     }
 }
 
+static struct status start_server(struct service_runtime *runtime)
+{
+    const struct rpc_server_options options = {
+        .listen = runtime->settings->rpc_listen,
+        .secret = runtime->settings->secret,
+        .instance = runtime->settings->instance,
+        .dispatcher = runtime->dispatcher,
+    };
+    return rpc_server_start(&options, &runtime->server);
+}
+
 static struct status start(struct service_runtime *runtime)
 {
     const struct service_settings *settings = runtime->settings;
@@ -167,12 +178,7 @@ static struct status start(struct service_runtime *runtime)
     dispatcher_start(runtime->dispatcher);
     st = start_commands(runtime);
     if (!failed(st))
-        st = about("BARO_RPC_LISTEN",
-                   rpc_server_start(&(struct rpc_server_options){.listen = settings->rpc_listen,
-                                                                 .secret = settings->secret,
-                                                                 .instance = settings->instance,
-                                                                 .dispatcher = runtime->dispatcher},
-                                    &runtime->server));
+        st = about("BARO_RPC_LISTEN", start_server(runtime));
     if (failed(st))
         return st;
     start_jobs(runtime);

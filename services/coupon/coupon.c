@@ -43,17 +43,19 @@ static const struct {
     {COUPON_EXPIRED,   COUPON_CANCEL,  COUPON_CANCELLED},
 };
 
+// clang-format off
 // The name of each status, and what history calls the way into it.
 static const struct {
     const char *name;
     const char *history;
 } STATUSES[] = {
-    [COUPON_AVAILABLE] = {"AVAILABLE", "RESTORED" },
-    [COUPON_HELD] = {"HELD",      "HELD"     },
-    [COUPON_USED] = {"USED",      "USED"     },
-    [COUPON_EXPIRED] = {"EXPIRED",   "EXPIRED"  },
+    [COUPON_AVAILABLE] = {"AVAILABLE", "RESTORED"},
+    [COUPON_HELD]      = {"HELD",      "HELD"},
+    [COUPON_USED]      = {"USED",      "USED"},
+    [COUPON_EXPIRED]   = {"EXPIRED",   "EXPIRED"},
     [COUPON_CANCELLED] = {"CANCELLED", "CANCELLED"},
 };
+// clang-format on
 
 static const char *const EVENTS[COUPON_EVENT_COUNT] = {
     [COUPON_HOLD] = "hold",     [COUPON_REDEEM] = "redeem", [COUPON_RESTORE] = "restore",

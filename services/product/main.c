@@ -14,20 +14,16 @@ extern const size_t product_migration_count;
 
 #define AT(field) offsetof(struct product_settings, field)
 
+// clang-format off
 static const struct setting SETTINGS[] = {
-    {"BARO_RPC_LISTEN",   SETTING_LISTEN,      "tcp://127.0.0.1:7102", AT(common.rpc_listen), 0,   0,
-     "where calls come in"                            },
-    {"BARO_BUS_LISTEN",   SETTING_LISTEN,      "tcp://127.0.0.1:7202", AT(common.bus_listen), 0,   0,
-     "where others subscribe"                         },
-    {"BARO_OPS_LISTEN",   SETTING_OPS_ADDRESS, "127.0.0.1:7302",       AT(common.ops_listen), 0,   0,
-     "HTTP for /livez /readyz /metrics, or off"       },
-    {"BARO_ORDER_RPC",    SETTING_PEERS,       "tcp://127.0.0.1:7103", AT(order_rpc),         0,   0,
-     "where the order service says which orders live" },
-    {"BARO_ORDER_BUS",    SETTING_PEERS,       "tcp://127.0.0.1:7203", AT(order_bus),         0,   0,
-     "where the order service publishes saga commands"},
-    {"BARO_SWEEP_PERIOD", SETTING_DURATION_MS, "30s",                  AT(sweep_period_ms),   100, 3600000,
-     "how often expired holds are looked for"         },
+    {"BARO_RPC_LISTEN",   SETTING_LISTEN,      "tcp://127.0.0.1:7102", AT(common.rpc_listen), 0,   0,       "where calls come in"},
+    {"BARO_BUS_LISTEN",   SETTING_LISTEN,      "tcp://127.0.0.1:7202", AT(common.bus_listen), 0,   0,       "where others subscribe"},
+    {"BARO_OPS_LISTEN",   SETTING_OPS_ADDRESS, "127.0.0.1:7302",       AT(common.ops_listen), 0,   0,       "HTTP for /livez /readyz /metrics, or off"},
+    {"BARO_ORDER_RPC",    SETTING_PEERS,       "tcp://127.0.0.1:7103", AT(order_rpc),         0,   0,       "where the order service says which orders live"},
+    {"BARO_ORDER_BUS",    SETTING_PEERS,       "tcp://127.0.0.1:7203", AT(order_bus),         0,   0,       "where the order service publishes saga commands"},
+    {"BARO_SWEEP_PERIOD", SETTING_DURATION_MS, "30s",                  AT(sweep_period_ms),   100, 3600000, "how often expired holds are looked for"},
 };
+// clang-format on
 
 // What is paid is popular within 2 s (SPEC 6), also when the doorbell was not heard and the gateway
 // remembers for a second. On a thread of its own: a slow sweep must not delay it.

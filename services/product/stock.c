@@ -31,6 +31,7 @@ static const struct hold_edge EDGES[] = {
     {HOLD_RETURNED,  HOLD_EXPIRE,  HOLD_RETURNED,  0,  0 },
 };
 
+// clang-format off
 // What an event says when a line has no edge for it, and whether an order without holds is fine.
 static const struct {
     const char *name;
@@ -38,11 +39,12 @@ static const struct {
     enum reason refusal;
     const char *message;
 } EVENTS[HOLD_EVENT_COUNT] = {
-    [HOLD_CONFIRM] = {"confirm", true,  REASON_HOLD_LOST,          "the stock is no longer held"    },
-    [HOLD_RELEASE] = {"release", false, REASON_ILLEGAL_TRANSITION, "the hold cannot be released"    },
-    [HOLD_RETURN] = {"return",  true,  REASON_ILLEGAL_TRANSITION, "the order's stock was not taken"},
-    [HOLD_EXPIRE] = {"expire",  false, REASON_ILLEGAL_TRANSITION, "the hold cannot expire"         },
+    [HOLD_CONFIRM] = {"confirm", true,  REASON_HOLD_LOST,          "the stock is no longer held"},
+    [HOLD_RELEASE] = {"release", false, REASON_ILLEGAL_TRANSITION, "the hold cannot be released"},
+    [HOLD_RETURN]  = {"return",  true,  REASON_ILLEGAL_TRANSITION, "the order's stock was not taken"},
+    [HOLD_EXPIRE]  = {"expire",  false, REASON_ILLEGAL_TRANSITION, "the hold cannot expire"},
 };
+// clang-format on
 
 static const char *const STATUS_NAMES[HOLD_STATUS_COUNT] = {
     [HOLD_HELD] = "HELD",

@@ -19,6 +19,7 @@ static const int64_t LARGEST_EXACT_WON = (INT64_C(1) << 53) - 1;
 #define ADJUST_LIMITS "an adjustment is a whole number of won, not 0"
 #define ADJUST_CAP "the balance would be above what is exact in JSON"
 
+// clang-format off
 static const struct entry_rule {
     const char *name;
     int64_t min_won, max_won, unit_won; // of the signed amount
@@ -27,11 +28,11 @@ static const struct entry_rule {
     const char *balance_limit;
 } RULES[ENTRY_TYPES] = {
     [ENTRY_CHARGE] = {"CHARGE", 1000,               100000,            10, 10000000,          CHARGE_LIMITS,           CHARGE_CAP},
-    [ENTRY_USE] = {"USE",    -LARGEST_EXACT_WON, -1,                1,  0,                 "a payment takes money", NULL      },
-    [ENTRY_REFUND] = {"REFUND", 1,                  LARGEST_EXACT_WON, 1,  INT64_MAX,         "a refund gives money",  NULL      },
-    [ENTRY_ADJUST] = {"ADJUST", -LARGEST_EXACT_WON, LARGEST_EXACT_WON, 1,  LARGEST_EXACT_WON,
-                      ADJUST_LIMITS,                                                                                   ADJUST_CAP},
+    [ENTRY_USE]    = {"USE",    -LARGEST_EXACT_WON, -1,                1,  0,                 "a payment takes money", NULL},
+    [ENTRY_REFUND] = {"REFUND", 1,                  LARGEST_EXACT_WON, 1,  INT64_MAX,         "a refund gives money",  NULL},
+    [ENTRY_ADJUST] = {"ADJUST", -LARGEST_EXACT_WON, LARGEST_EXACT_WON, 1,  LARGEST_EXACT_WON, ADJUST_LIMITS,           ADJUST_CAP},
 };
+// clang-format on
 
 static const struct entry_rule *rule_of(enum entry_type type)
 {

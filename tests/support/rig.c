@@ -88,20 +88,20 @@ static void flush(struct responder *responder)
 struct rig *rig_create(const char *url, const struct method_table *methods, void *service,
                        struct rig_size size)
 {
+    const struct dispatcher_options options = {
+        .transaction = &postgres_transaction,
+        .transaction_context = (void *)(uintptr_t)url,
+        .service = service,
+        .write_workers = size.write_workers,
+        .batch_max = size.batch_max,
+    };
     struct rig *rig = calloc(1, sizeof(*rig));
     cr_assert_not_null(rig);
     *rig = (struct rig){
         .url = url,
         .service = service,
         .methods = methods,
-        .dispatcher = dispatcher_create(&(struct dispatcher_options){
-                                                                     .transaction = &postgres_transaction,
-                                                                     .transaction_context = (void *)(uintptr_t)url,
-                                                                     .service = service,
-                                                                     .write_workers = size.write_workers,
-                                                                     .batch_max = size.batch_max,
-                                                                     }
-           ),
+        .dispatcher = dispatcher_create(&options),
         .responder = {respond, flush},
     };
     must(dispatcher_add(rig->dispatcher, methods));

@@ -21,14 +21,16 @@ static void given_doorbell(void)
     cr_assert(!failed(nng_prepare()));
     cr_assert(!failed(publisher_start("tcp://127.0.0.1:0", STAND_SECRET, &publisher)));
     snprintf(address, sizeof(address), "tcp://127.0.0.1:%d", publisher_port(publisher));
-    cr_assert(!failed(doorbell_open(&(struct doorbell_options){.addresses = address,
-                                                               .secret = STAND_SECRET,
-                                                               .topic = "order.events",
-                                                               .kinds = kinds,
-                                                               .kind_count = 1,
-                                                               .echo_ms = ECHO_MS,
-                                                               .slow_ms = SLOW_MS},
-                                    &doorbell)));
+    const struct doorbell_options options = {
+        .addresses = address,
+        .secret = STAND_SECRET,
+        .topic = "order.events",
+        .kinds = kinds,
+        .kind_count = 1,
+        .echo_ms = ECHO_MS,
+        .slow_ms = SLOW_MS,
+    };
+    cr_assert(!failed(doorbell_open(&options, &doorbell)));
 }
 
 static void end_doorbell(void)

@@ -62,13 +62,15 @@ Test(live_orders, are_dropped_from_those_that_were_asked_for)
 {
     struct stand_store store = {0};
     struct dispatcher *dispatcher = order_service(&store);
+    const struct rpc_server_options options = {
+        .listen = "tcp://127.0.0.1:0",
+        .secret = STAND_SECRET,
+        .instance = "order-1",
+        .contexts = 8,
+        .dispatcher = dispatcher,
+    };
     struct rpc_server *server;
-    struct status st = rpc_server_start(&(struct rpc_server_options){.listen = "tcp://127.0.0.1:0",
-                                                                     .secret = STAND_SECRET,
-                                                                     .instance = "order-1",
-                                                                     .contexts = 8,
-                                                                     .dispatcher = dispatcher},
-                                        &server);
+    struct status st = rpc_server_start(&options, &server);
     cr_assert(!failed(st));
     char address[64];
     snprintf(address, sizeof(address), "tcp://127.0.0.1:%d", rpc_server_port(server));
