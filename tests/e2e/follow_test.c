@@ -95,6 +95,7 @@ Test(follow, silence_is_broken_by_heartbeats_and_ends_with_the_order)
     int64_t order_id = place_order(customer, given_option(20000, 10), 1, 0);
     struct follower *follower = follow_order(customer, 0, order_id, NULL);
     cr_assert(follower_sees(follower, "\n\n: still here\n\n", SOON_MS));
+    end_time_to_pay(order_id);
     cr_assert(follower_ends(follower, WAIT_MS));
     cr_assert_str_eq(follower_story(follower), "PENDING EXPIRED");
     follower_close(follower);

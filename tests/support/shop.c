@@ -1,5 +1,8 @@
 #include "tests/support/shop.h"
 
+#include "lib/base/text.h"
+#include "lib/db/db.h"
+
 #include <assert.h>
 #include <criterion/criterion.h>
 #include <stdatomic.h>
@@ -230,6 +233,19 @@ bool await_order(struct http_client *customer, int64_t order_id, const char *sta
         nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000}, NULL);
     }
     return true;
+}
+
+void end_time_to_pay(int64_t order_id)
+{
+    SCOPED(arena) *arena = arena_create();
+    SCOPED(db) *db = db_create(getenv("BARO_ORDER_DATABASE_URL"), "e2e");
+    struct status st =
+        db_script(db, text_printf(arena,
+                                  "UPDATE orders SET expires_at = now() WHERE id = %lld;"
+                                  "UPDATE order_pending SET expires_at = now()"
+                                  " WHERE order_id = %lld",
+                                  (long long)order_id, (long long)order_id));
+    cr_assert_not(failed(st), "%s", st.message);
 }
 
 void expect_laws_hold(void)

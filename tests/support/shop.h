@@ -41,6 +41,9 @@ const char *order_status(struct http_client *customer, int64_t order_id); // the
 bool await_order(struct http_client *customer, int64_t order_id, const char *status,
                  int timeout_ms);
 
+// Ends the time of an unpaid order now, in its database, for tests that would only wait for it.
+void end_time_to_pay(int64_t order_id);
+
 // Ends the test unless the reply has the status and, when `code` is given, that problem code.
 void expect_reply(struct http_reply reply, long status, const char *code);
 
