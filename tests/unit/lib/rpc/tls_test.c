@@ -182,8 +182,8 @@ Test(tls, only_peers_whose_certificates_are_ours_are_spoken_with, .timeout = 180
     pid_t clients[COUNT(CASES)];
     for (size_t i = 0; i < COUNT(CASES); i++) {
         servers[i] = given_server(CASES[i].server);
-        clients[i] = given_client(CASES[i].client, servers[i],
-                                  CASES[i].good ? PATIENCE_MS : REFUSED_MS);
+        clients[i] =
+            given_client(CASES[i].client, servers[i], CASES[i].good ? PATIENCE_MS : REFUSED_MS);
     }
     for (size_t i = 0; i < COUNT(CASES); i++) {
         int status;

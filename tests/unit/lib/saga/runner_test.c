@@ -526,7 +526,8 @@ Test(runner, a_saga_may_be_refused_as_long_as_one_of_its_steps_may_be)
         saga->refuses[DEBIT] = true;
         world_runner(world);
         world_run_for(world, 5000);
-        cr_expect_eq(saga->state, STEPS[i].kind == SAGA_RETRIABLE ? SAGA_RUNNING : SAGA_COMPENSATED);
+        cr_expect_eq(saga->state,
+                     STEPS[i].kind == SAGA_RETRIABLE ? SAGA_RUNNING : SAGA_COMPENSATED);
     }
 }
 
