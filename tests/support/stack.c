@@ -3,10 +3,11 @@
 #include "tests/support/http.h"
 
 #include <criterion/criterion.h>
-#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,12 +51,15 @@ int64_t stack_memory_kib(const char *name, int replica)
 
 void stack_signal(const char *name, int replica, int signal_number)
 {
+    enum { DEATH_MS = 10000 };
     pid_t pid = pid_of(name, replica);
-    cr_assert_eq(kill(pid, signal_number), 0, "%s-%d (pid %d) is not running", name, replica,
-                 (int)pid);
-
-    for (int tries = 0; signal_number == SIGKILL && kill(pid, 0) == 0 && tries < 1000; tries++)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    struct pollfd process = {pidfd_open(pid, 0), POLLIN, 0};
+    cr_assert(process.fd >= 0 && kill(pid, signal_number) == 0, "%s-%d (pid %d) is not running",
+              name, replica, (int)pid);
+    // Dead is also who is not buried yet.
+    if (signal_number == SIGKILL)
+        cr_assert_eq(poll(&process, 1, DEATH_MS), 1, "%s-%d does not die", name, replica);
+    close(process.fd);
 }
 
 static void run_stack(const char *verb, const char *name, int replica)
