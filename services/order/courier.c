@@ -241,7 +241,7 @@ static void show(struct courier *courier, const struct delivery_round *round,
     }
     if (before->failures == 0 && after->failures > 0)
         log_warn("sink is down", log_text("sink", courier->port.name),
-                 log_text("error", round->items[round->first_fresh].error));
+                 log_text("error", delivery_error(round)));
     if (before->failures > 0 && after->failures == 0)
         log_info("sink is back", log_text("sink", courier->port.name));
 }

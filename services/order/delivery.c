@@ -151,7 +151,7 @@ static size_t settled_until(const struct delivery_round *round)
     return until;
 }
 
-static const char *some_error(const struct delivery_round *round)
+const char *delivery_error(const struct delivery_round *round)
 {
     for (size_t i = 0; i < round->count; i++)
         if (round->items[i].error)
@@ -162,7 +162,7 @@ static const char *some_error(const struct delivery_round *round)
 // Nothing gets through: what has waited for too long is given up, from the oldest on.
 static size_t give_up(const struct delivery_rules *rules, struct delivery_round *round, size_t from)
 {
-    const char *error = some_error(round);
+    const char *error = delivery_error(round);
     while (from < round->count &&
            is_too_old(rules, round->items[from].row.event->occurred_at_us, round->now_us)) {
         struct delivery *item = &round->items[from++];

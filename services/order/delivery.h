@@ -97,6 +97,9 @@ struct sink_state {
     bool goes_on;    // there may be more to do at once
 };
 
+// The first thing that a sink said in a round; what to say when it said nothing.
+const char *delivery_error(const struct delivery_round *round);
+
 // Decides the outcome of each event and what becomes of the sink.
 void delivery_settle(const struct delivery_rules *rules, struct delivery_round *round,
                      struct sink_state *sink);

@@ -46,6 +46,17 @@ static void settle(struct arena *arena, const char *verdicts)
     outcomes[count] = '\0';
 }
 
+Test(delivery, the_sinks_own_words_are_told_whichever_event_they_were_about)
+{
+    SCOPED(arena) *arena = arena_create();
+    letters_write(&letters, arena, 3, LETTERS_MAX);
+    round_ = (struct delivery_round){.items = letters.items, .count = 3};
+    cr_assert_str_eq(delivery_error(&round_), "the sink was away");
+    letters.items[1].error = "HTTP 500";
+    letters.items[2].error = "HTTP 502";
+    cr_assert_str_eq(delivery_error(&round_), "HTTP 500");
+}
+
 Test(delivery, of_what_does_not_get_through_is_judged_by_what_does)
 {
     static const struct {
