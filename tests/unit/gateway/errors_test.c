@@ -162,5 +162,14 @@ Test(errors, what_may_succeed_later_is_retryable)
 {
     json_t *json = problem_of(refuse(REASON_UNAVAILABLE, NULL), NULL);
     cr_expect(json_is_true(json_object_get(json, "retryable")));
+    cr_expect_eq(problem_kind(REASON_UNAVAILABLE)->retry_after_s, 1);
+    json_decref(json);
+}
+
+Test(errors, nobody_is_asked_to_retry_what_was_given_back)
+{
+    json_t *json = problem_of(refuse(REASON_SYSTEM_FAILURE, NULL), NULL);
+    cr_expect(json_is_false(json_object_get(json, "retryable")));
+    cr_expect_eq(problem_kind(REASON_SYSTEM_FAILURE)->retry_after_s, 0);
     json_decref(json);
 }
