@@ -315,7 +315,8 @@ sanitized-end-to-end: build $(E2E)
 
 # A process of its own for each test, so that valgrind sees each from its beginning to its end.
 VALGRIND := valgrind --quiet --error-exitcode=99 --trace-children=yes --leak-check=full \
-    --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect
+    --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
+    --suppressions=tests/lint/valgrind.supp
 
 .PHONY: valgrind
 valgrind: $(UNIT) ## Unit tests under valgrind: no error, nothing leaks
