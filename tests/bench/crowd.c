@@ -141,6 +141,13 @@ static void raise_file_limit(void)
 static void connect_one(struct crowd *crowd, struct customer *customer)
 {
     exchange_open(&customer->exchange, crowd->epoll, &crowd->gateways[customer->gateway], customer);
+    customer->is_connected = true;
+}
+
+static void disconnect_one(struct customer *customer)
+{
+    close(customer->exchange.fd);
+    customer->is_connected = false;
 }
 
 static void rest(struct crowd *crowd, struct customer *customer)
@@ -174,7 +181,7 @@ void crowd_leave(struct crowd *crowd)
 
 void crowd_reconnect(struct crowd *crowd, struct customer *customer)
 {
-    close(customer->exchange.fd);
+    disconnect_one(customer);
     connect_one(crowd, customer);
 }
 
@@ -197,6 +204,8 @@ void crowd_start(struct crowd *crowd, int64_t since_us)
     struct customer *customer = crowd->idle;
     crowd->idle = customer->next_idle;
     customer->is_idle = false;
+    if (!customer->is_connected)
+        connect_one(crowd, customer);
     flow_begin(crowd->flow, &crowd->market, &customer->journey);
     customer->since_us = customer->asked_us = since_us;
     crowd->busy++;
@@ -240,7 +249,7 @@ void crowd_wait(struct crowd *crowd, int64_t wait_us,
             !exchange_receive(&customer->exchange, &answer))
             continue;
         if (customer->is_idle)
-            crowd_reconnect(crowd, customer);
+            disconnect_one(customer);
         else
             take(arg, customer, &answer);
     }

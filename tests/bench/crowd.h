@@ -15,7 +15,7 @@ struct customer {
     int64_t since_us; // when the journey began, or should have begun
     int64_t asked_us; // when the request that is under way did
     size_t gateway;   // that the connection goes to
-    bool is_idle;
+    bool is_idle, is_connected;
     struct customer *next_idle;
 };
 
@@ -44,11 +44,11 @@ bool crowd_option(struct crowd *crowd, const char *name, const char *value);
 void crowd_gather(struct crowd *crowd, struct arena *arena);
 void crowd_leave(struct crowd *crowd);
 
-// Makes a new connection for a customer whose own is gone. Who is idle gets one unasked: a gateway
-// does not wait for ever for a request.
+// Makes a new connection for a customer whose own is gone.
 void crowd_reconnect(struct crowd *crowd, struct customer *customer);
 
-// Takes an idle customer and sends the first request of a new journey.
+// Takes an idle customer and sends the first request of a new journey, on a new connection if the
+// gateway did not wait for it on the old one.
 void crowd_start(struct crowd *crowd, int64_t since_us);
 
 // A whole answer has come: sends the next request of the journey, or ends it.
