@@ -7,6 +7,7 @@
 
 #include "lib/db/pipeline.h"
 
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/memory.h"
@@ -21,7 +22,7 @@ static const struct statement BEGIN = {"db_begin", "BEGIN"};
 static const struct statement COMMIT = {"db_commit", "COMMIT"};
 static const struct statement ROLLBACK = {"db_rollback", "ROLLBACK"};
 
-enum { FIRST_WAIT_MS = 50, LONGEST_WAIT_MS = 2000 };
+enum { WAIT_FIRST_MS = 50, WAIT_MAX_MS = 2000 };
 
 static struct db_metrics register_metrics(void)
 {
@@ -75,14 +76,13 @@ struct status db_connect(struct db *db)
 struct status db_wait(struct db *db, int64_t timeout_ms)
 {
     int64_t limit_us = clock_monotonic_us() + timeout_ms * US_PER_MS;
-    int pause_ms = FIRST_WAIT_MS;
-    for (;;) {
+    for (int tries = 0;; tries++) {
+        int64_t pause_ms = backoff_ceiling(WAIT_FIRST_MS, WAIT_MAX_MS, tries);
         struct status st = db_connect(db);
         if (!failed(st) || clock_monotonic_us() + pause_ms * US_PER_MS >= limit_us)
             return st;
         log_info("waiting for the database", log_text("for", db->application_name), log_status(st));
-        poll(NULL, 0, pause_ms);
-        pause_ms = pause_ms * 2 < LONGEST_WAIT_MS ? pause_ms * 2 : LONGEST_WAIT_MS;
+        poll(NULL, 0, (int)pause_ms);
     }
 }
 

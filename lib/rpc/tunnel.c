@@ -3,6 +3,7 @@
 
 #include "lib/rpc/tunnel.h"
 
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
 #include "lib/base/metrics.h"
@@ -25,7 +26,7 @@ enum {
     EVENTS_MAX = 64,
     TICK_MS = 20,       // while something waits for its time
     UNPROVEN_MAX = 128, // of one listener: more are turned away
-    PAUSE_MIN_MS = 50,
+    PAUSE_FIRST_MS = 50,
     PAUSE_MAX_MS = 1000,
 };
 
@@ -36,7 +37,8 @@ struct tunnel {
     int port;
     struct sockaddr_storage peer;
     socklen_t peer_size;
-    int64_t dial_at_us, pause_ms;
+    int64_t dial_at_us;
+    int64_t fruitless; // tries to connect, in a row
     struct passage *passages;
     bool starved; // had no descriptor for one who knocked: no edge will tell of them again
     bool closing, closed;
@@ -93,8 +95,8 @@ static void keep_dialed(struct tunnel *tunnel, int64_t now_us)
 {
     if (tunnel->listening >= 0 || tunnel->passages || tunnel->dial_at_us > now_us)
         return;
-    tunnel->dial_at_us = now_us + tunnel->pause_ms * US_PER_MS;
-    tunnel->pause_ms = tunnel->pause_ms < PAUSE_MAX_MS / 2 ? tunnel->pause_ms * 2 : PAUSE_MAX_MS;
+    int64_t pause_ms = backoff_ceiling(PAUSE_FIRST_MS, PAUSE_MAX_MS, tunnel->fruitless++);
+    tunnel->dial_at_us = now_us + pause_ms * US_PER_MS;
     dial(tunnel);
 }
 
@@ -104,7 +106,7 @@ static void bury_dead(struct tunnel *tunnel, int64_t now_us)
     for (at = tunnel->passages; at; at = next) {
         next = at->next;
         if (at->proven)
-            tunnel->pause_ms = PAUSE_MIN_MS;
+            tunnel->fruitless = 0;
         if (!passage_is_over(at, now_us))
             continue;
         LL_DELETE(tunnel->passages, at);
@@ -246,7 +248,6 @@ static struct tunnel *make_tunnel(nng_listener into)
     tunnel->into = into;
     tunnel->watch = (struct watch){accept_all, tunnel};
     tunnel->listening = -1;
-    tunnel->pause_ms = PAUSE_MIN_MS;
     return tunnel;
 }
 

@@ -31,9 +31,12 @@ Test(backoff, doubles_up_to_its_limit)
         {500, 100,       3,         100      },
         {0,   100,       INT64_MAX, 0        },
     };
-    for (size_t i = 0; i < COUNT(rows); i++)
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        cr_expect_eq(backoff_ceiling(rows[i].first, rows[i].max, rows[i].doublings),
+                     rows[i].longest, "row %zu", i);
         cr_expect_leq(rows[i].longest - longest(rows[i].first, rows[i].max, rows[i].doublings), 1,
                       "row %zu", i);
+    }
 }
 
 Test(backoff, leaves_the_later_half_to_chance)
