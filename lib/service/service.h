@@ -45,6 +45,17 @@ struct service_settings {
     int64_t start_wait_ms;    // BARO_START_WAIT: for PostgreSQL
 };
 
+// clang-format off
+// The rows of where a service listens, with its default addresses.
+#define SERVICE_LISTENS(rpc, bus, ops)                                                                                     \
+    {"BARO_RPC_LISTEN", SETTING_LISTEN,      rpc, offsetof(struct service_settings, rpc_listen), 0, 0,                     \
+     "where calls come in"},                                                                                               \
+    {"BARO_BUS_LISTEN", SETTING_LISTEN,      bus, offsetof(struct service_settings, bus_listen), 0, 0,                     \
+     "where others subscribe"},                                                                                            \
+    {"BARO_OPS_LISTEN", SETTING_OPS_ADDRESS, ops, offsetof(struct service_settings, ops_listen), 0, 0,                     \
+     "HTTP for /livez /readyz /metrics, or off"}
+// clang-format on
+
 // Loads the settings that every service has and the service's own rows into the structure at `into`,
 // which starts with struct service_settings; like settings_load_or_exit. An own row with the name of
 // a common one replaces it: that is how a service gives its own default ports.

@@ -16,9 +16,7 @@
 
 // clang-format off
 static const struct setting COMMON[] = {
-    {"BARO_RPC_LISTEN",    SETTING_LISTEN,      "tcp://127.0.0.1:7100",   AT(rpc_listen),      0,  0,       "where calls come in"},
-    {"BARO_BUS_LISTEN",    SETTING_LISTEN,      "tcp://127.0.0.1:7200",   AT(bus_listen),      0,  0,       "where others subscribe"},
-    {"BARO_OPS_LISTEN",    SETTING_OPS_ADDRESS, "127.0.0.1:7300",         AT(ops_listen),      0,  0,       "HTTP for /livez /readyz /metrics, or off"},
+    SERVICE_LISTENS("tcp://127.0.0.1:7100", "tcp://127.0.0.1:7200", "127.0.0.1:7300"),
     {"BARO_DATABASE_URL",  SETTING_POSTGRES,    NULL,                     AT(database_url),    0,  0,       "this service's PostgreSQL database"},
     {"BARO_MIGRATE_URL",   SETTING_POSTGRES,    "",                       AT(migrate_url),     0,  0,       "the same database as its owner, who makes the tables; empty: BARO_DATABASE_URL"},
     {"BARO_MIGRATE",       SETTING_TEXT,        "start",                  AT(migrate),         0,  0,       "start: make the tables, then serve; only: make them and end; wait: serve when they are there"},

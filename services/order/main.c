@@ -13,9 +13,7 @@ extern const size_t order_migration_count;
 
 // clang-format off
 static const struct setting SETTINGS[] = {
-    {"BARO_RPC_LISTEN",  SETTING_LISTEN, "tcp://127.0.0.1:7103", AT(common.rpc_listen), 0, 0, "where calls come in"},
-    {"BARO_BUS_LISTEN",  SETTING_LISTEN, "tcp://127.0.0.1:7203", AT(common.bus_listen), 0, 0, "where others subscribe"},
-    {"BARO_OPS_LISTEN",  SETTING_OPS_ADDRESS, "127.0.0.1:7303",       AT(common.ops_listen), 0, 0, "HTTP for /livez /readyz /metrics, or off"},
+    SERVICE_LISTENS("tcp://127.0.0.1:7103", "tcp://127.0.0.1:7203", "127.0.0.1:7303"),
     {"BARO_USER_RPC",    SETTING_PEERS, "tcp://127.0.0.1:7101", AT(user_rpc),    0, 0, "replicas of the user service"},
     {"BARO_PRODUCT_RPC", SETTING_PEERS, "tcp://127.0.0.1:7102", AT(product_rpc), 0, 0, "replicas of the product service"},
     {"BARO_COUPON_RPC",  SETTING_PEERS, "tcp://127.0.0.1:7104", AT(coupon_rpc),  0, 0, "replicas of the coupon service"},

@@ -13,9 +13,7 @@ extern const size_t user_migration_count;
 
 // clang-format off
 static const struct setting SETTINGS[] = {
-    {"BARO_RPC_LISTEN",     SETTING_LISTEN,      "tcp://127.0.0.1:7101", AT(common.rpc_listen), 0, 0, "where calls come in"},
-    {"BARO_BUS_LISTEN",     SETTING_LISTEN,      "tcp://127.0.0.1:7201", AT(common.bus_listen), 0, 0, "where others subscribe"},
-    {"BARO_OPS_LISTEN",     SETTING_OPS_ADDRESS, "127.0.0.1:7301",       AT(common.ops_listen), 0, 0, "HTTP for /livez /readyz /metrics, or off"},
+    SERVICE_LISTENS("tcp://127.0.0.1:7101", "tcp://127.0.0.1:7201", "127.0.0.1:7301"),
     {"BARO_ORDER_BUS",      SETTING_PEERS,       "tcp://127.0.0.1:7203", AT(order_bus),         0, 0, "where the order service publishes saga commands"},
     {"BARO_ADMIN_EMAIL",    SETTING_TEXT,        "",                     AT(admin_email),       0, 0, "the first admin; empty: none"},
     {"BARO_ADMIN_PASSWORD", SETTING_SECRET,      "",                     AT(admin_password),    0, 0, "and its password"},
