@@ -293,19 +293,22 @@ test-pgbouncer: build $(E2E) ## The end-to-end tests with PgBouncer before Postg
 failover: build ## Customers shop while PostgreSQL's primary is lost, ROUNDS=3 times; see tests/failover/README.md
 	@tests/failover/run .local/failover
 
-# Without optimisation compiling takes less than half as long.
+# Without optimisation compiling takes less than half as long; races want the tests to be quick.
+ASAN_BUILD := BUILD=build-asan SANITIZE=address,undefined OPTIMIZE=-O0
+TSAN_BUILD := BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1
+
 asan: ## Unit and integration tests under AddressSanitizer and UBSan
-	@$(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined OPTIMIZE=-O0 check
+	@$(MAKE) --no-print-directory $(ASAN_BUILD) check
 
 tsan: ## The same under ThreadSanitizer
-	@$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 check
+	@$(MAKE) --no-print-directory $(TSAN_BUILD) check
 
 # What the sanitizer has to say goes into files, of which there must be none.
 RACES := $(CURDIR)/.local/e2e-tsan.races
 
 .PHONY: tsan-end-to-end sanitized-end-to-end
 tsan-end-to-end: ## The end-to-end tests with every process under ThreadSanitizer
-	@$(MAKE) --no-print-directory BUILD=build-tsan SANITIZE=thread OPTIMIZE=-O1 sanitized-end-to-end
+	@$(MAKE) --no-print-directory $(TSAN_BUILD) sanitized-end-to-end
 
 sanitized-end-to-end: build $(E2E)
 	@rm -rf $(RACES); mkdir -p $(RACES)
@@ -463,7 +466,7 @@ $(FAULT)/baroctl: $(BUILD)/baroctl
 
 FAULTS := $(BUILD)/tests/faults
 $(FAULTS): $(filter-out %/churn.o,$(call objects,tests/fault/*.c)) $(BUILD)/services/order/order.o \
-    $(addprefix $(BUILD)/tests/support/,http.o transcript.o receiver.o) $(LIB)
+    $(addprefix $(BUILD)/tests/support/,http.o transcript.o receiver.o descriptors.o) $(LIB)
 	@mkdir -p $(@D)
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -476,7 +479,7 @@ fault-short: $(FAULT_PROGRAMS) $(FAULTS) ## The same in three minutes
 	@BUILD=$(FAULT) tests/fault/run .local/fault $(FAULTS) --short
 
 # What needs the libraries only.
-$(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(BUILD)/tests/support/stand.o $(BUILD)/tests/support/identity.o \
+$(BUILD)/tests/churn: $(BUILD)/tests/fault/churn.o $(addprefix $(BUILD)/tests/support/,stand.o identity.o descriptors.o) \
     $(LIB) | $(CERTIFICATES)
 $(BUILD)/tests/bench-rpc: $(BUILD)/tests/bench/rpc_echo.o $(BUILD)/tests/support/stand.o $(BUILD)/tests/support/identity.o \
     $(LIB) | $(CERTIFICATES)

@@ -11,6 +11,7 @@
 #include "tests/fault/proxy.h"
 #include "tests/fault/report.h"
 #include "tests/fault/soak.h"
+#include "tests/support/descriptors.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -320,7 +321,7 @@ static void take_descriptors(struct ground *ground)
     struct rlimit before, none;
     if (!process->pid || prlimit(process->pid, RLIMIT_NOFILE, NULL, &before) != 0)
         return;
-    none = (struct rlimit){(rlim_t)process_descriptors(process->pid) / 2, before.rlim_max};
+    none = (struct rlimit){(rlim_t)open_descriptors(process->pid) / 2, before.rlim_max};
     (void)prlimit(process->pid, RLIMIT_NOFILE, &none, NULL);
     report_fault(FAULT_NO_DESCRIPTORS);
     pause_ms(1000);

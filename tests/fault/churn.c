@@ -16,11 +16,11 @@
 #include "lib/rpc/client.h"
 #include "lib/rpc/nng.h"
 #include "lib/rpc/server.h"
+#include "tests/support/descriptors.h"
 #include "tests/support/identity.h"
 #include "tests/support/stand.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ enum {
     KILL_EVERY_MS = 25,
     START_MS = 20000,  // for all links to move first, on a crowded machine
     SETTLE_MS = 20000, // and after the last kill
-    DESCRIPTORS_MAX = 100,
+    DESCRIPTORS_MAX = 98,
 };
 
 #define TOPIC "churn"
@@ -294,19 +294,6 @@ static void remove_sockets(void)
             unlink(urls[i] + 6);
 }
 
-static int count_descriptors(pid_t pid)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-    DIR *directory = opendir(path);
-    int count = 0;
-    while (directory && readdir(directory))
-        count++;
-    if (directory)
-        closedir(directory);
-    return count;
-}
-
 static long total(void)
 {
     long sum = 0;
@@ -364,7 +351,7 @@ static bool churn(const struct churn_case *row, double seconds)
     int64_t quiet_us = clock_monotonic_us();
     int moved = wait_for_links(SETTLE_MS);
     int64_t settled_ms = (clock_monotonic_us() - quiet_us) / US_PER_MS;
-    int descriptors = count_descriptors(survivor);
+    int descriptors = (int)open_descriptors(survivor);
     bool alive = is_alive(survivor);
     for (int i = 0; i < PEERS; i++)
         stop(peers[i]);

@@ -6,7 +6,6 @@
 #include "tests/fault/proxy.h"
 #include "tests/support/http.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -314,19 +313,6 @@ void process_start(struct cluster *cluster, struct process *process)
     spawn(cluster, process, wardrobe.lines);
     undress(&wardrobe);
     note_pid(cluster, process);
-}
-
-int64_t process_descriptors(pid_t pid)
-{
-    char path[64];
-    int64_t count = 0;
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-    DIR *folder = opendir(path);
-    while (folder && readdir(folder))
-        count++;
-    if (folder)
-        closedir(folder);
-    return count;
 }
 
 // Readiness

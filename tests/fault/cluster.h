@@ -58,9 +58,6 @@ void process_start(struct cluster *cluster, struct process *process);
 // Ends it in good order; false when it has to be killed.
 bool process_stop(struct process *process);
 
-// How many descriptors a process has open.
-int64_t process_descriptors(pid_t pid);
-
 bool process_is_ready(const struct process *process);
 bool process_await_ready(struct process *process, int64_t timeout_ms);
 

@@ -7,6 +7,7 @@
 #include "tests/fault/campaigns.h"
 #include "tests/fault/cluster.h"
 #include "tests/fault/report.h"
+#include "tests/support/descriptors.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ static struct footprint measure(pid_t pid)
     if (file)
         fclose(file);
     footprint.resident_kb = resident * (sysconf(_SC_PAGESIZE) / 1024);
-    footprint.files = process_descriptors(pid);
+    footprint.files = open_descriptors(pid);
     return footprint;
 }
 

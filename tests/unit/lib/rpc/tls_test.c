@@ -8,13 +8,13 @@
 #include "lib/rpc/line.h"
 #include "lib/rpc/nng.h"
 #include "lib/rpc/server.h"
+#include "tests/support/descriptors.h"
 #include "tests/support/identity.h"
 #include "tests/support/stand.h"
 #include "tests/unit/lib/rpc/peer.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -31,6 +31,7 @@ enum {
     PATIENCE_MS = 20000, // with what must come
     REFUSED_MS = 3000,   // with what must not
     DESCRIPTORS = 60,
+    ROOM = 28, // fewer are open when the silent have gone
 };
 
 #define TOPIC "tls"
@@ -271,27 +272,14 @@ Test(tls, noise_and_silence_at_its_ports_harm_nobody, .timeout = 180)
     stop(server);
 }
 
-static int count_descriptors(pid_t pid)
-{
-    char path[64];
-    int count = 0;
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *folder = opendir(path);
-    while (folder && readdir(folder))
-        count++;
-    closedir(folder);
-    return count;
-}
-
 static bool is_starved(void *pid)
 {
-    enum { OWN = 3 }; // ".", "..", and one that is on its way
-    return count_descriptors(*(pid_t *)pid) >= DESCRIPTORS + OWN - 1;
+    return open_descriptors(*(pid_t *)pid) >= DESCRIPTORS;
 }
 
 static bool has_room(void *pid)
 {
-    return count_descriptors(*(pid_t *)pid) < DESCRIPTORS / 2;
+    return open_descriptors(*(pid_t *)pid) < ROOM;
 }
 
 // The tunnels have seen what came before: nng hangs up on who speaks nonsense, through them.
@@ -315,7 +303,7 @@ Test(tls, a_server_without_descriptors_lets_in_who_waited, .timeout = 180)
     cr_assert_eq(prlimit(server.pid, RLIMIT_NOFILE, &few, NULL), 0);
     for (int i = 0; i < DESCRIPTORS; i++)
         silent[i] = connect_to(server.ports[i % 2]);
-    cr_assert(stand_wait(is_starved, &server.pid, 5000), "%d", count_descriptors(server.pid));
+    cr_assert(stand_wait(is_starved, &server.pid, 5000), "%d", (int)open_descriptors(server.pid));
     int late = connect_to(server.ports[0]);
     await_turn(early);
     for (int i = 0; i < DESCRIPTORS; i++)
