@@ -141,13 +141,12 @@ static void raise_file_limit(void)
 static void connect_one(struct crowd *crowd, struct customer *customer)
 {
     exchange_open(&customer->exchange, crowd->epoll, &crowd->gateways[customer->gateway], customer);
-    customer->is_connected = true;
 }
 
 static void disconnect_one(struct customer *customer)
 {
     close(customer->exchange.fd);
-    customer->is_connected = false;
+    customer->exchange.fd = -1;
 }
 
 static void rest(struct crowd *crowd, struct customer *customer)
@@ -204,7 +203,7 @@ void crowd_start(struct crowd *crowd, int64_t since_us)
     struct customer *customer = crowd->idle;
     crowd->idle = customer->next_idle;
     customer->is_idle = false;
-    if (!customer->is_connected)
+    if (customer->exchange.fd < 0)
         connect_one(crowd, customer);
     flow_begin(crowd->flow, &crowd->market, &customer->journey);
     customer->since_us = customer->asked_us = since_us;

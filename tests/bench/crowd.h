@@ -15,7 +15,7 @@ struct customer {
     int64_t since_us; // when the journey began, or should have begun
     int64_t asked_us; // when the request that is under way did
     size_t gateway;   // that the connection goes to
-    bool is_idle, is_connected;
+    bool is_idle;     // perhaps without a connection: the gateway does not wait for ever
     struct customer *next_idle;
 };
 
@@ -48,7 +48,7 @@ void crowd_leave(struct crowd *crowd);
 void crowd_reconnect(struct crowd *crowd, struct customer *customer);
 
 // Takes an idle customer and sends the first request of a new journey, on a new connection if the
-// gateway did not wait for it on the old one.
+// gateway has closed the old one.
 void crowd_start(struct crowd *crowd, int64_t since_us);
 
 // A whole answer has come: sends the next request of the journey, or ends it.

@@ -1,5 +1,5 @@
 #pragma once
-// One keep-alive connection to the gateway, and the request that is on it. Nothing blocks.
+// One keep-alive connection to the gateway, and the request that is on it. Nothing blocks once it is open.
 
 #include <netinet/in.h>
 #include <stdbool.h>

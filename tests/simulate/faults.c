@@ -23,7 +23,6 @@ enum {
     LATE_US = 12000000,
     PAUSE_MIN_US = 300000,
     PAUSE_MAX_US = 6000000,
-    // Of the databases' clocks. Far less than a hold lives: whether it is over is asked of two of them.
     SKEW_US = 2000000000, // of the databases' clocks: far more than a hold lives
     STEP_US = 2000000,    // far less: what waits for a time must not wait for ever
 };
