@@ -5,7 +5,6 @@
 
 #include "gateway/admission.h"
 
-#include "gateway/room.h"
 #include "lib/base/clock.h"
 
 #include <string.h>
@@ -18,10 +17,10 @@ static struct status check_room(struct request *request)
 {
     const struct route *route = request->match.endpoint->route;
     bool goes_on = route->goes_on || route->access == ADMIN;
+    request->errand = goes_on ? ERRAND_GOES_ON : ERRAND_BEGINS;
     if (route->serve || route->catalogue)
         return OK;
-    if (room_has(request->gateway->rooms[route->service], goes_on ? ERRAND_GOES_ON : ERRAND_BEGINS,
-                 request->started_us))
+    if (room_has(request->gateway->rooms[route->service], request->errand, request->started_us))
         return OK;
     return refuse(REASON_OVERLOADED, NULL);
 }

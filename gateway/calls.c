@@ -9,7 +9,6 @@
 #include "gateway/catalogue.h"
 #include "gateway/message.h"
 #include "gateway/quota.h"
-#include "gateway/room.h"
 #include "gateway/streams.h"
 #include "lib/base/clock.h"
 #include "lib/base/fault_point.h"
@@ -87,8 +86,8 @@ static void call_done(void *arg, struct status st, const Baro__RpcReply *reply)
     const ProtobufCMessage *message = NULL;
     int64_t now_us = clock_monotonic_us();
     fault_point("gateway", "answered");
-    room_leave(request->gateway->rooms[request->match.endpoint->route->service], now_us,
-               now_us - request->called_us);
+    room_leave(request->gateway->rooms[request->match.endpoint->route->service], request->errand,
+               now_us, now_us - request->called_us);
     if (!failed(st)) {
         message = protobuf_unpack(request->match.endpoint->output, reply->payload.len,
                                   reply->payload.data, request->arena);
@@ -135,7 +134,7 @@ static void start_rpc(struct request *request)
         .idempotent = key || route->method == HTTP_GET,
     };
     request->called_us = clock_monotonic_us();
-    room_enter(request->gateway->rooms[route->service]);
+    room_enter(request->gateway->rooms[route->service], request->errand);
     rpc_call(request->gateway->services[route->service], &call, call_done, request);
     fault_point("gateway", "called");
 }

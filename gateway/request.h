@@ -10,6 +10,7 @@
 #include "gateway/gateway.h"
 #include "gateway/headers.h"
 #include "gateway/page_cache.h"
+#include "gateway/room.h"
 #include "gateway/trace.h"
 
 #include <microhttpd.h>
@@ -54,6 +55,7 @@ struct request {
     struct headers headers;
     struct trace trace;
     struct path_match match;
+    enum errand errand;
     struct caller caller;
     struct text_buffer body;
     ProtobufCMessage *message; // to the service, once it is built

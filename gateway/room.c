@@ -2,9 +2,14 @@
 // in bursts (DESIGN 4); it grows by half after each quarter that was quick. It never shrinks below
 // FLOOR calls: so few are no queue to speak of, and batches need company. A service that has calls
 // and answers none for twice the delay counts as slow.
+//
+// What begins beyond FLOOR is paced, after a first rush that fills the room: else a crowd takes all the
+// room at the moment in which a batch makes it, what that leads to comes at once as well and keeps out all
+// others, and orders go through the services in waves, each of which waits for the one before.
 
 #include "gateway/room.h"
 
+#include "gateway/pace.h"
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/memory.h"
@@ -26,6 +31,8 @@ struct room {
     pthread_mutex_t lock;
     int64_t began_us; // the period
     int64_t answers, took_us;
+    int64_t begun; // of the answers, what had begun something
+    struct pace pace;
     struct metric *size_metric, *refused;
 };
 
@@ -39,6 +46,8 @@ struct room *room_create(const char *service, size_t max, int64_t delay_ms)
     room->delay_us = delay_ms * US_PER_MS;
     room->began_us = clock_monotonic_us();
     room->due_us = delay_ms ? room->began_us + PERIOD_US : INT64_MAX;
+    if (delay_ms)
+        room->pace = pace_make(FLOOR * MS_PER_S / delay_ms, (int64_t)room->size, room->began_us);
     room->size_metric = metrics_gauge("baro_room_calls",
                                       "Calls at a time to the service before none begins.", labels);
     room->refused = metrics_counter("baro_room_refused_total",
@@ -87,7 +96,8 @@ static void end_period(struct room *room, int64_t now_us)
         room->size = within(size, room->max);
         room->began_us = now_us;
         room->due_us = now_us + PERIOD_US;
-        room->answers = room->took_us = 0;
+        pace_follow(&room->pace, room->begun, elapsed_us);
+        room->answers = room->took_us = room->begun = 0;
         metric_set(room->size_metric, (int64_t)room->size);
     }
     pthread_mutex_unlock(&room->lock);
@@ -99,24 +109,45 @@ static void look_at_period(struct room *room, int64_t now_us)
         end_period(room, now_us);
 }
 
+static bool may_begin(struct room *room, int64_t now_us)
+{
+    bool full = room->inside >= room->size;
+    if (room->inside < FLOOR || !room->delay_us)
+        return !full;
+    pthread_mutex_lock(&room->lock);
+    bool has = false;
+    if (full)
+        pace_stand_still(&room->pace, now_us);
+    else
+        has = pace_has(&room->pace, (int64_t)room->size, now_us);
+    pthread_mutex_unlock(&room->lock);
+    return has;
+}
+
 bool room_has(struct room *room, enum errand errand, int64_t now_us)
 {
     look_at_period(room, now_us);
-    bool has = room->inside < (errand == ERRAND_GOES_ON ? room->all : room->size);
+    bool has = errand == ERRAND_GOES_ON ? room->inside < room->all : may_begin(room, now_us);
     metric_add(room->refused, !has);
     return has;
 }
 
-void room_enter(struct room *room)
+void room_enter(struct room *room, enum errand errand)
 {
     room->inside++;
+    if (errand == ERRAND_GOES_ON)
+        return;
+    pthread_mutex_lock(&room->lock);
+    pace_take(&room->pace);
+    pthread_mutex_unlock(&room->lock);
 }
 
-void room_leave(struct room *room, int64_t now_us, int64_t took_us)
+void room_leave(struct room *room, enum errand errand, int64_t now_us, int64_t took_us)
 {
     room->inside--;
     pthread_mutex_lock(&room->lock);
     room->answers++;
+    room->begun += errand == ERRAND_BEGINS;
     room->took_us += took_us;
     pthread_mutex_unlock(&room->lock);
     look_at_period(room, now_us);

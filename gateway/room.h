@@ -25,12 +25,13 @@ void room_destroy(struct room *room);
 // and never ended.
 enum errand { ERRAND_BEGINS, ERRAND_GOES_ON };
 
-// True when one more call would be answered in time. Takes nothing.
+// True when one more call would be answered in time; of what begins, beyond a number that is no queue,
+// only as many a second as can go on from there. Takes nothing.
 bool room_has(struct room *room, enum errand errand, int64_t now_us);
 
 // A call sets out; it is back after so long.
-void room_enter(struct room *room);
-void room_leave(struct room *room, int64_t now_us, int64_t took_us);
+void room_enter(struct room *room, enum errand errand);
+void room_leave(struct room *room, enum errand errand, int64_t now_us, int64_t took_us);
 
 // How many calls the room takes now before nothing may begin.
 size_t room_size(const struct room *room);
