@@ -497,7 +497,7 @@ $(BUILD)/tests/confine: $(BUILD)/tests/sandbox/confine.o
 	$(call show,LINK)$(CC) $(LDFLAGS) -o $@ $^ -lseccomp $(LDLIBS)
 
 .PHONY: overload outage
-overload: build $(BUILD)/tests/bench-load $(BUILD)/tests/bench-offer ## Ask ten times what can be done, for SECONDS=60; see tests/overload/README.md
+overload: build $(addprefix $(BUILD)/tests/bench-,load offer constant) ## Ask ten times what can be done, for SECONDS=60; see tests/overload/README.md
 	@LASTS=$(or $(SECONDS),60) tests/overload/run .local/overload overload
 
 outage: build $(BUILD)/tests/bench-load $(BUILD)/tests/bench-offer ## Take PostgreSQL away under load, for SECONDS=30

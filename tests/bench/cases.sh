@@ -102,10 +102,7 @@ case_latency() {
 
 # A constant body of the size that Baro's answers had, from libmicrohttpd.
 constant() { # BYTES
-    constant_port=$((port + 99))
-    "$build/tests/bench-constant" "$constant_port" "$1" &
-    helper=$!
-    until curl -fsS -o /dev/null "http://127.0.0.1:$constant_port/" 2> /dev/null; do sleep 0.01; done
+    start_constant "$1"
     "$build/tests/bench-load" --gateway "127.0.0.1:$constant_port" --flow product --warmup 1 \
         --connections "$read_connections" --seconds "$read_seconds"
     end_helper

@@ -7,7 +7,7 @@
 // that is counted: what was offered is what was sent. Every answer is judged: good, a refusal as it
 // must be (429 or 503, Retry-After, application/problem+json), or wrong. Prints a line of JSON for
 // each second, with journeys by how they ended and the time that good answers took, each request for
-// itself: starts count where they happen, ends where they happen.
+// itself: starts count where they happen, ends where they happen, a slow refusal where it was asked for.
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
@@ -34,8 +34,8 @@ struct second {
     int64_t offered, unsent;
     int64_t good, refused, wrong, lost; // journeys, by how they ended
     int64_t broken_off;                 // of those refused: after the first answer
-    int64_t slowest_refusal_us;
-    struct samples samples; // of good answers
+    int64_t slowest_refusal_us;         // of what was asked in it
+    struct samples samples;             // of good answers
 };
 
 struct offer {
@@ -66,8 +66,9 @@ static void judge(struct offer *offer, struct second *second, const struct custo
     if (is_proper_refusal(answer)) {
         second->refused++;
         second->broken_off += customer->journey.step > 0;
-        if (took_us > second->slowest_refusal_us)
-            second->slowest_refusal_us = took_us;
+        struct second *asked = this_second(offer, customer->asked_us);
+        if (took_us > asked->slowest_refusal_us)
+            asked->slowest_refusal_us = took_us;
         return;
     }
     if (answer->status == 0)

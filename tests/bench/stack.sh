@@ -178,6 +178,14 @@ end_helper() {
     helper=
 }
 
+# libmicrohttpd alone, on $constant_port, until end_helper.
+start_constant() { # BYTES [refusing]
+    constant_port=$((port + 99))
+    "$build/tests/bench-constant" "$constant_port" "$@" &
+    helper=$!
+    until curl -sS -o /dev/null "http://127.0.0.1:$constant_port/" 2> /dev/null; do sleep 0.01; done
+}
+
 # A load with bench-record between the services and the server, which has copied their databases before.
 record() { # FLOW
     proxy=$(mktemp -d /tmp/baro-record-XXXXXX)
