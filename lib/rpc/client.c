@@ -26,6 +26,8 @@ enum {
     BACKOFF_FIRST_MS = 10,
     BACKOFF_MAX_MS = 1000,
     PATIENCE_MS = 2000, // for a replica to appear
+    GROUP_MAX = 256,    // calls in a row that go to one replica
+    GROUP_MS = 200,     // or as many as come in this time
 };
 
 // Counters per code come into being with the first such outcome.
@@ -127,8 +129,22 @@ static struct replica *nth_usable(const struct rpc_client *client, const struct 
     return NULL;
 }
 
+// The replica that got the call before, while its group lasts.
+static struct replica *choose_again(struct rpc_client *client)
+{
+    struct group *group = &client->group;
+    struct replica *at = client->replicas;
+    while (at && at != group->replica)
+        at = at->next;
+    bool lasts = group->count < GROUP_MAX && clock_monotonic_us() < group->until_us;
+    if (!at || !lasts || !replica_is_usable(at))
+        return NULL;
+    group->count++;
+    return at;
+}
+
 // The one with fewer calls in flight of two; not the one that just failed, if there is another.
-static struct replica *choose(struct rpc_client *client, const struct replica *avoid)
+static struct replica *choose_of_two(struct rpc_client *client, const struct replica *avoid)
 {
     size_t count = count_usable(client, avoid);
     if (count == 0 && avoid) {
@@ -144,6 +160,19 @@ static struct replica *choose(struct rpc_client *client, const struct replica *a
     size_t second = (first + 1 + random_next(&client->random) % (count - 1)) % count;
     struct replica *b = nth_usable(client, avoid, second);
     return HASH_COUNT(b->calls) < HASH_COUNT(a->calls) ? b : a;
+}
+
+// (lock) Calls in a row go to one replica, so that they share messages and batches there as they would if
+// it were the only one: else each replica more makes all of them smaller.
+static struct replica *choose(struct rpc_client *client, const struct replica *avoid)
+{
+    struct replica *replica = avoid ? NULL : choose_again(client);
+    if (replica)
+        return replica;
+    replica = choose_of_two(client, avoid);
+    if (!avoid)
+        client->group = (struct group){replica, 1, clock_monotonic_us() + GROUP_MS * US_PER_MS};
+    return replica;
 }
 
 // (lock)

@@ -2,7 +2,8 @@
 // Calls to one service, whatever the number of its replicas.
 //
 // Addresses come from the resolver; each has one REQ socket. The balancer takes the one with fewer
-// calls in flight of two, avoids open breakers and replicas that do not answer pings. nng's own
+// calls in flight of two, avoids open breakers and replicas that do not answer pings, and stays with its
+// choice for up to 256 calls or 200 ms, so that they can share a batch. nng's own
 // resending is off: retries are ours, for UNAVAILABLE only, with the same call id, exponential
 // backoff with jitter, within the deadline and a retry budget; a lost pipe or a timeout of a call that
 // was sent means that its outcome is unknown, so a write is sent again only when it is idempotent.

@@ -92,6 +92,13 @@ struct replica {
     struct replica *next;
 };
 
+// Calls in a row that go to one replica.
+struct group {
+    const struct replica *replica; // compared, never followed
+    size_t count;
+    int64_t until_us;
+};
+
 struct rpc_client {
     struct arena *arena; // of all that lives as long as the client
     char *service;
@@ -104,6 +111,7 @@ struct rpc_client {
     pthread_cond_t wake; // the keeper's
     bool closing;
     struct replica *replicas;
+    struct group group;
     struct arena *urls_arena;
     char **urls; // of the resolver, until the keeper has applied them
     size_t url_count;
