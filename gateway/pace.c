@@ -34,9 +34,9 @@ void pace_stand_still(struct pace *pace, int64_t now_us)
     pace->counted_us = larger(pace->counted_us, now_us);
 }
 
-void pace_take(struct pace *pace)
+void pace_take(struct pace *pace, int64_t most)
 {
-    pace->tokens -= TOKEN;
+    pace->tokens = larger(pace->tokens - TOKEN, -most * TOKEN);
 }
 
 void pace_follow(struct pace *pace, int64_t answers, int64_t elapsed_us)

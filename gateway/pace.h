@@ -21,8 +21,8 @@ bool pace_has(struct pace *pace, int64_t most, int64_t now_us);
 // No tokens come for the time until now: nothing could have begun in it.
 void pace_stand_still(struct pace *pace, int64_t now_us);
 
-// Takes one, also when there is none: what was let in meanwhile is owed.
-void pace_take(struct pace *pace);
+// Takes one, also when there is none: what was let in meanwhile is owed, `most` at most.
+void pace_take(struct pace *pace, int64_t most);
 
 // So many were answered in that time: the pace is a quarter faster than that from now on, and half of
 // what it was at least, because a moment without answers says little.

@@ -138,7 +138,7 @@ void room_enter(struct room *room, enum errand errand)
     if (errand == ERRAND_GOES_ON)
         return;
     pthread_mutex_lock(&room->lock);
-    pace_take(&room->pace);
+    pace_take(&room->pace, (int64_t)room->size);
     pthread_mutex_unlock(&room->lock);
 }
 

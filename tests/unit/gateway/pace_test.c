@@ -20,7 +20,7 @@ static int64_t take_all(void)
 {
     int64_t count = 0;
     for (; pace_has(&pace, MOST, now_us); count++)
-        pace_take(&pace);
+        pace_take(&pace, MOST);
     return count;
 }
 
@@ -60,8 +60,18 @@ Test(pace, keeps_fewer_when_fewer_may)
 Test(pace, makes_up_for_what_was_let_in_without_one)
 {
     take_all();
-    pace_take(&pace);
+    pace_take(&pace, MOST);
     now_us += US_PER_S / LEAST;
+    cr_expect_eq(take_all(), 0);
+    now_us += US_PER_S / LEAST;
+    cr_expect_eq(take_all(), 1);
+}
+
+Test(pace, owes_no_more_than_it_could_have)
+{
+    for (int i = 0; i < 1000 * MOST; i++)
+        pace_take(&pace, MOST);
+    now_us += US_PER_S * MOST / LEAST;
     cr_expect_eq(take_all(), 0);
     now_us += US_PER_S / LEAST;
     cr_expect_eq(take_all(), 1);
