@@ -361,6 +361,13 @@ Test(hostile, a_flood_of_sign_ins_leaves_the_shop_open)
 
 // Logs
 
+// What a PostgreSQL that dies says between letting a connection in and libpq's handing it over, libpq
+// prints itself: nobody can tell it before where to.
+static bool is_last_word_of_a_server(const char *line)
+{
+    return strncmp(line, "FATAL:  ", strlen("FATAL:  ")) == 0;
+}
+
 static void check_log(const char *path)
 {
     static char line[64 * 1024];
@@ -368,6 +375,8 @@ static void check_log(const char *path)
     cr_assert(file, "%s", path);
     while (fgets(line, sizeof line, file)) {
         json_error_t error;
+        if (is_last_word_of_a_server(line))
+            continue;
         json_t *json = json_loads(line, JSON_REJECT_DUPLICATES, &error);
         cr_expect(json_is_object(json), "%s: %s: %s", path, error.text, line);
         cr_expect_str_neq(json_word(json, "event"), "forged", "%s", path);
