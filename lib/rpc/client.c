@@ -392,14 +392,18 @@ static void give_up_calls(struct rpc_client *client)
     client_finish_all(ended);
 }
 
+// All leave the list before the first closes: the answers of the others may still be on their way in, and
+// who hands those out looks at all that the list has.
 static void close_replicas(struct rpc_client *client)
 {
-    struct replica *next;
-    for (struct replica *at = client->replicas; at; at = next) {
+    pthread_mutex_lock(&client->lock);
+    struct replica *at = client->replicas, *next;
+    client->replicas = NULL;
+    pthread_mutex_unlock(&client->lock);
+    for (; at; at = next) {
         next = at->next;
         replica_close(at);
     }
-    client->replicas = NULL;
 }
 
 static void fail_waiting(struct rpc_client *client)

@@ -208,6 +208,21 @@ Test(replicas, are_each_called_once_when_each_is_meant)
     peer_kill(&b, SIGKILL);
 }
 
+Test(replicas, may_answer_while_the_client_goes)
+{
+    enum { ROUNDS = 40, CALLS = GROUP_MAX + 50 };
+    struct peer a = peer_start("a", "tcp", 0), b = peer_start("b", "tcp", 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        struct rpc_client *client = given_client_of(&a, &b);
+        struct tally tally = {.done = 0};
+        start_calls(client, CALLS, false, &tally);
+        rpc_client_destroy(client);
+        cr_expect_eq(atomic_load(&tally.done), CALLS);
+    }
+    peer_kill(&a, SIGKILL);
+    peer_kill(&b, SIGKILL);
+}
+
 Test(replicas, that_die_leave_idempotent_calls_to_the_others)
 {
     struct peer a = peer_start("a", "tcp", BUSY_MS), b = peer_start("b", "tcp", BUSY_MS);
@@ -278,6 +293,8 @@ Test(replicas, that_drain_refuse_calls_which_the_others_answer)
     struct rpc_client *client = given_client_of(&a, &b);
     wait_for_both(client);
     peer_command(&a, 'd');
+    struct watch watch = {client, "a"};
+    cr_assert(stand_wait(answers_not, &watch, 10000));
     struct tally tally = {.done = 0};
     start_calls_at_both(client, 20, false, &tally);
     wait_for_all(&tally, 20);
