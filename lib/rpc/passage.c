@@ -23,7 +23,7 @@
 
 enum {
     ROUNDS_MAX = 64,
-    HANDSHAKE_MS = 5000, // from connecting to proven
+    HANDSHAKE_MS = 5000, // from connecting to proven, and from there to nng's first word
 };
 
 void watch_edges(int poller, int fd, struct watch *watch, int operation)
@@ -61,7 +61,9 @@ static size_t moved_by_tls(struct passage *passage, int count)
 
 static size_t read_local(struct passage *passage, void *into)
 {
-    return moved_by(passage, recv(passage->local, into, PASSAGE_FLOW_SIZE, 0));
+    size_t count = moved_by(passage, recv(passage->local, into, PASSAGE_FLOW_SIZE, 0));
+    passage->taken = passage->taken || count > 0;
+    return count;
 }
 
 static size_t write_local(struct passage *passage, const void *from, size_t size)
@@ -107,11 +109,9 @@ static void carry(struct passage *passage)
     watch_edges(passage->border->poller, passage->local, &passage->watch, EPOLL_CTL_MOD);
 }
 
-// nng gets its end; from now on bytes pass.
-static void open_to_nng(struct passage *passage)
+void passage_offer(struct passage *passage)
 {
     int pair[2];
-    passage->proven = true;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
         give_up(passage);
         return;
@@ -122,6 +122,7 @@ static void open_to_nng(struct passage *passage)
         close(pair[1]);
         give_up(passage);
     }
+    passage_move(passage);
 }
 
 static void log_refusal(const struct passage *passage)
@@ -139,12 +140,18 @@ static void log_refusal(const struct passage *passage)
              log_text("reason", tls_problem(passage->ssl)));
 }
 
+static void set_time_limit(struct passage *passage)
+{
+    passage->taken_by_us = clock_monotonic_us() + HANDSHAKE_MS * US_PER_MS;
+}
+
 static void shake_hands(struct passage *passage)
 {
     ERR_clear_error();
     int result = SSL_do_handshake(passage->ssl);
     if (result == 1) {
-        open_to_nng(passage);
+        passage->proven = true;
+        set_time_limit(passage);
         return;
     }
     int why = SSL_get_error(passage->ssl, result);
@@ -160,7 +167,7 @@ void passage_move(struct passage *passage)
 {
     if (!passage->dead && !passage->proven)
         shake_hands(passage);
-    if (!passage->dead && passage->proven)
+    if (!passage->dead && passage->local >= 0)
         carry(passage);
 }
 
@@ -197,14 +204,14 @@ struct passage *passage_open(const struct passage_border *border, int net, bool 
     passage->local = -1;
     passage->into = into;
     passage->ssl = tls_open(net, serving);
-    passage->proven_by_us = clock_monotonic_us() + HANDSHAKE_MS * US_PER_MS;
+    set_time_limit(passage);
     watch_edges(border->poller, net, &passage->watch, EPOLL_CTL_ADD);
     return passage;
 }
 
 bool passage_is_over(const struct passage *passage, int64_t now_us)
 {
-    return passage->dead || (!passage->proven && passage->proven_by_us <= now_us);
+    return passage->dead || (!passage->taken && passage->taken_by_us <= now_us);
 }
 
 void passage_close(struct passage *passage)

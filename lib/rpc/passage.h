@@ -33,25 +33,29 @@ struct passage_flow {
 struct passage {
     struct watch watch;
     const struct passage_border *border;
-    int net, local; // local: -1 until nng has its end
+    int net, local; // local: -1 until nng is offered its end
     nng_listener into;
     SSL *ssl;
-    int64_t proven_by_us;
     bool proven; // the peer is who it says
+    bool taken;  // nng has said something at its end
+    int64_t taken_by_us;
     bool dead;
     struct passage_flow out, in; // to the network, from it
     struct passage *next;
 };
 
 // Takes the connected socket `net` over, watches it, and shakes hands as the server or the client.
-// Once the peer is proven, nng's listener for "socket://" gets the other end.
 struct passage *passage_open(const struct passage_border *border, int net, bool serving,
                              nng_listener into);
+
+// Offers nng's listener for "socket://" the other end of a proven passage; from now on bytes pass. nng (1.10)
+// loses the second of two that wait there: only one may be offered and not taken at a time.
+void passage_offer(struct passage *passage);
 
 // Moves whatever can be moved without waiting.
 void passage_move(struct passage *passage);
 
-// True when one side has ended, or the peer has not proven itself in time.
+// True when one side has ended, or the peer has not proven itself, or nng has not spoken, in time.
 bool passage_is_over(const struct passage *passage, int64_t now_us);
 
 // Frees it. No event may name it any more.

@@ -114,6 +114,34 @@ static void bury_dead(struct tunnel *tunnel, int64_t now_us)
     }
 }
 
+// The oldest that is proven; NULL while nng has not taken the one before (passage_offer).
+static struct passage *next_to_offer(const struct tunnel *tunnel)
+{
+    struct passage *next = NULL;
+    for (struct passage *at = tunnel->passages; at; at = at->next) {
+        if (at->local >= 0 && !at->taken && !at->dead)
+            return NULL;
+        if (at->proven && at->local < 0 && !at->dead)
+            next = at;
+    }
+    return next;
+}
+
+static void offer_all(const struct tunnel *tunnel)
+{
+    struct passage *next;
+    while ((next = next_to_offer(tunnel)))
+        passage_offer(next);
+}
+
+static bool waits_for_one(const struct tunnel *tunnel)
+{
+    for (const struct passage *at = tunnel->passages; at; at = at->next)
+        if (!at->taken)
+            return true;
+    return tunnel->listening < 0 && !tunnel->passages;
+}
+
 // What nng has written is still on its way through us.
 static void end(struct tunnel *tunnel)
 {
@@ -145,8 +173,8 @@ static bool look_after_all(void)
         keep_dialed(at, now_us);
         if (at->starved)
             accept_all(at);
-        waiting =
-            waiting || at->starved || unproven(at) > 0 || (at->listening < 0 && !at->passages);
+        offer_all(at);
+        waiting = waiting || at->starved || waits_for_one(at);
     }
     pthread_cond_broadcast(&closed);
     return waiting;
