@@ -15,8 +15,11 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <openssl/ssl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -206,10 +209,8 @@ static int connect_to(int port)
     return fd;
 }
 
-// TLS over a connection, as far as it comes.
-static SSL *speak(int fd, long version, const char *name)
+static SSL *client_of(int fd, long version, const char *name)
 {
-    const struct timeval patience = {.tv_sec = PATIENCE_MS / MS_PER_S};
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_max_proto_version(context, version);
     if (name) {
@@ -218,8 +219,21 @@ static SSL *speak(int fd, long version, const char *name)
     }
     SSL *ssl = SSL_new(context);
     SSL_CTX_free(context);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     SSL_set_fd(ssl, fd);
+    return ssl;
+}
+
+static void wait_patiently(int fd)
+{
+    const struct timeval patience = {.tv_sec = PATIENCE_MS / MS_PER_S};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+// TLS over a connection, as far as it comes.
+static SSL *speak(int fd, long version, const char *name)
+{
+    SSL *ssl = client_of(fd, version, name);
+    wait_patiently(fd);
     SSL_connect(ssl);
     return ssl;
 }
@@ -269,6 +283,58 @@ Test(tls, noise_and_silence_at_its_ports_harm_nobody, .timeout = 180)
     cr_expect_eq(WEXITSTATUS(status), 3);
     for (int i = 0; i < SILENT; i++)
         close(silent[i]);
+    stop(server);
+}
+
+static struct server given_server_on_one_processor(const char *name)
+{
+    cpu_set_t all, one;
+    sched_getaffinity(0, sizeof all, &all);
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof one, &one);
+    struct server server = given_server(name);
+    sched_setaffinity(0, sizeof all, &all);
+    return server;
+}
+
+static SSL *given_hello(int port)
+{
+    SSL *ssl = client_of(connect_to(port), TLS1_3_VERSION, "baro");
+    fcntl(SSL_get_fd(ssl), F_SETFL, O_NONBLOCK);
+    cr_assert_neq(SSL_connect(ssl), 1);
+    return ssl;
+}
+
+static void await_answer(const SSL *ssl)
+{
+    struct pollfd answer = {.fd = SSL_get_fd(ssl), .events = POLLIN};
+    cr_assert_eq(poll(&answer, 1, PATIENCE_MS), 1);
+}
+
+// The server is stopped while clients speak, so that it sees all of them end their handshakes in one turn.
+Test(tls, who_comes_at_the_same_moment_as_others_is_let_in, .timeout = 180)
+{
+    enum { CROWD = 24 };
+    SSL *crowd[CROWD];
+    char byte;
+    struct server server = given_server_on_one_processor("baro");
+    kill(server.pid, SIGSTOP);
+    for (int i = 0; i < CROWD; i++)
+        crowd[i] = given_hello(server.ports[0]);
+    kill(server.pid, SIGCONT);
+    for (int i = 0; i < CROWD; i++)
+        await_answer(crowd[i]);
+    kill(server.pid, SIGSTOP);
+    for (int i = 0; i < CROWD; i++)
+        cr_expect_eq(SSL_connect(crowd[i]), 1);
+    kill(server.pid, SIGCONT);
+    for (int i = 0; i < CROWD; i++) {
+        fcntl(SSL_get_fd(crowd[i]), F_SETFL, 0);
+        wait_patiently(SSL_get_fd(crowd[i]));
+        cr_expect_eq(SSL_read(crowd[i], &byte, 1), 1, "client %d", i);
+        hang_up(crowd[i]);
+    }
     stop(server);
 }
 
