@@ -78,7 +78,8 @@ case_rush() {
     start_stack 1
     for _ in $(each_run); do
         campaign=$(sql -v total="$rush_coupons" -f tests/bench/seed_campaign.sql "$BARO_COUPON_DATABASE_URL")
-        load claim --burst 1 --connections "$rush_claims" --campaign "$campaign" > "$dir/run.json" 2> /dev/null
+        load claim --burst 1 --connections "$rush_claims" --campaign "$campaign" > "$dir/run.json" 2> "$dir/load.err" ||
+            { cat "$dir/load.err" >&2; exit 1; }
         say "$(cat "$dir/run.json")"
         [ "$(get '.answers["201"]' "$dir/run.json")" = "$rush_coupons" ] ||
             { echo "not exactly $rush_coupons claims: $(cat "$dir/run.json")" >&2; exit 1; }
