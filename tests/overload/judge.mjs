@@ -1,21 +1,20 @@
 // Prints what a run of tests/overload/run has measured as a table, and says what falls short.
-//   node judge.mjs overload DIR BEST BESIDE
-//   node judge.mjs outage DIR BEST RECOVERY_MS
+//   node judge.mjs CASE DIR BEST
 // DIR/offer.json has a line for each second (tests/bench/offer.c), DIR/memory one for each process,
-// BEST is what the closed loop reached, in journeys a second, BESIDE what it reached while libmicrohttpd
-// refused as many as Baro had, RECOVERY_MS how long PostgreSQL took from its start to its first answer.
+// DIR/beside.json what the closed loop reached while libmicrohttpd refused as many as Baro had,
+// DIR/recovery_ms how long PostgreSQL took from its start to its first answer. BEST is what the closed
+// loop reached, in journeys a second.
 import { readFileSync } from "node:fs";
 
-const [what, dir] = process.argv.slice(2);
-const [best, other] = process.argv.slice(4).map(Number);
+const [what, dir, best] = [process.argv[2], process.argv[3], Number(process.argv[4])];
 const GOOD_SHARE = 0.8;
 const P99_MS = 2000;
 const BACK_WITHIN_S = 5;
 const MEMORY_MB = 512;
 const REFUSED_WITHIN_MS = 1000;
 const WAIT_MS = 10_000; // that bench-offer asks for
-const lines = readFileSync(`${dir}/offer.json`, "utf8")
-  .trim()
+const read = (name) => readFileSync(`${dir}/${name}`, "utf8").trim();
+const lines = read("offer.json")
   .split("\n")
   .map((line) => JSON.parse(line));
 const seconds = lines.filter((line) => "second" in line);
@@ -47,7 +46,7 @@ function answersAreProper() {
 }
 
 function memoryIsBounded() {
-  for (const line of readFileSync(`${dir}/memory`, "utf8").trim().split("\n")) {
+  for (const line of read("memory").split("\n")) {
     const [name, kb] = line.split(" ");
     row(
       `highest memory of ${name}`,
@@ -83,7 +82,8 @@ const cases = {
       `${GOOD_SHARE * 100} % of the best`,
       rate(crowd, "good") >= GOOD_SHARE * best,
     );
-    row("best beside as many refusals elsewhere", `${whole(other)}/s`);
+    const beside = JSON.parse(read("beside.json")).per_second;
+    row("best beside as many refusals elsewhere", `${whole(beside)}/s`);
     row("p50 of accepted requests", `${whole(quantiles(0).p50_ms)} ms`);
     row(
       "p99 of accepted requests",
@@ -98,7 +98,8 @@ const cases = {
   // Three phases at the same rate: all is well, PostgreSQL is away, PostgreSQL is started.
   outage() {
     const [before, away] = [phase(0), phase(1).slice(1)]; // the second in which it went is neither
-    const back = phase(2).slice(Math.floor(other / 1000));
+    const recoveryMs = Number(read("recovery_ms"));
+    const back = phase(2).slice(Math.floor(recoveryMs / 1000));
     row("offered", `${whole(rate([...before, ...away, ...back], "offered"))}/s`);
     row("good before", `${whole(rate(before, "good"))}/s`);
     row(
@@ -122,7 +123,7 @@ const cases = {
       underWay < WAIT_MS + REFUSED_WITHIN_MS,
     );
     answersAreProper();
-    row("PostgreSQL's own recovery", `${whole(other)} ms`);
+    row("PostgreSQL's own recovery", `${whole(recoveryMs)} ms`);
     recovery(back);
     memoryIsBounded();
   },
