@@ -19,19 +19,19 @@ struct pace pace_make(int64_t least_per_second, int64_t most, int64_t now_us)
     };
 }
 
+void pace_stand_still(struct pace *pace, int64_t now_us)
+{
+    pace->counted_us = larger(pace->counted_us, now_us);
+}
+
 bool pace_has(struct pace *pace, int64_t most, int64_t now_us)
 {
     int64_t elapsed_us = now_us - pace->counted_us;
     int64_t missing = most * TOKEN - pace->tokens;
     bool full = elapsed_us > 0 && missing / elapsed_us < pace->per_second;
     pace->tokens += full ? missing : larger(elapsed_us, 0) * pace->per_second;
-    pace->counted_us = larger(pace->counted_us, now_us);
+    pace_stand_still(pace, now_us);
     return pace->tokens >= TOKEN;
-}
-
-void pace_stand_still(struct pace *pace, int64_t now_us)
-{
-    pace->counted_us = larger(pace->counted_us, now_us);
 }
 
 void pace_take(struct pace *pace, int64_t most)
