@@ -35,7 +35,7 @@ static void settle(struct call *call, struct status st, struct bytes reply)
     if (!failed(st)) {
         message = protobuf_unpack(call_output(call), reply.size, reply.data, call->arena);
         if (!message)
-            st = refuse(REASON_INTERNAL, "The stored reply cannot be read.");
+            st = refuse(REASON_INTERNAL, "the stored reply cannot be read");
     }
     if (failed(st))
         call_refuse(call, st);

@@ -238,7 +238,7 @@ bool walk_reply(const struct walk *walk, struct saga *saga, const Baro__RpcReply
     }
     struct status st = envelope_status(reply);
     if (!failed(st) && !accept(saga, reply))
-        st = refuse(REASON_INTERNAL, "The reply cannot be read.");
+        st = refuse(REASON_INTERNAL, "the reply cannot be read");
     if (failed(st))
         step_failed(walk, saga, st, (int64_t)reply->pushback_ms * US_PER_MS);
     else
