@@ -5,9 +5,10 @@
 // crowd_option lists what else it takes. Each phase is a rate and how many seconds it lasts; they
 // follow each other without a pause. A journey that is due finds a free connection or is not sent, and
 // that is counted: what was offered is what was sent. Every answer is judged: good, a refusal as it
-// must be (429 or 503, Retry-After, application/problem+json), or wrong. Prints a line of JSON for
-// each second, with journeys by how they ended and the time that good answers took, each request for
-// itself: starts count where they happen, ends where they happen, a slow refusal where it was asked for.
+// must be (429 or 503, Retry-After, application/problem+json), open (202: no outcome within the wait
+// that was asked for), or wrong. Prints a line of JSON for each second, with journeys by how they ended
+// and the time that answers below 400 took, each request for itself: starts count where they happen,
+// ends where they happen, a slow refusal where it was asked for.
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
@@ -21,10 +22,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { PHASES_MAX = 8, SECONDS_MAX = 3600, PATIENCE_S = 30, OK_STATUS = 400 };
-enum {
-    CLUMP_US = 1000
-}; // journeys that are due within it start together: cheaper than to wake for each
+enum { PHASES_MAX = 8, SECONDS_MAX = 3600, PATIENCE_S = 30 };
+enum { STATUS_ACCEPTED = 202, STATUS_ERRORS = 400 };
+// Journeys that are due within it start together: cheaper than to wake for each.
+enum { CLUMP_US = 1000 };
 
 struct phase {
     int64_t rate, seconds;
@@ -32,10 +33,10 @@ struct phase {
 
 struct second {
     int64_t offered, unsent;
-    int64_t good, refused, wrong, lost; // journeys, by how they ended
-    int64_t broken_off;                 // of those refused: after the first answer
-    int64_t slowest_refusal_us;         // of what was asked in it
-    struct samples samples;             // of good answers
+    int64_t good, refused, open, wrong, lost; // journeys, by how they ended
+    int64_t broken_off;                       // of those refused: after the first answer
+    int64_t slowest_refusal_us;               // of what was asked in it
+    struct samples samples;                   // of answers below 400
 };
 
 struct offer {
@@ -71,6 +72,10 @@ static void judge(struct offer *offer, struct second *second, const struct custo
             asked->slowest_refusal_us = took_us;
         return;
     }
+    if (answer->status == STATUS_ACCEPTED) {
+        second->open++;
+        return;
+    }
     if (answer->status == 0)
         second->lost++;
     else
@@ -84,7 +89,7 @@ static void take_answer(void *arg, struct customer *customer, const struct http_
     int64_t now_us = clock_monotonic_us();
     struct second *second = this_second(offer, now_us);
     int64_t took_us = now_us - customer->asked_us;
-    if (answer->status > 0 && answer->status < OK_STATUS)
+    if (answer->status > 0 && answer->status < STATUS_ERRORS)
         samples_add(&second->samples, took_us);
     switch (crowd_take_answer(&offer->crowd, customer, answer)) {
     case JOURNEY_GOES_ON:
@@ -155,9 +160,10 @@ static void print_second(struct second *second, size_t phase, int64_t number, st
     printf("{\"phase\": %zu, \"second\": %" PRId64 ", \"offered\": %" PRId64
            ", \"unsent\": %" PRId64 ", \"good\": %" PRId64
            ", \"answers\": %zu, \"refused\": %" PRId64 ", \"broken_off\": %" PRId64
-           ", \"wrong\": %" PRId64 ", \"lost\": %" PRId64 ", \"slowest_refusal_ms\": %.1f, ",
+           ", \"open\": %" PRId64 ", \"wrong\": %" PRId64 ", \"lost\": %" PRId64
+           ", \"slowest_refusal_ms\": %.1f, ",
            phase, number, second->offered, second->unsent, second->good, second->samples.count,
-           second->refused, second->broken_off, second->wrong, second->lost,
+           second->refused, second->broken_off, second->open, second->wrong, second->lost,
            (double)second->slowest_refusal_us / (double)US_PER_MS);
     print_quantiles(&second->samples);
 }

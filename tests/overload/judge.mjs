@@ -123,6 +123,7 @@ const cases = {
       underWay < WAIT_MS + REFUSED_WITHIN_MS,
     );
     answersAreProper();
+    row("answered while the payment was open", whole(sum(seconds, "open")));
     row("PostgreSQL's own recovery", `${whole(recoveryMs)} ms`);
     recovery(back);
     memoryIsBounded();
