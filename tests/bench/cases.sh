@@ -180,6 +180,7 @@ case_growth() {
             reference "$size" "$(get .per_second "$dir/run.json")"
         done
         "$build/baroctl" load-demo --orders "$(echo "$size" | sed 's/m$/000000/')" > "$dir/load-demo.txt"
+        settle
         for _ in $(each_run); do
             measure order > "$dir/run.json"
             say "$size: $(cat "$dir/run.json")"

@@ -5,6 +5,12 @@ services="user product coupon order"
 
 sql() { PGOPTIONS='-c client_min_messages=error' psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 
+each_database() { # SQL
+    for s in $services; do
+        eval "sql -c \"\$1\" \"\$BARO_$(echo "$s" | tr a-z A-Z)_DATABASE_URL\""
+    done
+}
+
 # The stack
 
 # A fresh stack, empty but for the seed; REPLICAS of each process.
@@ -50,9 +56,7 @@ seed() {
     sql -v users="$users" -v first_user="$first_user" -v campaigns=$((coupon_runs * coupons_each_run / users)) \
         -f tests/bench/seed_coupon.sql "$BARO_COUPON_DATABASE_URL" > /dev/null
     first_coupon=1
-    for s in $services; do
-        eval "sql -c ANALYZE \"\$BARO_$(echo "$s" | tr a-z A-Z)_DATABASE_URL\""
-    done
+    each_database ANALYZE
     age_wal
     sql -c CHECKPOINT -c 'SELECT pg_stat_statements_reset()' -c "SELECT pg_stat_reset_shared('wal')" \
         "$BARO_ADMIN_DATABASE_URL" > /dev/null
@@ -65,6 +69,13 @@ age_wal() {
             PERFORM pg_logical_emit_message(false, 'bench', '');
             PERFORM pg_switch_wal();
         END LOOP; END \$\$" "$BARO_ADMIN_DATABASE_URL"
+}
+
+# What the server does over the months in which so much is stored, and would now do in one go, beside the
+# load: every row vacuumed and counted, every page written.
+settle() {
+    each_database 'VACUUM ANALYZE'
+    sql -c CHECKPOINT "$BARO_ADMIN_DATABASE_URL"
 }
 
 # An option with so many in stock and nobody's order yet.
