@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { parse } from "yaml";
 import { kept } from "./defaults.mjs";
+import { hiddenRoutes, pathsOf } from "./ingress.mjs";
 import {
   allowed,
   component,
@@ -68,6 +69,8 @@ function settingsGiven(objects, pods) {
     name.replace(/_FILE$/, ""),
   );
 }
+
+const seconds = (text) => Number(text.match(/^(\d+)s$/)[1]);
 
 const givenAnywhere = new Set(); // settings, by any overlay
 for (const [overlay, folder] of Object.entries(overlays)) {
@@ -278,7 +281,6 @@ for (const [overlay, folder] of Object.entries(overlays)) {
   });
 
   test(`${overlay}: a stop has time for its drain`, () => {
-    const seconds = (text) => Number(text.match(/^(\d+)s$/)[1]);
     for (const pod of ours) {
       const [container] = pod.spec.containers;
       const setting = (name) =>
@@ -292,6 +294,19 @@ for (const [overlay, folder] of Object.entries(overlays)) {
         `${pod.name} needs more than ${needed} s`,
       );
     }
+  });
+
+  test(`${overlay}: customers reach all routes but those that only the cluster asks for`, () => {
+    for (const { path, pathType } of pathsOf(objects))
+      if (path.includes(".")) assert.equal(pathType, "ImplementationSpecific", path); // for ingress-nginx
+    assert.deepEqual(hiddenRoutes(objects), ["/livez", "/metrics", "/readyz", "/version"]);
+  });
+
+  test(`${overlay}: the gateway knows that all its connections are the Ingress's`, () => {
+    const gateway = env(ours.find((pod) => pod.component === "gateway").spec.containers[0]);
+    const keepalive = 60; // s, ingress-nginx's upstream-keepalive-timeout
+    assert.ok(seconds(gateway.get("BARO_HTTP_DEADLINE")) > keepalive);
+    assert.equal(gateway.get("BARO_HTTP_CONNECTIONS_PER_ADDRESS"), "0");
   });
 
   test(`${overlay}: liveness never looks at a database`, () => {
