@@ -265,7 +265,7 @@ for (const [overlay, folder] of Object.entries(overlays)) {
       }
   });
 
-  test(`${overlay}: each process scales, survives a drained node, and spreads`, () => {
+  test(`${overlay}: each process scales and survives a drained node`, () => {
     for (const pod of ours) {
       const scaler = named(objects, "HorizontalPodAutoscaler").find(
         (object) => component(object) === pod.component,
@@ -275,8 +275,17 @@ for (const [overlay, folder] of Object.entries(overlays)) {
         (object) => component(object) === pod.component,
       );
       assert.ok(selects(budget.spec.selector, pod.labels), pod.name);
-      for (const spread of pod.spec.topologySpreadConstraints)
-        assert.ok(selects(spread.labelSelector, pod.labels), pod.name);
+    }
+  });
+
+  test(`${overlay}: whoever runs twice is spread, and started again when stuck`, () => {
+    for (const { spec, metadata } of named(objects, "Deployment")) {
+      const { spec: pod, metadata: made } = spec.template;
+      if (spec.replicas === 1) continue;
+      assert.ok(pod.topologySpreadConstraints?.length, metadata.name);
+      for (const { labelSelector } of pod.topologySpreadConstraints)
+        assert.ok(selects(labelSelector, made.labels), metadata.name);
+      for (const { livenessProbe } of pod.containers) assert.ok(livenessProbe, metadata.name);
     }
   });
 
@@ -393,6 +402,15 @@ test("only dev takes the secrets that this repository publishes", () => {
       overlay.startsWith("dev"),
       overlay,
     );
+});
+
+test("dev takes the images that `make images` makes", () => {
+  const [, version] = readFileSync("lib/base/version.h", "utf8").match(/BARO_VERSION "(.*)"/);
+  for (const pod of podsOf(render(overlays.dev)).filter(({ component: name }) =>
+    processes.includes(name),
+  ))
+    for (const { image } of containersOf(pod))
+      assert.equal(image, `localhost/baro-${pod.component}:${version}`, pod.name);
 });
 
 test("no overlay lets anybody break the shop on purpose", () => {
