@@ -33,6 +33,7 @@ struct invariants {
     struct law_database own;
     struct law_source sources[LAW_PLACES];
     struct metric *violations[LAW_COUNT], *age, *seconds;
+    int64_t checked_us; // the last check that is known, or the start; on the monotonic clock
     pthread_t thread;
     pthread_mutex_t lock; // of the two below
     pthread_cond_t changed;
@@ -102,11 +103,17 @@ static Baro__Order__Invariants *wire_report(struct arena *arena, const struct re
     return view;
 }
 
+static void show_age(struct invariants *invariants)
+{
+    metric_set(invariants->age, (clock_monotonic_us() - invariants->checked_us) / US_PER_S);
+}
+
 static void show(struct invariants *invariants, const Baro__Order__Invariants *view, int64_t now_us)
 {
     for (size_t i = 0; i < view->n_laws && i < LAW_COUNT; i++)
         metric_set(invariants->violations[i], view->laws[i]->violations);
-    metric_set(invariants->age, (now_us - wire_us(view->checked_at)) / US_PER_S);
+    invariants->checked_us = clock_monotonic_us() - (now_us - wire_us(view->checked_at));
+    show_age(invariants);
 }
 
 static void tell(const Baro__Order__Invariants *view)
@@ -199,6 +206,7 @@ static void work_in_background(struct invariants *invariants)
         make_check(invariants);
     else
         look_at_last(invariants);
+    show_age(invariants); // also where nothing could be checked or looked at
 }
 
 // With the lock held.
@@ -239,8 +247,8 @@ static void register_metrics(struct invariants *invariants)
     for (size_t i = 0; i < LAW_COUNT; i++)
         invariants->violations[i] = metrics_gauge(
             "baro_law_violations", "What the last check of the laws found broken.", labels[i]);
-    invariants->age =
-        metrics_gauge("baro_law_check_age_seconds", "Since the last check of the laws.", NULL);
+    invariants->age = metrics_gauge("baro_law_check_age_seconds",
+                                    "Since the last check of the laws, or the start.", NULL);
     invariants->seconds =
         metrics_duration("baro_law_check_seconds", "Duration of a check of the laws.", NULL);
 }
@@ -249,6 +257,7 @@ struct invariants *invariants_start(const struct invariants_options *options)
 {
     struct invariants *made = memory_alloc(sizeof(*made));
     made->options = *options;
+    made->checked_us = clock_monotonic_us();
     made->db = db_create(options->database_url, "laws");
     made->own = (struct law_database){made->db, &order_laws};
     made->peers[LAW_USER] = (struct law_peer){options->user, "baro.user.User/CheckLaw",

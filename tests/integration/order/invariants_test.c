@@ -102,18 +102,39 @@ Test(order_laws, many_who_ask_at_once_share_a_check)
     life_end(here);
 }
 
+static struct invariants *given_checks(const struct life *here)
+{
+    return invariants_start(
+        &(struct invariants_options){.database_url = here->settings.common.database_url,
+                                     .user = here->service.user,
+                                     .product = here->service.product,
+                                     .coupon = here->service.coupon,
+                                     .period_ms = 3600000});
+}
+
+static bool shows_an_age(void *unused)
+{
+    (void)unused;
+    return shows("\nbaro_law_check_age_seconds ") && !shows("\nbaro_law_check_age_seconds 0\n");
+}
+
+Test(order_laws, grow_old_while_they_cannot_be_checked)
+{
+    struct life *here = life_begin();
+    shop_silence(here->shop, "CheckLaw", 0);
+    struct invariants *one = given_checks(here);
+    cr_assert(stand_wait(shows_an_age, NULL, 20000));
+    invariants_stop(one);
+    life_end(here);
+}
+
 // One replica checks when the period is over; the others show what it has found.
 Test(order_laws, are_checked_in_the_background_by_one_for_all)
 {
     struct life *here = life_begin();
     shop_set_balance(here->shop, ALICE, 5000);
     expect_order(pay(here, as_user(ALICE), given_order(here, ALICE), 0), STATUS(PAID));
-    struct invariants *one = invariants_start(
-        &(struct invariants_options){.database_url = here->settings.common.database_url,
-                                     .user = here->service.user,
-                                     .product = here->service.product,
-                                     .coupon = here->service.coupon,
-                                     .period_ms = 3600000});
+    struct invariants *one = given_checks(here);
     cr_assert(stand_wait(shows_broken_orders, NULL, 20000));
     await_number(here, 1, "SELECT count(*) FROM law_pass WHERE report IS NOT NULL");
     invariants_stop(one);
