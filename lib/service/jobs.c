@@ -164,7 +164,7 @@ struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *
     return runner;
 }
 
-void job_runner_stop(struct job_runner *runner)
+void job_runner_halt(struct job_runner *runner)
 {
     if (!runner)
         return;
@@ -172,6 +172,13 @@ void job_runner_stop(struct job_runner *runner)
     runner->stopping = true;
     pthread_cond_signal(&runner->changed);
     pthread_mutex_unlock(&runner->lock);
+}
+
+void job_runner_stop(struct job_runner *runner)
+{
+    if (!runner)
+        return;
+    job_runner_halt(runner);
     pthread_join(runner->thread, NULL);
     db_destroy(runner->db);
     arena_destroy(runner->names);

@@ -17,5 +17,8 @@ struct job_lock {
 struct job_runner *job_runner_start(const struct job *jobs, size_t count, void *service,
                                     const char *database_url, const struct job_lock *lock);
 
+// No job begins any more; the one that runs goes on. Accepts NULL.
+void job_runner_halt(struct job_runner *runner);
+
 // Waits for the job that runs. Accepts NULL.
 void job_runner_stop(struct job_runner *runner);

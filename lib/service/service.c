@@ -196,19 +196,28 @@ static void give_leases_back(struct service_runtime *runtime)
         log_warn("partition leases not given back: they run out by themselves", log_status(st));
 }
 
+// Jobs are told first and waited for last: they end while the calls that were taken are answered.
+static void drain(struct service_runtime *runtime)
+{
+    job_runner_halt(runtime->leases);
+    for (size_t i = 0; i < runtime->runner_count; i++)
+        job_runner_halt(runtime->runners[i]);
+    if (runtime->leases) {
+        job_runner_stop(runtime->leases);
+        give_leases_back(runtime);
+    }
+    if (runtime->dispatcher)
+        dispatcher_drain(runtime->dispatcher, runtime->settings->drain_ms);
+    for (size_t i = 0; i < runtime->runner_count; i++)
+        job_runner_stop(runtime->runners[i]);
+}
+
 static void stop(struct service_runtime *runtime)
 {
     atomic_store(&runtime->ready, false);
     if (runtime->server)
         rpc_server_stop_serving(runtime->server);
-    if (runtime->leases) {
-        job_runner_stop(runtime->leases);
-        give_leases_back(runtime);
-    }
-    for (size_t i = 0; i < runtime->runner_count; i++)
-        job_runner_stop(runtime->runners[i]);
-    if (runtime->dispatcher)
-        dispatcher_drain(runtime->dispatcher, runtime->settings->drain_ms);
+    drain(runtime);
     if (runtime->definition->stopping)
         runtime->definition->stopping(runtime->definition->service);
     if (runtime->dispatcher)

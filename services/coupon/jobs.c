@@ -9,6 +9,7 @@
 
 enum {
     EXPIRE_LIMIT = 1000,
+    EXPIRE_MAX_MS = 15 * MS_PER_S, // a stop waits for the job that runs
     SWEEP_LOT = 200,
     SWEEP_LOTS_MAX = 50, // a run: other jobs want their turn
     SWEEP_LEASE_MS = 60 * MS_PER_S,
@@ -20,12 +21,12 @@ static const int64_t GIVEN_BACK_KEEP_MS = INT64_C(24) * 3600 * MS_PER_S;
 
 static struct status expire(void *service, struct db *db, struct arena *arena)
 {
-    int64_t expired = EXPIRE_LIMIT;
+    int64_t expired = EXPIRE_LIMIT, until_us = clock_monotonic_us() + EXPIRE_MAX_MS * US_PER_MS;
     struct status st = OK;
 
     (void)service;
     (void)arena;
-    while (!failed(st) && expired == EXPIRE_LIMIT)
+    while (!failed(st) && expired == EXPIRE_LIMIT && clock_monotonic_us() < until_us)
         st = store_expire_coupons(db, EXPIRE_LIMIT, &expired);
     return st;
 }

@@ -5,6 +5,7 @@
 #include "services/order/sinks.h"
 #include "services/order/starts.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/bus/outbox.h"
 #include "lib/service/prune.h"
@@ -13,6 +14,7 @@
 
 enum {
     EXPIRE_LOT = 200,
+    EXPIRE_MAX_MS = 15 * MS_PER_S, // a stop waits for the job that runs
     KEEP_PERIOD_MS = 1000,
     PARTITION_PERIOD_MS = 60 * 60 * 1000,
 };
@@ -70,7 +72,9 @@ struct status expire_orders(void *service, struct db *db, struct arena *arena)
 {
     (void)arena;
     struct status st = OK;
-    for (size_t count = EXPIRE_LOT; count == EXPIRE_LOT && !failed(st);)
+    int64_t until_us = clock_monotonic_us() + EXPIRE_MAX_MS * US_PER_MS;
+    for (size_t count = EXPIRE_LOT;
+         count == EXPIRE_LOT && !failed(st) && clock_monotonic_us() < until_us;)
         st = expire_lot(service, db, &count);
     return st;
 }

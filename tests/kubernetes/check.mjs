@@ -70,6 +70,7 @@ function settingsGiven(objects, pods) {
   );
 }
 
+const LONGEST_JOB = 15; // s, EXPIRE_MAX_MS of services/*/jobs.c
 const seconds = (text) => Number(text.match(/^(\d+)s$/)[1]);
 
 const givenAnywhere = new Set(); // settings, by any overlay
@@ -297,7 +298,7 @@ for (const [overlay, folder] of Object.entries(overlays)) {
       const needed =
         container.lifecycle.preStop.sleep.seconds +
         setting("BARO_DRAIN") +
-        (pod.component === "gateway" ? setting("BARO_DRAIN_NOTICE") : 0);
+        (pod.component === "gateway" ? setting("BARO_DRAIN_NOTICE") : LONGEST_JOB);
       assert.ok(
         pod.spec.terminationGracePeriodSeconds > needed,
         `${pod.name} needs more than ${needed} s`,
