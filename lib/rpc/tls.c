@@ -1,12 +1,14 @@
 #include "lib/rpc/tls.h"
 
 #include "lib/base/macros.h"
+#include "lib/base/metrics.h"
 #include "lib/base/text.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static SSL_CTX *identity; // NULL without certificates; set once, before there are threads
@@ -82,11 +84,22 @@ static struct status load(SSL_CTX *context, const struct tls_files *files, struc
     return OK;
 }
 
+// What is in use, which is not what lies in the file by now.
+static void show_end(const SSL_CTX *context)
+{
+    struct metric *end = metrics_gauge(
+        "baro_tls_expires_seconds", "Unix time at which the own certificate ends; 0: none.", NULL);
+    struct tm tm;
+    if (context && ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(context)), &tm) == 1)
+        metric_set(end, timegm(&tm));
+}
+
 struct status tls_prepare(const struct tls_files *files, struct arena *arena)
 {
     bool wanted = false;
     for (size_t i = 0; i < COUNT(parts); i++)
         wanted = wanted || *path_of(files, &parts[i]);
+    show_end(NULL);
     if (!wanted)
         return OK;
     if (!files->name || !*files->name)
@@ -96,8 +109,10 @@ struct status tls_prepare(const struct tls_files *files, struct arena *arena)
     ERR_clear_error();
     if (failed(st))
         SSL_CTX_free(context);
-    else
+    else {
         identity = context;
+        show_end(context);
+    }
     return st;
 }
 

@@ -5,7 +5,8 @@
 // dials takes it from here (line.h), so that none can be opened without it. TLS 1.3; both sides show a
 // certificate that the authority signed and that bears the one name that all processes share, because
 // the addresses of replicas come and go. Without certificates tls+tcp:// is refused, and with them
-// tcp:// is; ipc:// is guarded by the file system. New certificates are read at the next start.
+// tcp:// is; ipc:// is guarded by the file system. New certificates are read at the next start;
+// baro_tls_expires_seconds says how long there is time for it.
 
 #include "lib/base/arena.h"
 #include "lib/base/status.h"

@@ -3,6 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/metrics.h"
 #include "lib/bus/bus.h"
 #include "lib/rpc/client.h"
 #include "lib/rpc/line.h"
@@ -411,6 +412,20 @@ Test(tls, what_is_not_whole_is_refused_by_the_name_of_its_setting)
         cr_expect_str_eq(st.field ? st.field : "", rows[i].setting, "row %zu: %s", i, st.message);
     }
     cr_expect_not(tls_is_on());
+}
+
+static int64_t shown_end(void)
+{
+    return metric_value(metrics_gauge("baro_tls_expires_seconds", "", NULL));
+}
+
+Test(tls, the_end_of_the_own_certificate_is_shown)
+{
+    SCOPED(arena) *arena = arena_create();
+    cr_assert(!failed(tls_prepare(&(struct tls_files){"", "", "", "baro"}, arena)));
+    cr_expect_eq(shown_end(), 0);
+    identity_take("expired");
+    cr_expect_eq(shown_end(), 1767312000); // 2026-01-02T00:00:00Z, tests/support/certificates
 }
 
 static int try_line(const char *url)
