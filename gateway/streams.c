@@ -51,8 +51,7 @@ static void ring(void *arg, const Baro__BusMessage *message)
         HASH_FIND(hh, streams->followed, &message->events[i]->key, sizeof(int64_t), followed);
         if (!followed)
             continue;
-        DL_FOREACH2(followed->streams, stream, next_same)
-        {
+        DL_FOREACH2 (followed->streams, stream, next_same) {
             stream->rung = true;
             add_asker(&askers, stream);
         }

@@ -108,8 +108,8 @@ void client_finish(struct client_call *call, struct status st, const Baro__RpcRe
 void client_finish_all(struct client_call *ended)
 {
     struct client_call *call, *next;
-    DL_FOREACH_SAFE(ended, call, next)
-    client_finish(call, call->outcome, call->reply);
+    DL_FOREACH_SAFE (ended, call, next)
+        client_finish(call, call->outcome, call->reply);
 }
 
 static size_t count_usable(const struct rpc_client *client, const struct replica *avoid)
@@ -409,8 +409,7 @@ static void close_replicas(struct rpc_client *client)
 static void fail_waiting(struct rpc_client *client)
 {
     struct client_call *call, *next;
-    DL_FOREACH_SAFE(client->waiting, call, next)
-    {
+    DL_FOREACH_SAFE (client->waiting, call, next) {
         DL_DELETE(client->waiting, call);
         client_finish(call, refuse(REASON_UNAVAILABLE, "shutting down"), NULL);
     }
@@ -430,8 +429,7 @@ void rpc_client_destroy(struct rpc_client *client)
     close_replicas(client);
     fail_waiting(client);
     struct client_call *call, *next;
-    LL_FOREACH_SAFE(client->pool, call, next)
-    {
+    LL_FOREACH_SAFE (client->pool, call, next) {
         arena_destroy(call->arena);
         free(call);
     }

@@ -146,8 +146,7 @@ static bool waits_for_one(const struct tunnel *tunnel)
 static void end(struct tunnel *tunnel)
 {
     struct passage *at, *next;
-    LL_FOREACH_SAFE(tunnel->passages, at, next)
-    {
+    LL_FOREACH_SAFE (tunnel->passages, at, next) {
         passage_move(at);
         passage_close(at);
     }

@@ -47,8 +47,7 @@ static char fresh_mark;
 static void release(struct asker *askers, bool fresh)
 {
     struct asker *asker, *next;
-    LL_FOREACH_SAFE(askers, asker, next)
-    {
+    LL_FOREACH_SAFE (askers, asker, next) {
         asker->call->prepared = fresh ? &fresh_mark : NULL;
         call_ready(asker->call);
         free(asker);
@@ -60,11 +59,11 @@ static struct asker *take_out(struct invariants *invariants, int64_t began_us, i
 {
     struct asker *taken = NULL, *asker, *next;
     pthread_mutex_lock(&invariants->lock);
-    LL_FOREACH_SAFE(invariants->askers, asker, next)
-    if (asker->asked_us <= began_us || asker->due_us <= now_us) {
-        LL_DELETE(invariants->askers, asker);
-        LL_PREPEND(taken, asker);
-    }
+    LL_FOREACH_SAFE (invariants->askers, asker, next)
+        if (asker->asked_us <= began_us || asker->due_us <= now_us) {
+            LL_DELETE(invariants->askers, asker);
+            LL_PREPEND(taken, asker);
+        }
     pthread_mutex_unlock(&invariants->lock);
     return taken;
 }
@@ -164,8 +163,7 @@ static struct status check(struct invariants *invariants, struct arena *arena)
 static void refuse_all(struct invariants *invariants, struct status st)
 {
     struct asker *askers = take_out(invariants, INT64_MAX, INT64_MAX), *asker, *next;
-    LL_FOREACH_SAFE(askers, asker, next)
-    {
+    LL_FOREACH_SAFE (askers, asker, next) {
         st.message = text_printf(asker->call->arena, "the laws cannot be checked now: %s",
                                  st.message ? st.message : reason_word(st.reason));
         call_refuse(asker->call, refuse(REASON_UNAVAILABLE, st.message));
