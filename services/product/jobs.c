@@ -30,8 +30,8 @@ static struct metric *holds_expired(void)
                            NULL);
 }
 
-static struct status expire_orders(struct db *db, struct arena *arena, const int64_t *orders,
-                                   size_t count)
+static struct status expire_holds(struct db *db, struct arena *arena, const int64_t *orders,
+                                  size_t count)
 {
     struct book book;
     struct status st = store_load_book(db, arena, orders, count, &book);
@@ -46,7 +46,7 @@ static struct status release_dead(struct db *db, struct arena *arena, const int6
     struct status st = count ? db_begin(db) : OK;
     if (failed(st) || count == 0)
         return st;
-    st = expire_orders(db, arena, orders, count);
+    st = expire_holds(db, arena, orders, count);
     if (!failed(st))
         st = db_commit(db);
     db_rollback(db);
