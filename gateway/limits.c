@@ -21,7 +21,7 @@
 
 enum {
     DEADLINE_MS = 100,
-    MEMORY_MS = 24 * 3600 * 1000, // failures in a row are forgotten after so long without one
+    MEMORY_MS = MS_PER_DAY, // failures in a row are forgotten after so long without one
     WORD_MAX = 128,
     WORDS_MAX = 9,
 };

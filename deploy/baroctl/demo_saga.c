@@ -115,7 +115,7 @@ void demo_saga(struct demo_life *life, const struct demo_saga *story)
         saga.state = SAGA_COMPENSATED;
         compensate(life, &saga);
     }
-    bool forgotten = life->at_us < demo->now_us - KEPT_DAYS * 24 * 3600 * US_PER_S;
+    bool forgotten = life->at_us < demo->now_us - KEPT_DAYS * US_PER_DAY;
     if (saga.progress_count && (saga.parked || !forgotten))
         saga_row(life, &saga, (int32_t)life->order.version);
 }

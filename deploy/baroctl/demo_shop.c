@@ -5,8 +5,6 @@
 #include "lib/base/macros.h"
 #include "lib/base/text.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
-
 enum {
     STOCK_LOW = 50,
     STOCK_HIGH = 500,
@@ -57,7 +55,8 @@ static void open_account(struct demo *demo, struct demo_user *user, const char *
     copy_text(rows, "데모 손님");
     copy_text(rows, "USER");
     copy_text(rows, password_hash);
-    user->wallet.updated_at_us = demo->start_us - demo_random(demo, 1, KNOWN_BEFORE_DAYS * DAY_US);
+    user->wallet.updated_at_us =
+        demo->start_us - demo_random(demo, 1, KNOWN_BEFORE_DAYS * US_PER_DAY);
     copy_time(rows, user->wallet.updated_at_us);
 }
 
@@ -99,7 +98,7 @@ static size_t open_product(struct demo *demo, size_t index, size_t first_option)
     struct demo_product *product = &demo->products[index];
     size_t good = (size_t)demo_random(demo, 0, COUNT(GOODS) - 1);
     const char *adjective = ADJECTIVES[demo_random(demo, 0, COUNT(ADJECTIVES) - 1)];
-    int64_t at_us = demo->start_us - demo_random(demo, 1, KNOWN_BEFORE_DAYS * DAY_US);
+    int64_t at_us = demo->start_us - demo_random(demo, 1, KNOWN_BEFORE_DAYS * US_PER_DAY);
     int64_t cheapest_won = INT64_MAX;
 
     product->name = text_printf(demo->arena, "%s %s %zu", adjective, GOODS[good].name, index + 1);
@@ -133,7 +132,8 @@ static void open_campaign(struct demo *demo, size_t index)
         .min_order_won = CAMPAIGNS[kind].min_order_won,
         .total_quantity = demo->size.users,
         .starts_at_us = starts_us,
-        .ends_at_us = starts_us + length_us - 1 + (index + 1 == demo->campaign_count) * 7 * DAY_US,
+        .ends_at_us =
+            starts_us + length_us - 1 + (index + 1 == demo->campaign_count) * 7 * US_PER_DAY,
         .valid_days = CAMPAIGN_VALID_DAYS,
     };
     struct copy *rows = &demo->rows[ROWS_CAMPAIGN];

@@ -84,7 +84,7 @@ static struct status open_shop(struct demo *demo)
         st = demo_now(demo);
     if (failed(st))
         return st;
-    demo->start_us = demo->now_us - PAST_DAYS * INT64_C(86400) * US_PER_S;
+    demo->start_us = demo->now_us - PAST_DAYS * US_PER_DAY;
     st = people_shop(demo);
     if (failed(st))
         return st;

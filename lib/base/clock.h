@@ -9,6 +9,10 @@ enum {
     MS_PER_S = 1000,
 };
 #define US_PER_S INT64_C(1000000)
+#define MS_PER_HOUR INT64_C(3600000)
+#define MS_PER_DAY (24 * MS_PER_HOUR)
+#define US_PER_HOUR (MS_PER_HOUR * US_PER_MS)
+#define US_PER_DAY (MS_PER_DAY * US_PER_MS)
 
 // The end of the year 9999, the last that RFC 3339 can write.
 #define TIME_LAST_US INT64_C(253402300799999999)

@@ -141,11 +141,11 @@ bool text_parse_duration_ms(const char *text, int64_t *duration_ms)
         const char *unit;
         int64_t ms;
     } units[] = {
-        {"ms", 1                        },
-        {"s",  MS_PER_S                 },
-        {"m",  60 * MS_PER_S            },
-        {"h",  3600 * MS_PER_S          },
-        {"d",  INT64_C(86400) * MS_PER_S},
+        {"ms", 1            },
+        {"s",  MS_PER_S     },
+        {"m",  60 * MS_PER_S},
+        {"h",  MS_PER_HOUR  },
+        {"d",  MS_PER_DAY   },
     };
     int64_t count, total;
     const char *rest = read_digits(text, false, &count);

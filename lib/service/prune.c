@@ -8,7 +8,7 @@
 
 enum { LOT = 5000 };
 #define RUN_MAX_US (5 * US_PER_S)
-static const int64_t BARRIER_KEEP_MS = INT64_C(7) * 24 * 3600 * 1000;
+#define BARRIER_KEEP_MS (7 * MS_PER_DAY)
 
 struct status prune_in_lots(struct db *db, struct prune prune)
 {

@@ -24,7 +24,6 @@ enum {
 };
 #define QUANTITY_MAX INT64_C(1000000000)
 #define WON_MAX INT64_C(1000000000000)
-#define US_PER_DAY (24 * 3600 * US_PER_S)
 
 static const struct {
     enum coupon_status from;

@@ -13,7 +13,7 @@
 #include "services/coupon/store.h"
 #include "services/coupon/wire.h"
 
-enum { TTL_MAX_MS = 24 * 3600 * MS_PER_S };
+enum { TTL_MAX_MS = MS_PER_DAY };
 
 static const struct status NO_COUPON = {STATUS_NOT_FOUND, REASON_COUPON_NOT_FOUND, NULL,
                                         "there is no such user coupon"};

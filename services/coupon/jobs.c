@@ -17,8 +17,6 @@ enum {
     SOLD_OUT_LIMIT = 1000,
 };
 
-static const int64_t GIVEN_BACK_KEEP_MS = INT64_C(24) * 3600 * MS_PER_S;
-
 static struct status expire(void *service, struct db *db, struct arena *arena)
 {
     int64_t expired = EXPIRE_LIMIT, until_us = clock_monotonic_us() + EXPIRE_MAX_MS * US_PER_MS;
@@ -83,7 +81,7 @@ static struct status prune_given_back(void *service, struct db *db, struct arena
 {
     (void)service;
     (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_given_back, GIVEN_BACK_KEEP_MS});
+    return prune_in_lots(db, (struct prune){store_prune_given_back, MS_PER_DAY});
 }
 
 void coupon_jobs_init(const struct coupon_settings *settings, struct job jobs[COUPON_JOB_COUNT])

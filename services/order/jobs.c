@@ -16,9 +16,8 @@ enum {
     EXPIRE_LOT = 200,
     EXPIRE_MAX_MS = 15 * MS_PER_S, // a stop waits for the job that runs
     KEEP_PERIOD_MS = 1000,
-    PARTITION_PERIOD_MS = 60 * 60 * 1000,
+    PARTITION_PERIOD_MS = MS_PER_HOUR,
 };
-static const int64_t DAY_MS = INT64_C(24) * 60 * 60 * 1000;
 
 static const struct statement NOW = {"jobs_now", "SELECT baro_now()"};
 
@@ -94,8 +93,8 @@ struct status prune_outbox(void *service, struct db *db, struct arena *arena)
     if (failed(st))
         return st;
     // Events may stand in another order than their times, by as much as a transaction lasts.
-    behind_ms += DAY_MS / 24;
-    int64_t keep_ms = behind_ms > 7 * DAY_MS ? behind_ms : 7 * DAY_MS;
+    behind_ms += MS_PER_HOUR;
+    int64_t keep_ms = behind_ms > 7 * MS_PER_DAY ? behind_ms : 7 * MS_PER_DAY;
     return prune_in_lots(db, (struct prune){outbox_prune, keep_ms});
 }
 
@@ -103,14 +102,14 @@ static struct status prune_sink_events(void *service, struct db *db, struct aren
 {
     (void)service;
     (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_sink_events, 30 * DAY_MS});
+    return prune_in_lots(db, (struct prune){store_prune_sink_events, 30 * MS_PER_DAY});
 }
 
 static struct status prune_sagas(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
     (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_sagas, 30 * DAY_MS});
+    return prune_in_lots(db, (struct prune){store_prune_sagas, 30 * MS_PER_DAY});
 }
 
 static struct status make_partitions(void *service, struct db *db, struct arena *arena)

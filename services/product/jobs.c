@@ -22,8 +22,6 @@ enum {
     SNAPSHOT_AFTER_MS = 5 * MS_PER_S, // after midnight: events come within a second
 };
 
-static const int64_t DAY_MS = INT64_C(24) * 60 * 60 * 1000;
-
 static struct metric *holds_expired(void)
 {
     return metrics_counter("baro_product_holds_expired_total", "Orders whose holds were swept",
@@ -118,14 +116,14 @@ struct status prune_sales(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
     (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_sales, SALES_KEEP_DAYS * DAY_MS});
+    return prune_in_lots(db, (struct prune){store_prune_sales, SALES_KEEP_DAYS * MS_PER_DAY});
 }
 
 static struct status prune_given_back(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
     (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_given_back, DAY_MS});
+    return prune_in_lots(db, (struct prune){store_prune_given_back, MS_PER_DAY});
 }
 
 void product_jobs_init(const struct product_settings *settings, struct job jobs[PRODUCT_JOB_COUNT])

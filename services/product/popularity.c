@@ -18,28 +18,28 @@ static int64_t floor_to(int64_t time_us, int64_t unit_us)
 
 int64_t hour_of(int64_t time_us)
 {
-    return floor_to(time_us, HOUR_US);
+    return floor_to(time_us, US_PER_HOUR);
 }
 
 int64_t day_of(int64_t time_us)
 {
-    return floor_to(time_us, DAY_US);
+    return floor_to(time_us, US_PER_DAY);
 }
 
 // The hours that [from, to) touches.
 static struct window window_between(int64_t from_us, int64_t to_us)
 {
-    return (struct window){.from_us = hour_of(from_us), .to_us = hour_of(to_us - 1) + HOUR_US};
+    return (struct window){.from_us = hour_of(from_us), .to_us = hour_of(to_us - 1) + US_PER_HOUR};
 }
 
 struct window window_of_days(int64_t now_us, int64_t days)
 {
-    return window_between(now_us - days * DAY_US, now_us + 1);
+    return window_between(now_us - days * US_PER_DAY, now_us + 1);
 }
 
 struct window window_before(int64_t midnight_us, int64_t days)
 {
-    return window_between(midnight_us - days * DAY_US, midnight_us);
+    return window_between(midnight_us - days * US_PER_DAY, midnight_us);
 }
 
 static struct status snapshot_of(const struct popular_wish *wish, struct popular_query *query)
@@ -75,7 +75,7 @@ static struct status period_of(const struct popular_wish *wish, int64_t now_us,
     if (wish->has_to && !is_time(wish->to_us))
         return invalid("to", "must be before the year 10000");
     int64_t to_us = wish->has_to ? wish->to_us : now_us + 1;
-    int64_t from_us = wish->has_from ? wish->from_us : to_us - POPULAR_DAYS * DAY_US;
+    int64_t from_us = wish->has_from ? wish->from_us : to_us - POPULAR_DAYS * US_PER_DAY;
     if (wish->has_days)
         return invalid("days", "give either days, or from and to");
     if (from_us >= to_us)

@@ -7,9 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HOUR_US (INT64_C(3600) * US_PER_S)
-#define DAY_US (24 * HOUR_US)
-
 enum {
     POPULAR_DAYS = 3, // also of sort=popular and of the midnight snapshot
     POPULAR_DAYS_MAX = 30,

@@ -5,6 +5,7 @@
 // rules change the book; the store writes back what they marked as changed.
 
 #include "lib/base/arena.h"
+#include "lib/base/clock.h"
 #include "lib/base/status.h"
 
 #include <stdbool.h>
@@ -16,7 +17,7 @@ enum {
     HOLD_PRODUCT_UNITS_MAX = 10, // per product of an order
 };
 #define STOCK_MAX INT64_C(1000000000)
-#define HOLD_TTL_MAX_MS INT64_C(86400000)
+#define HOLD_TTL_MAX_MS MS_PER_DAY
 
 enum hold_status { HOLD_HELD, HOLD_CONFIRMED, HOLD_RETURNED, HOLD_RELEASED, HOLD_STATUS_COUNT };
 

@@ -7,11 +7,6 @@
 #include "services/user/service.h"
 #include "services/user/store.h"
 
-enum {
-    MINUTE_MS = 60 * MS_PER_S,
-    HOUR_MS = 60 * MINUTE_MS,
-};
-
 static struct status prune_ended(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted)
 {
     (void)keep_ms; // a session says itself when it ends
@@ -36,6 +31,6 @@ const struct job user_jobs[] = {
     {"prune_idempotency", PRUNE_PERIOD_MS, prune_idempotency, .alone = true},
     {"prune_barrier",     PRUNE_PERIOD_MS, prune_barrier,     .alone = true},
     {"prune_sessions",    PRUNE_PERIOD_MS, prune_sessions,    .alone = true},
-    {"make_partitions",   HOUR_MS,         make_partitions,   .alone = true},
+    {"make_partitions",   MS_PER_HOUR,     make_partitions,   .alone = true},
 };
 const size_t user_job_count = COUNT(user_jobs);

@@ -1,6 +1,7 @@
 // First come, first served, on a real database: races, batches, repeats. booth_close() asserts law 3
 // after each.
 
+#include "lib/base/clock.h"
 #include "tests/integration/coupon/booth.h"
 #include "tests/support/database.h"
 
@@ -9,7 +10,6 @@
 #include <stdio.h>
 
 enum { USER = 7 };
-#define DAY_US INT64_C(86400000000)
 
 // Locks a campaign from outside; what comes meanwhile waits behind its first claim.
 static struct db *block(struct booth *booth, int64_t campaign)
@@ -63,7 +63,7 @@ Test(claim, gives_a_coupon_that_starts_now_and_ends_after_its_days)
     cr_assert_eq(coupon->value->hundredths, 1250);
     cr_assert_eq(coupon->status, BARO__COUPON__COUPON_STATUS__COUPON_STATUS_AVAILABLE);
     cr_assert_eq(coupon->rank, 1);
-    cr_assert_eq(coupon->expires_at->us, coupon->issued_at->us + 7 * DAY_US);
+    cr_assert_eq(coupon->expires_at->us, coupon->issued_at->us + 7 * US_PER_DAY);
     cr_assert_null(coupon->used_at);
     cr_assert_null(coupon->order_id);
     expect_history(booth, coupon->id, "ISSUED");

@@ -7,8 +7,6 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#define DAY_US (24 * 3600 * US_PER_S)
-
 static struct campaign good(void)
 {
     return (struct campaign){
@@ -17,8 +15,8 @@ static struct campaign good(void)
         .type = COUPON_FIXED,
         .value = 100,
         .total_quantity = 5,
-        .starts_at_us = DAY_US,
-        .ends_at_us = 2 * DAY_US,
+        .starts_at_us = US_PER_DAY,
+        .ends_at_us = 2 * US_PER_DAY,
         .valid_days = 1,
     };
 }
@@ -46,12 +44,12 @@ Test(corners, every_number_of_a_campaign_has_two_ends)
         {AT(claimed),          6,                     "total_quantity"     },
         {AT(claimed),          5,                     NULL                 },
         {AT(starts_at_us),     0,                     "starts_at"          },
-        {AT(ends_at_us),       DAY_US,                "ends_at"            },
+        {AT(ends_at_us),       US_PER_DAY,            "ends_at"            },
         {AT(ends_at_us),       INT64_MAX,             "ends_at"            },
         {AT(last_day_us),      -1,                    "last_day"           },
         {AT(last_day_us),      INT64_MAX,             "last_day"           },
-        {AT(last_day_us),      DAY_US,                "last_day"           },
-        {AT(last_day_us),      3 * DAY_US,            NULL                 },
+        {AT(last_day_us),      US_PER_DAY,            "last_day"           },
+        {AT(last_day_us),      3 * US_PER_DAY,        NULL                 },
         {AT(valid_days),       -1,                    "valid_days"         },
         {AT(valid_days),       INT64_MAX,             "valid_days"         },
         {AT(valid_days),       0,                     "valid_days"         },
@@ -66,7 +64,7 @@ Test(corners, every_number_of_a_campaign_has_two_ends)
     }
     struct campaign until = good();
     until.valid_days = 0;
-    until.last_day_us = 3 * DAY_US;
+    until.last_day_us = 3 * US_PER_DAY;
     cr_expect_not(failed(campaign_check(&until)), "a last day is enough");
 }
 

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#define DAY_US (24 * 3600 * US_PER_S)
 #define NOW_US (INT64_C(1800000000) * US_PER_S)
 
 enum { OWNER = 7, ORDER = 900 };
@@ -24,7 +23,7 @@ static struct campaign campaign(enum coupon_type type, int64_t value)
         .value = value,
         .total_quantity = 2,
         .starts_at_us = NOW_US,
-        .ends_at_us = NOW_US + DAY_US,
+        .ends_at_us = NOW_US + US_PER_DAY,
         .valid_days = 7,
     };
 }
@@ -37,7 +36,7 @@ static struct user_coupon coupon(struct campaign *of, enum coupon_status status,
         .rank = 1,
         .status = status,
         .order_id = order_id,
-        .expires_at_us = NOW_US + DAY_US,
+        .expires_at_us = NOW_US + US_PER_DAY,
         .campaign = of,
     };
 }
@@ -78,21 +77,21 @@ Test(coupon, campaigns_are_checked_field_by_field)
         size_t offset; // of what is wrong in an otherwise good campaign
         int64_t value;
     } ROWS[] = {
-        {"value",               AT(value),            0              },
-        {"value",               AT(value),            -100           },
-        {"value",               AT(value),            10001          },
-        {"max_discount_amount", AT(max_discount_won), -1             },
-        {"min_order_amount",    AT(min_order_won),    -1             },
-        {"total_quantity",      AT(total_quantity),   0              },
-        {"total_quantity",      AT(claimed),          3              },
-        {"starts_at",           AT(starts_at_us),     0              },
-        {"ends_at",             AT(ends_at_us),       NOW_US         },
-        {"ends_at",             AT(ends_at_us),       INT64_MAX      },
-        {"valid_days",          AT(valid_days),       0              },
-        {"valid_days",          AT(valid_days),       3651           },
-        {"last_day",            AT(last_day_us),      NOW_US - DAY_US},
-        {"last_day",            AT(last_day_us),      -1             },
-        {"last_day",            AT(last_day_us),      INT64_MAX      },
+        {"value",               AT(value),            0                  },
+        {"value",               AT(value),            -100               },
+        {"value",               AT(value),            10001              },
+        {"max_discount_amount", AT(max_discount_won), -1                 },
+        {"min_order_amount",    AT(min_order_won),    -1                 },
+        {"total_quantity",      AT(total_quantity),   0                  },
+        {"total_quantity",      AT(claimed),          3                  },
+        {"starts_at",           AT(starts_at_us),     0                  },
+        {"ends_at",             AT(ends_at_us),       NOW_US             },
+        {"ends_at",             AT(ends_at_us),       INT64_MAX          },
+        {"valid_days",          AT(valid_days),       0                  },
+        {"valid_days",          AT(valid_days),       3651               },
+        {"last_day",            AT(last_day_us),      NOW_US - US_PER_DAY},
+        {"last_day",            AT(last_day_us),      -1                 },
+        {"last_day",            AT(last_day_us),      INT64_MAX          },
     };
 #undef AT
     struct campaign good = campaign(COUPON_PERCENT, 1250);
@@ -155,10 +154,10 @@ Test(coupon, the_window_includes_both_of_its_ends)
 
     cr_assert_eq(campaign_claim(&of, 1, false, NOW_US - 1, &made).reason,
                  REASON_COUPON_WINDOW_CLOSED);
-    cr_assert_eq(campaign_claim(&of, 1, false, NOW_US + DAY_US + 1, &made).reason,
+    cr_assert_eq(campaign_claim(&of, 1, false, NOW_US + US_PER_DAY + 1, &made).reason,
                  REASON_COUPON_WINDOW_CLOSED);
     cr_assert_not(failed(campaign_claim(&of, 1, false, NOW_US, &made)));
-    cr_assert_not(failed(campaign_claim(&of, 2, false, NOW_US + DAY_US, &made)));
+    cr_assert_not(failed(campaign_claim(&of, 2, false, NOW_US + US_PER_DAY, &made)));
 }
 
 Test(coupon, validity_ends_after_its_days_or_with_the_last_day)
@@ -168,13 +167,14 @@ Test(coupon, validity_ends_after_its_days_or_with_the_last_day)
 
     of.total_quantity = 3;
     campaign_claim(&of, 1, false, NOW_US, &made);
-    cr_assert_eq(made.expires_at_us, NOW_US + 7 * DAY_US);
-    of.last_day_us = NOW_US / DAY_US * DAY_US + 2 * DAY_US;
+    cr_assert_eq(made.expires_at_us, NOW_US + 7 * US_PER_DAY);
+    of.last_day_us = NOW_US / US_PER_DAY * US_PER_DAY + 2 * US_PER_DAY;
     campaign_claim(&of, 2, false, NOW_US, &made);
-    cr_assert_eq(made.expires_at_us, NOW_US / DAY_US * DAY_US + 3 * DAY_US, "the last day counts");
+    cr_assert_eq(made.expires_at_us, NOW_US / US_PER_DAY * US_PER_DAY + 3 * US_PER_DAY,
+                 "the last day counts");
     of.valid_days = 0;
     campaign_claim(&of, 3, false, NOW_US, &made);
-    cr_assert_eq(made.expires_at_us, NOW_US / DAY_US * DAY_US + 3 * DAY_US);
+    cr_assert_eq(made.expires_at_us, NOW_US / US_PER_DAY * US_PER_DAY + 3 * US_PER_DAY);
 }
 
 // Every status by every event; 0 is an edge that is not drawn.
@@ -206,14 +206,14 @@ Test(coupon, what_cannot_be_used_is_refused_and_stays)
         enum coupon_status status;
         bool has_another;
     } ROWS[] = {
-        {0,         OWNER,     5000, NOW_US,          COUPON_AVAILABLE, true }, // the order has another one
-        {0,         OWNER + 1, 5000, NOW_US,          COUPON_AVAILABLE, false}, // somebody else's
-        {0,         OWNER,     4999, NOW_US,          COUPON_AVAILABLE, false}, // below the minimum
-        {0,         OWNER,     5000, NOW_US + DAY_US, COUPON_AVAILABLE, false}, // expired
-        {ORDER + 1, OWNER,     5000, NOW_US,          COUPON_HELD,      false}, // reserved by another order
-        {ORDER + 1, OWNER,     5000, NOW_US,          COUPON_USED,      false},
-        {0,         OWNER,     5000, NOW_US,          COUPON_EXPIRED,   false},
-        {0,         OWNER,     5000, NOW_US,          COUPON_CANCELLED, false},
+        {0,         OWNER,     5000, NOW_US,              COUPON_AVAILABLE, true }, // the order has another one
+        {0,         OWNER + 1, 5000, NOW_US,              COUPON_AVAILABLE, false}, // somebody else's
+        {0,         OWNER,     4999, NOW_US,              COUPON_AVAILABLE, false}, // below the minimum
+        {0,         OWNER,     5000, NOW_US + US_PER_DAY, COUPON_AVAILABLE, false}, // expired
+        {ORDER + 1, OWNER,     5000, NOW_US,              COUPON_HELD,      false}, // reserved by another order
+        {ORDER + 1, OWNER,     5000, NOW_US,              COUPON_USED,      false},
+        {0,         OWNER,     5000, NOW_US,              COUPON_EXPIRED,   false},
+        {0,         OWNER,     5000, NOW_US,              COUPON_CANCELLED, false},
     };
     struct campaign of = campaign(COUPON_FIXED, 100000);
     of.min_order_won = 5000;
@@ -268,7 +268,7 @@ Test(coupon, a_refused_redemption_gives_the_orders_own_reservation_back)
     struct user_coupon mine = coupon(&of, COUPON_HELD, ORDER);
     struct coupon_wish wish = {OWNER, ORDER, 20000, false, false};
 
-    cr_assert_eq(coupon_redeem(&mine, &wish, NOW_US + DAY_US).reason, REASON_COUPON_NOT_USABLE);
+    cr_assert_eq(coupon_redeem(&mine, &wish, NOW_US + US_PER_DAY).reason, REASON_COUPON_NOT_USABLE);
     cr_assert_eq(mine.status, COUPON_AVAILABLE);
     cr_assert(mine.changed);
 }

@@ -11,10 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { HOUR_MS = 3600 * 1000 };
-
 static const struct delivery_rules RULES = {
-    .retry_first_ms = 1000, .tries_max = 5, .give_up_ms = 24 * HOUR_MS};
+    .retry_first_ms = 1000, .tries_max = 5, .give_up_ms = MS_PER_DAY};
 static const int64_t NOW_US = INT64_C(1800000000000000);
 
 static struct letters letters;
