@@ -282,15 +282,9 @@ struct status demo_take_ids(struct demo *demo, enum demo_database database, cons
     return st;
 }
 
-static const struct statement NOW = {"demo_now", "SELECT baro_now()"};
-
 struct status demo_now(struct demo *demo)
 {
-    struct rows rows;
-    struct status st = db_query(demo->sequences->targets[DEMO_ORDER].db, &NOW, NO_PARAMS, &rows);
-    if (!failed(st))
-        demo->now_us = rows_int64(&rows, 0, 0);
-    return st;
+    return db_read_clock(demo->sequences->targets[DEMO_ORDER].db, &demo->now_us);
 }
 
 struct status demo_commit(struct demo *demo)

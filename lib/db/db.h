@@ -130,6 +130,9 @@ void db_set_trace(struct db *db, const char *traceparent);
 // since. Needs schema_prepare.
 struct status db_now(struct db *db, int64_t *now_us);
 
+// The same clock, asked now: a round trip.
+struct status db_read_clock(struct db *db, int64_t *now_us);
+
 // Sends what is queued and this statement, waits for the result.
 struct status db_query(struct db *db, const struct statement *statement, struct params params,
                        struct rows *rows);

@@ -19,8 +19,6 @@ enum {
     PARTITION_PERIOD_MS = MS_PER_HOUR,
 };
 
-static const struct statement NOW = {"jobs_now", "SELECT baro_now()"};
-
 static struct status expire_locked(struct saga_starts *starts, struct order_set *set,
                                    struct launch *launches)
 {
@@ -40,12 +38,11 @@ static struct status expire_lot(struct order_service *service, struct db *db, si
     SCOPED(arena) *arena = arena_create();
     struct order_set set = {.count = 0};
     struct saga_starts starts;
-    struct rows now;
+    int64_t now_us = 0;
     struct launch *launches = arena_array(arena, EXPIRE_LOT, sizeof(*launches));
     struct status st = db_begin(db);
     if (!failed(st))
-        st = db_query(db, &NOW, NO_PARAMS, &now);
-    int64_t now_us = failed(st) ? 0 : rows_int64(&now, 0, 0);
+        st = db_read_clock(db, &now_us);
     if (!failed(st))
         st = store_lock_expired(db, arena, EXPIRE_LOT, &set);
     if (!failed(st))

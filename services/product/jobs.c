@@ -97,7 +97,7 @@ static struct status take_snapshot(struct db *db, int64_t midnight_us)
 struct status take_popular_snapshot(void *service, struct db *db, struct arena *arena)
 {
     int64_t now_us = 0;
-    struct status st = store_now(db, &now_us);
+    struct status st = db_read_clock(db, &now_us);
     (void)service;
     (void)arena;
     if (failed(st) || now_us - day_of(now_us) < SNAPSHOT_AFTER_MS * US_PER_MS)

@@ -124,6 +124,3 @@ struct status store_fill_snapshot(struct db *db, int64_t day_us, struct window w
 
 // Deletes hours that are older, at most limit.
 struct status store_prune_sales(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted);
-
-// The database's clock, for jobs.
-struct status store_now(struct db *db, int64_t *now_us);

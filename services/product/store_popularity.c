@@ -143,14 +143,3 @@ struct status store_prune_sales(struct db *db, int64_t keep_ms, int64_t limit, i
 {
     return db_execute(db, &PRUNE_SALES, PARAMS(p_int64(keep_ms), p_int64(limit)), deleted);
 }
-
-static const struct statement NOW = {"popularity_now", "SELECT baro_now()"};
-
-struct status store_now(struct db *db, int64_t *now_us)
-{
-    struct rows rows;
-    struct status st = db_query(db, &NOW, NO_PARAMS, &rows);
-    if (!failed(st))
-        *now_us = rows_int64(&rows, 0, 0);
-    return st;
-}

@@ -403,7 +403,14 @@ sqlstate note_given_back(struct query *query)
     return NULL;
 }
 
+static sqlstate read_clock(struct query *query)
+{
+    q_emit(query, 1)[0] = c_number(q_now(query));
+    return NULL;
+}
+
 static const struct sql ROWS[] = {
+    {"db_clock",             0x135404b1, read_clock          },
     {"ids_next_blocks",      0x1e68c22a, next_blocks         },
     {"ids_flush",            0x21444766, flush_ids           },
     {"barrier_find",         0xdc5a1ad8, barrier_find        },

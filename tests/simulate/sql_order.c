@@ -13,12 +13,6 @@ static sqlstate nothing(struct query *query)
     return NULL;
 }
 
-static sqlstate jobs_now(struct query *query)
-{
-    q_emit(query, 1)[0] = c_number(q_now(query));
-    return NULL;
-}
-
 // There is no sink here.
 static sqlstate sinks_behind(struct query *query)
 {
@@ -626,7 +620,6 @@ static sqlstate saga_take_over(struct query *query)
 static const struct sql ROWS[] = {
     {"sinks_behind",           0x55b8361b, sinks_behind          },
     {"sink_event_prune",       0x2414be66, nothing               },
-    {"jobs_now",               0x135404b1, jobs_now              },
     {"order_load",             0xfcc4ca47, order_load            },
     {"order_lock",             0x4d65f691, order_lock            },
     {"order_lock_expired",     0xb7a34cd6, order_lock_expired    },

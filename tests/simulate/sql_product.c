@@ -9,13 +9,6 @@ static sqlstate nothing(struct query *query)
     return NULL;
 }
 
-// Midnight is far from every run.
-static sqlstate product_now(struct query *query)
-{
-    q_emit(query, 1)[0] = c_number(q_now(query) / 86400000000 * 86400000000);
-    return NULL;
-}
-
 static void emit_stock(struct query *query, const struct option_version *option)
 {
     struct cell *cells = q_emit(query, 8);
@@ -308,7 +301,7 @@ static const struct sql ROWS[] = {
     {"stock_claim_expired",        0xdaf55990, claim_expired     },
     {"popularity_add_sales",       0xe35b72d8, add_sales         },
     {"popularity_take_sales_back", 0x339241db, take_sales_back   },
-    {"popularity_now",             0x135404b1, product_now       },
+    {"popularity_claim_snapshot",  0xea1cd793, nothing           }, // midnight is far from every run
     {"popularity_prune_sales",     0xbd04bff9, nothing           },
 };
 
