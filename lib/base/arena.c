@@ -47,7 +47,6 @@ struct arena {
     unsigned char *next;
     unsigned char *end;
     struct block *newest;
-    size_t used;
     alignas(max_align_t) unsigned char first[FIRST_BLOCK];
 };
 
@@ -57,7 +56,6 @@ static void start_over(struct arena *arena)
     arena->next = arena->first;
     arena->end = arena->first + FIRST_BLOCK;
     arena->newest = NULL;
-    arena->used = 0;
     POISON(arena->first, FIRST_BLOCK);
 }
 
@@ -124,7 +122,6 @@ void *arena_alloc(struct arena *arena, size_t size)
     size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     void *memory = take(arena, rounded + RED_ZONE);
     UNPOISON(memory, size);
-    arena->used += size;
     return memset(memory, 0, size);
 }
 
@@ -140,9 +137,4 @@ void *arena_copy(struct arena *arena, const void *bytes, size_t size)
 {
     void *copy = arena_alloc(arena, size);
     return size ? memcpy(copy, bytes, size) : copy;
-}
-
-size_t arena_used(const struct arena *arena)
-{
-    return arena->used;
 }

@@ -29,7 +29,4 @@ void *arena_array(struct arena *arena, size_t count, size_t size);
 // Copies size bytes into the arena.
 void *arena_copy(struct arena *arena, const void *bytes, size_t size);
 
-// Bytes handed out since creation or the last reset.
-size_t arena_used(const struct arena *arena);
-
 DEFINE_SCOPED(arena, arena_destroy)

@@ -61,16 +61,6 @@ Test(arena, reuses_its_first_block_zeroed_after_a_reset)
     cr_assert(is_zero(again, 1000));
 }
 
-Test(arena, counts_the_bytes_handed_out_since_the_reset)
-{
-    SCOPED(arena) *arena = arena_create();
-    arena_alloc(arena, 10);
-    arena_alloc(arena, 100000);
-    cr_assert_eq(arena_used(arena), 100010);
-    arena_reset(arena);
-    cr_assert_eq(arena_used(arena), 0);
-}
-
 Test(arena, copies_bytes)
 {
     SCOPED(arena) *arena = arena_create();
