@@ -7,8 +7,8 @@
 // its own outcome: `call_reply` or `call_refuse`. A handler returns a failure only when the whole
 // batch failed; the dispatcher then rolls back and runs the calls again, one by one if need be, so a
 // poisoned call fails alone. Handlers may therefore run more than once for a call: they change nothing
-// but the transaction and the outcomes of their calls. What must happen in memory afterwards stands
-// in the row's `committed`.
+// but the transaction, the outcomes of their calls and `own`. What must happen in memory afterwards
+// stands in the row's `committed`.
 
 #include "lib/base/arena.h"
 #include "lib/base/status.h"
@@ -81,8 +81,10 @@ struct call {
     const char *idempotency_key; // "" for none
     const Baro__SagaStep *saga;  // NULL unless it is a saga command
     const char *traceparent;
-    void *service;  // the service's context, as given to dispatcher_create
-    void *prepared; // what `prepare` leaves for `handle`
+    void *service; // the service's context, as given to dispatcher_create
+    // What one stage leaves for the next: `prepare`, `handle`, `committed`. Not cleared when the batch
+    // runs again.
+    void *own;
 
     struct status status; // the outcome so far
     const ProtobufCMessage *reply;

@@ -136,7 +136,7 @@ struct status handle_update_campaign(struct batch *batch)
         return OK;
     }
     campaign->epoch++;
-    call->prepared = campaign;
+    call->own = campaign;
     call_reply(call, wire_campaign(campaign, batch->arena));
     return store_update_campaign(batch->tx, campaign);
 }
@@ -146,7 +146,7 @@ struct status handle_update_campaign(struct batch *batch)
 void campaign_changed(struct batch *batch)
 {
     const struct coupon_service *service = batch->service;
-    const struct campaign *campaign = batch->calls[0]->prepared;
+    const struct campaign *campaign = batch->calls[0]->own;
     if (campaign && service->sold_out && !failed(batch->calls[0]->status))
         sold_out_forget(service->sold_out, campaign->id, campaign->epoch);
 }

@@ -29,10 +29,10 @@ static void cancel(struct saga_starts *starts, struct order *order, struct call 
         return;
     }
     if (order->status == ORDER_REFUNDING) {
-        call->prepared = start_refund(starts, order, call, REFUND_WAIT_MS);
+        call->own = start_refund(starts, order, call, REFUND_WAIT_MS);
         return;
     }
-    call->prepared = start_release(starts, order);
+    call->own = start_release(starts, order);
     call_reply(call, &wire_order(starts->arena, order)->base);
 }
 

@@ -43,9 +43,9 @@ static void options_described(void *arg, struct status st, const Baro__RpcReply 
         stop(call, st);
         return;
     }
-    call->prepared = protobuf_unpack(&baro__product__describe_options_reply__descriptor,
-                                     reply->payload.len, reply->payload.data, call->arena);
-    if (call->prepared)
+    call->own = protobuf_unpack(&baro__product__describe_options_reply__descriptor,
+                                reply->payload.len, reply->payload.data, call->arena);
+    if (call->own)
         call_ready(call);
     else
         stop(call, refuse(REASON_INTERNAL, "the product service cannot be understood"));
@@ -61,7 +61,7 @@ static void describe(struct call *call, int64_t *option_ids, size_t count)
     if (count == 0) {
         Baro__Product__DescribeOptionsReply *none = arena_alloc(call->arena, sizeof(*none));
         baro__product__describe_options_reply__init(none);
-        call->prepared = none;
+        call->own = none;
         call_ready(call);
         return;
     }
@@ -128,7 +128,7 @@ void prepare_cart(struct call *call)
 
 static const Baro__Product__OptionFacts *facts_of(const struct call *call, int64_t option_id)
 {
-    const Baro__Product__DescribeOptionsReply *reply = call->prepared;
+    const Baro__Product__DescribeOptionsReply *reply = call->own;
     for (size_t i = 0; i < reply->n_options; i++)
         if (reply->options[i]->option_id == option_id)
             return reply->options[i];

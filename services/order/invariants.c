@@ -41,14 +41,14 @@ struct invariants {
     struct asker *askers;
 };
 
-// What `prepared` of a call points to when its answer comes from a check that began after the question.
+// What `own` of a call points to when its answer comes from a check that began after the question.
 static char fresh_mark;
 
 static void release(struct asker *askers, bool fresh)
 {
     struct asker *asker, *next;
     LL_FOREACH_SAFE (askers, asker, next) {
-        asker->call->prepared = fresh ? &fresh_mark : NULL;
+        asker->call->own = fresh ? &fresh_mark : NULL;
         call_ready(asker->call);
         free(asker);
     }
@@ -325,7 +325,7 @@ struct status handle_get_invariants(struct batch *batch)
             call_refuse(call, refuse(REASON_UNAVAILABLE, "the first check has not ended yet"));
             continue;
         }
-        view->fresh = call->prepared != NULL;
+        view->fresh = call->own != NULL;
         call_reply(call, &view->base);
     }
     return OK;

@@ -58,8 +58,8 @@ static struct status pay_all(struct batch *batch, struct order_set *set, struct 
         st = ids_take(service->payment_ids, batch->tx, 1, &payment_id);
         if (failed(st))
             return st;
-        call->prepared = start_payment(starts, order, attempt_id(batch, order, payment_id), false,
-                                       call, request_of(call)->wait_ms);
+        call->own = start_payment(starts, order, attempt_id(batch, order, payment_id), false, call,
+                                  request_of(call)->wait_ms);
     }
     return OK;
 }
@@ -99,8 +99,8 @@ void launch_committed(struct batch *batch)
         const struct call *call = batch->calls[i];
         bool started =
             call->deferred || (call->settled && !failed(call->status) && !call->replayed);
-        if (started && call->prepared)
-            launches[count++] = *(const struct launch *)call->prepared;
+        if (started && call->own)
+            launches[count++] = *(const struct launch *)call->own;
     }
     news_committed(batch);
     sagas_launch(service->sagas, launches, count);

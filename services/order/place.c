@@ -16,7 +16,7 @@ static const Baro__Order__PlaceOrderRequest *request_of(const struct call *call)
 
 static struct placing *placing_of(const struct call *call)
 {
-    return call->prepared;
+    return call->own;
 }
 
 // Locks the cart lines that the batch orders, so that each is ordered once.
@@ -237,7 +237,7 @@ struct status handle_reserve_ids(struct batch *batch)
         struct status st = ids_take(service->order_ids, batch->tx, ID_POOL_REFILL, ids);
         if (failed(st))
             return st;
-        call->prepared = ids;
+        call->own = ids;
         call_reply(call, wire_empty());
     }
     return OK;
@@ -249,6 +249,6 @@ void reserve_ids_committed(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         const struct call *call = batch->calls[i];
         if (call->settled && !failed(call->status))
-            id_pool_put(service->pool, call->prepared, ID_POOL_REFILL, batch->now_us);
+            id_pool_put(service->pool, call->own, ID_POOL_REFILL, batch->now_us);
     }
 }

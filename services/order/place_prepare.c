@@ -311,7 +311,7 @@ static void prepare(struct call *call, bool checkout)
         call_finish(call);
         return;
     }
-    call->prepared = placing;
+    call->own = placing;
     placing->user_coupon_id = request->user_coupon_id ? request->user_coupon_id->value : 0;
     placing->wanted_count = request->n_items;
     placing->wanted = arena_array(call->arena, request->n_items + request->n_cart_item_ids + 1,

@@ -338,7 +338,7 @@ static void end_one(struct recording *recording, struct call *call)
     }
     if (!ending.again)
         fill_row(recording, row, record);
-    call->prepared = ending.ended;
+    call->own = ending.ended;
     call_reply(call, wire_empty());
 }
 
@@ -371,7 +371,7 @@ void end_saga_committed(struct batch *batch)
     news_committed(batch);
     for (size_t i = 0; i < batch->count; i++) {
         const struct call *call = batch->calls[i];
-        const struct ended *ended = call->prepared;
+        const struct ended *ended = call->own;
         if (!call->settled || failed(call->status))
             continue;
         count_end(&service->counters, record_of(call));

@@ -80,7 +80,7 @@ static struct status enter_new(struct call *call, struct db *db, struct entrance
 static void sign_up(void *arg, struct db *db)
 {
     struct call *call = arg;
-    struct status st = enter_new(call, db, call->prepared);
+    struct status st = enter_new(call, db, call->own);
     if (failed(st))
         finish_with(call, st);
     else
@@ -110,7 +110,7 @@ void prepare_signup(struct call *call)
     entrance->new.email_key = account_email_key(call->arena, account->email);
     if (call_idempotency_id(call, signup_id))
         entrance->new.signup_id = (struct bytes){signup_id, SIGNUP_ID_SIZE};
-    call->prepared = entrance;
+    call->own = entrance;
 
     struct status st = check_signup(request, account);
     if (failed(st))
@@ -138,7 +138,7 @@ static struct status check_password(struct call *call, struct db *db, struct ent
 static void log_in(void *arg, struct db *db)
 {
     struct call *call = arg;
-    struct status st = check_password(call, db, call->prepared);
+    struct status st = check_password(call, db, call->own);
     if (failed(st))
         finish_with(call, st);
     else
@@ -147,7 +147,7 @@ static void log_in(void *arg, struct db *db)
 
 void prepare_login(struct call *call)
 {
-    call->prepared = arena_alloc(call->arena, sizeof(struct entrance));
+    call->own = arena_alloc(call->arena, sizeof(struct entrance));
     submit(call, log_in);
 }
 
@@ -157,7 +157,7 @@ static size_t collect_new(struct batch *batch, struct new_account **accounts)
     size_t count = 0;
     struct call *call;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
-        struct entrance *entrance = call->prepared;
+        struct entrance *entrance = call->own;
         bool taken = false;
         for (size_t k = 0; k < count && !entrance->known; k++)
             taken = taken || strcmp(accounts[k]->email_key, entrance->new.email_key) == 0;
@@ -182,7 +182,7 @@ static struct status make_accounts(struct batch *batch)
         store_insert_accounts(batch->tx, batch->arena, accounts, count, batch->now_us);
     struct call *call;
     for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++) {
-        struct entrance *entrance = call->prepared;
+        struct entrance *entrance = call->own;
         if (!entrance->known && entrance->new.account.id == 0)
             call_refuse(call, refuse(REASON_EMAIL_TAKEN, "this e-mail address has an account"));
     }
@@ -195,7 +195,7 @@ static struct status open_all(struct batch *batch)
     struct call *call;
     sessions_init(&opened, batch);
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
-        const struct entrance *entrance = call->prepared;
+        const struct entrance *entrance = call->own;
         sessions_open(&opened, call, entrance->known ? entrance->known : &entrance->new.account);
     }
     return sessions_store(&opened);

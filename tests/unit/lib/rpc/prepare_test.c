@@ -115,7 +115,7 @@ Test(guard, answers_a_repeated_key_without_the_handler)
 static void prepare_ready(struct call *call)
 {
     note('p');
-    call->prepared = text_copy(call->arena, "prepared");
+    call->own = text_copy(call->arena, "prepared");
     call_ready(call);
 }
 
@@ -124,7 +124,7 @@ static struct status handle_prepared(struct batch *batch)
     note('h');
     for (size_t i = 0; i < batch->count; i++)
         if (!batch->calls[i]->settled)
-            call_reply(batch->calls[i], &stand_text(batch->arena, batch->calls[i]->prepared)->base);
+            call_reply(batch->calls[i], &stand_text(batch->arena, batch->calls[i]->own)->base);
     return OK;
 }
 
