@@ -27,7 +27,7 @@ static struct status check_room(struct request *request)
 
 static struct status check_access(struct request *request)
 {
-    enum access access = request->match.endpoint->route->access;
+    enum route_access access = request->match.endpoint->route->access;
     const char *authorization = request->headers.authorization;
     bool stale = false;
     struct status st = OK;

@@ -242,7 +242,7 @@ static json_t *body_of(struct document *document, const struct endpoint *endpoin
                      "application/json", "schema", schema);
 }
 
-static json_t *security_of(enum access access)
+static json_t *security_of(enum route_access access)
 {
     switch (access) {
     case PUBLIC:

@@ -17,7 +17,7 @@ struct metric;
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_METHOD_COUNT };
 
 // Who may call. A visitor is anybody, but a token that comes along must be good and tells who asks.
-enum access { PUBLIC, VISITOR, SIGNED_IN, ADMIN };
+enum route_access { PUBLIC, VISITOR, SIGNED_IN, ADMIN };
 
 // The services that are called; then what the gateway answers itself: out of messages like theirs
 // (GATEWAY_RPC), or as the row says (LOCAL).
@@ -57,7 +57,7 @@ enum change {
 struct route {
     enum http_method method;
     const char *path;
-    enum access access;
+    enum route_access access;
     enum service service;
     const char *rpc; // a method of the service's descriptor; LOCAL rows have `serve` instead
     unsigned int success;

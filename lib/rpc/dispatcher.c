@@ -100,6 +100,8 @@ static struct status add_row(struct dispatcher *dispatcher,
         return wrong_row(dispatcher, entry->name, "two rows");
     if (!method->handle)
         return wrong_row(dispatcher, entry->name, "no handler");
+    if (method->access == ACCESS_NOBODY)
+        return wrong_row(dispatcher, entry->name, "nobody may call it");
     init_queues(dispatcher, entry);
     init_metrics(dispatcher, entry);
     HASH_ADD_KEYPTR(hh, dispatcher->entries, entry->name, strlen(entry->name), entry);

@@ -29,6 +29,15 @@ struct caller {
     enum caller_role role;
 };
 
+// Who may call a method. ACCESS_NOBODY is what a forgotten column means.
+enum access {
+    ACCESS_NOBODY = 0,
+    ACCESS_ANYBODY,
+    ACCESS_USER, // somebody is signed in: a user, or an admin as a user
+    ACCESS_ADMIN,
+    ACCESS_SERVICE, // another service of ours, or a saga
+};
+
 // At most once, within the batch's transaction: idempotency keys (lib/bus/inbox.h) and the saga
 // barrier (lib/saga/barrier.h) are the two guards.
 struct guard {
@@ -42,8 +51,12 @@ struct guard {
 enum method_kind { METHOD_READ, METHOD_WRITE };
 
 struct method {
-    const char *name;          // as in the .proto file: "PlaceOrder"
-    enum method_kind kind;     // reads have connections and workers of their own
+    const char *name;      // as in the .proto file: "PlaceOrder"
+    enum method_kind kind; // reads have connections and workers of their own
+    enum access access;    // checked before `handle`, not before `prepare`
+
+    struct status (*handle)(struct batch *batch);
+
     const struct guard *guard; // NULL: running it again is harmless
     size_t batch_max;          // 0: the default of the dispatcher
     int64_t timeout_ms;        // the longest that a call may ask for; 0: default 5,000
@@ -52,8 +65,6 @@ struct method {
     // a password. Ends, now or later, with call_ready (handle it), call_finish (answer it as it is) or
     // call_record (keep the refusal that is set under the guard, then answer).
     void (*prepare)(struct call *call);
-
-    struct status (*handle)(struct batch *batch);
 
     // Optional: the call will not be handled after all (its time was over, its transaction failed), and
     // surely has changed nothing. Undoes, without blocking, what `prepare` did elsewhere.
@@ -64,7 +75,7 @@ struct method {
 };
 
 // The methods of one protobuf service. Start-up fails if a row names a method that the descriptor
-// lacks, or if the descriptor has one without a row.
+// lacks, if nobody may call it, or if the descriptor has one without a row.
 struct method_table {
     const ProtobufCServiceDescriptor *service;
     const struct method *methods;

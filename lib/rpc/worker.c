@@ -13,6 +13,7 @@
 #include "lib/base/faults.h"
 #include "lib/base/metrics.h"
 #include "lib/base/random.h"
+#include "lib/rpc/access.h"
 
 #include <time.h>
 
@@ -99,6 +100,16 @@ static void refuse_keys_in_progress(const struct batch *batch)
                         refuse(REASON_REQUEST_IN_PROGRESS, "the same request is still running"));
 }
 
+static void refuse_strangers(const struct batch *batch)
+{
+    struct call *call;
+    for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
+        struct status st = access_check(batch->method->access, call->caller, call->saga != NULL);
+        if (failed(st))
+            call_refuse(call, st);
+    }
+}
+
 static void refuse_forgotten(const struct batch *batch)
 {
     struct call *call;
@@ -108,6 +119,7 @@ static void refuse_forgotten(const struct batch *batch)
 
 static struct status handle_open_calls(struct batch *batch)
 {
+    refuse_strangers(batch);
     if (!has_open_calls(batch))
         return OK;
     struct status st = batch->method->handle(batch);

@@ -7,7 +7,7 @@
 // A claim batch locks its campaigns in id order; ranks are counted in memory in the order in which the
 // calls came, so they have no gaps, and the table's unique constraints stand behind.
 
-#include "lib/service/access.h"
+#include "lib/rpc/access.h"
 #include "proto/coupon.pb-c.h"
 #include "services/coupon/service.h"
 #include "services/coupon/store.h"
@@ -175,7 +175,8 @@ static void told(void *arg, bool sold_out)
 void prepare_claim(struct call *call)
 {
     const struct coupon_service *service = call->service;
-    if (service->sold_out && !failed(access_check(ACCESS_USER, call->caller, call->saga != NULL)))
+    if (service->sold_out &&
+        !failed(access_check(call->method->access, call->caller, call->saga != NULL)))
         sold_out_ask(service->sold_out, claimed_campaign(call), call->caller.user_id, told, call);
     else
         call_ready(call);

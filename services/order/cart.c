@@ -12,7 +12,7 @@
 #include "lib/base/money.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
-#include "lib/service/access.h"
+#include "lib/rpc/access.h"
 #include "proto/order.pb-c.h"
 #include "proto/product.pb-c.h"
 #include "services/order/wire.h"
@@ -111,7 +111,7 @@ static struct status check_numbers(const struct call *call)
 void prepare_cart(struct call *call)
 {
     struct order_service *service = call->service;
-    struct status st = access_check(ACCESS_USER, call->caller, false);
+    struct status st = access_check(call->method->access, call->caller, false);
     if (!failed(st))
         st = check_numbers(call);
     if (failed(st)) {

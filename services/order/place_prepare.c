@@ -12,7 +12,7 @@
 #include "lib/base/money.h"
 #include "lib/base/protobuf.h"
 #include "lib/base/text.h"
-#include "lib/service/access.h"
+#include "lib/rpc/access.h"
 #include "proto/coupon.pb-c.h"
 #include "proto/product.pb-c.h"
 #include "services/order/order.h"
@@ -284,7 +284,7 @@ static struct status check_cart_ids(const Baro__Order__PlaceOrderRequest *reques
 static struct status check_request(const struct call *call,
                                    const Baro__Order__PlaceOrderRequest *request)
 {
-    struct status st = access_check(ACCESS_USER, call->caller, false);
+    struct status st = access_check(call->method->access, call->caller, false);
     if (failed(st))
         return st;
     if (request->n_items > 0 && request->n_cart_item_ids > 0)

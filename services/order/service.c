@@ -1,4 +1,4 @@
-// What the order service offers, and how its parts are put together.
+// What the order service offers and to whom, and how its parts are put together.
 
 #include "services/order/service.h"
 
@@ -6,7 +6,6 @@
 #include "lib/base/macros.h"
 #include "lib/bus/inbox.h"
 #include "lib/bus/outbox.h"
-#include "lib/service/access.h"
 #include "proto/order.pb-c.h"
 #include "services/order/invariants.h"
 #include "services/order/news.h"
@@ -14,75 +13,38 @@
 
 #include <string.h>
 
-// clang-format off
-static const struct access_rule RULES[] = {
-    {"GetCart",          ACCESS_USER,    handle_get_cart},
-    {"AddCartItem",      ACCESS_USER,    handle_add_cart_item},
-    {"SetCartItem",      ACCESS_USER,    handle_set_cart_item},
-    {"RemoveCartItem",   ACCESS_USER,    handle_remove_cart_item},
-    {"PlaceOrder",       ACCESS_USER,    handle_place_order},
-    {"Checkout",         ACCESS_USER,    handle_checkout},
-    {"PayOrder",         ACCESS_USER,    handle_pay_order},
-    {"CancelOrder",      ACCESS_USER,    handle_cancel_order},
-    {"GetOrder",         ACCESS_USER,    handle_get_order},
-    {"ListOrderEvents",  ACCESS_USER,    handle_list_order_events},
-    {"ListOrders",       ACCESS_USER,    handle_list_orders},
-    {"ListPayments",     ACCESS_USER,    handle_list_payments},
-    {"GetPayment",       ACCESS_USER,    handle_get_payment},
-    {"SetOrderStatus",   ACCESS_ADMIN,   handle_set_order_status},
-    {"ListSagas",        ACCESS_ADMIN,   handle_list_sagas},
-    {"GetSaga",          ACCESS_ADMIN,   handle_get_saga},
-    {"RetrySaga",        ACCESS_ADMIN,   handle_retry_saga},
-    {"ListDeadLetters",  ACCESS_ADMIN,   handle_list_dead_letters},
-    {"ReplayDeadLetter", ACCESS_ADMIN,   handle_replay_dead_letter},
-    {"GetInvariants",    ACCESS_ADMIN,   handle_get_invariants},
-    {"FindLiveOrders",   ACCESS_SERVICE, handle_find_live_orders},
-    {"FetchEvents",      ACCESS_SERVICE, handle_fetch_events},
-    {"EndSaga",          ACCESS_SERVICE, handle_end_saga},
-    {"RecordSaga",       ACCESS_SERVICE, handle_record_saga},
-    {"ReadOrder",        ACCESS_SERVICE, handle_get_order},
-    {"FindCartItems",    ACCESS_SERVICE, handle_find_cart_items},
-    {"ReserveIds",       ACCESS_SERVICE, handle_reserve_ids},
-};
-// clang-format on
-
-static struct status handle(struct batch *batch)
-{
-    return access_handle(batch, RULES, COUNT(RULES));
-}
-
 // How long a caller may wait for the end of a saga.
 enum { SAGA_WAIT_MS = 30000 };
 
 // clang-format off
 static const struct method METHODS[] = {
-    {"GetCart",          METHOD_READ,  .handle = handle, .prepare = prepare_cart},
-    {"AddCartItem",      METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .prepare = prepare_cart},
-    {"SetCartItem",      METHOD_WRITE, .handle = handle, .prepare = prepare_cart},
-    {"RemoveCartItem",   METHOD_WRITE, .handle = handle},
-    {"PlaceOrder",       METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .prepare = prepare_place_order, .committed = place_committed, .abandoned = place_abandoned},
-    {"Checkout",         METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .prepare = prepare_checkout, .committed = place_committed, .abandoned = place_abandoned, .timeout_ms = SAGA_WAIT_MS},
-    {"PayOrder",         METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .committed = launch_committed, .timeout_ms = SAGA_WAIT_MS},
-    {"CancelOrder",      METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .committed = launch_committed},
-    {"GetOrder",         METHOD_READ,  .handle = handle},
-    {"ListOrderEvents",  METHOD_READ,  .handle = handle},
-    {"ListOrders",       METHOD_READ,  .handle = handle},
-    {"ListPayments",     METHOD_READ,  .handle = handle},
-    {"GetPayment",       METHOD_READ,  .handle = handle},
-    {"SetOrderStatus",   METHOD_WRITE, .handle = handle, .guard = &idempotency_guard, .committed = news_committed},
-    {"ListSagas",        METHOD_READ,  .handle = handle},
-    {"GetSaga",          METHOD_READ,  .handle = handle},
-    {"RetrySaga",        METHOD_WRITE, .handle = handle, .committed = retry_saga_committed},
-    {"ListDeadLetters",  METHOD_READ,  .handle = handle},
-    {"ReplayDeadLetter", METHOD_WRITE, .handle = handle},
-    {"GetInvariants",    METHOD_READ,  .handle = handle, .prepare = prepare_get_invariants},
-    {"FindLiveOrders",   METHOD_READ,  .handle = handle},
-    {"FetchEvents",      METHOD_READ,  .handle = handle},
-    {"EndSaga",          METHOD_WRITE, .handle = handle, .committed = end_saga_committed},
-    {"RecordSaga",       METHOD_WRITE, .handle = handle, .committed = news_committed},
-    {"ReadOrder",        METHOD_READ,  .handle = handle},
-    {"FindCartItems",    METHOD_READ,  .handle = handle},
-    {"ReserveIds",       METHOD_READ,  .handle = handle, .committed = reserve_ids_committed},
+    {"GetCart",          METHOD_READ,  ACCESS_USER,    handle_get_cart,         .prepare = prepare_cart},
+    {"AddCartItem",      METHOD_WRITE, ACCESS_USER,    handle_add_cart_item,    .guard = &idempotency_guard, .prepare = prepare_cart},
+    {"SetCartItem",      METHOD_WRITE, ACCESS_USER,    handle_set_cart_item,    .prepare = prepare_cart},
+    {"RemoveCartItem",   METHOD_WRITE, ACCESS_USER,    handle_remove_cart_item},
+    {"PlaceOrder",       METHOD_WRITE, ACCESS_USER,    handle_place_order,      .guard = &idempotency_guard, .prepare = prepare_place_order, .committed = place_committed, .abandoned = place_abandoned},
+    {"Checkout",         METHOD_WRITE, ACCESS_USER,    handle_checkout,         .guard = &idempotency_guard, .prepare = prepare_checkout, .committed = place_committed, .abandoned = place_abandoned, .timeout_ms = SAGA_WAIT_MS},
+    {"PayOrder",         METHOD_WRITE, ACCESS_USER,    handle_pay_order,        .guard = &idempotency_guard, .committed = launch_committed, .timeout_ms = SAGA_WAIT_MS},
+    {"CancelOrder",      METHOD_WRITE, ACCESS_USER,    handle_cancel_order,     .guard = &idempotency_guard, .committed = launch_committed},
+    {"GetOrder",         METHOD_READ,  ACCESS_USER,    handle_get_order},
+    {"ListOrderEvents",  METHOD_READ,  ACCESS_USER,    handle_list_order_events},
+    {"ListOrders",       METHOD_READ,  ACCESS_USER,    handle_list_orders},
+    {"ListPayments",     METHOD_READ,  ACCESS_USER,    handle_list_payments},
+    {"GetPayment",       METHOD_READ,  ACCESS_USER,    handle_get_payment},
+    {"SetOrderStatus",   METHOD_WRITE, ACCESS_ADMIN,   handle_set_order_status, .guard = &idempotency_guard, .committed = news_committed},
+    {"ListSagas",        METHOD_READ,  ACCESS_ADMIN,   handle_list_sagas},
+    {"GetSaga",          METHOD_READ,  ACCESS_ADMIN,   handle_get_saga},
+    {"RetrySaga",        METHOD_WRITE, ACCESS_ADMIN,   handle_retry_saga,       .committed = retry_saga_committed},
+    {"ListDeadLetters",  METHOD_READ,  ACCESS_ADMIN,   handle_list_dead_letters},
+    {"ReplayDeadLetter", METHOD_WRITE, ACCESS_ADMIN,   handle_replay_dead_letter},
+    {"GetInvariants",    METHOD_READ,  ACCESS_ADMIN,   handle_get_invariants,   .prepare = prepare_get_invariants},
+    {"FindLiveOrders",   METHOD_READ,  ACCESS_SERVICE, handle_find_live_orders},
+    {"FetchEvents",      METHOD_READ,  ACCESS_SERVICE, handle_fetch_events},
+    {"EndSaga",          METHOD_WRITE, ACCESS_SERVICE, handle_end_saga,         .committed = end_saga_committed},
+    {"RecordSaga",       METHOD_WRITE, ACCESS_SERVICE, handle_record_saga,      .committed = news_committed},
+    {"ReadOrder",        METHOD_READ,  ACCESS_SERVICE, handle_get_order},
+    {"FindCartItems",    METHOD_READ,  ACCESS_SERVICE, handle_find_cart_items},
+    {"ReserveIds",       METHOD_READ,  ACCESS_SERVICE, handle_reserve_ids,      .committed = reserve_ids_committed},
 };
 // clang-format on
 

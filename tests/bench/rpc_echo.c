@@ -95,7 +95,7 @@ static void prepare(const char *scheme)
 
 static void serve(const char *scheme, int port_pipe)
 {
-    static const struct method echo = {"Echo", METHOD_WRITE, .handle = stand_echo};
+    static const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, stand_echo};
     static struct stand_store store;
     struct rpc_server *server;
     prctl(PR_SET_PDEATHSIG, SIGKILL);

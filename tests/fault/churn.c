@@ -97,7 +97,7 @@ static struct status answer_index(struct batch *batch)
 
 static void serve(const char *url)
 {
-    static const struct method echo = {"Echo", METHOD_WRITE, .handle = answer_index};
+    static const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, answer_index};
     static struct stand_store store;
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     const struct rpc_server_options options = {url, STAND_SECRET, "churn", 256, dispatcher};

@@ -111,6 +111,7 @@ static const struct method_table *make_table(struct arena *arena,
     for (unsigned i = 0; i < service->n_methods; i++)
         methods[i] = (struct method){.name = service->methods[i].name,
                                      .kind = METHOD_WRITE,
+                                     .access = ACCESS_ANYBODY,
                                      .handle = play,
                                      .committed = keep_deferred};
     struct method_table *table = arena_alloc(arena, sizeof(*table));

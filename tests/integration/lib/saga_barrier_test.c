@@ -15,8 +15,11 @@ static struct stand_desk *desk;
 static struct stand_gate gate;
 static int answers;
 
-static const struct method ECHO = {
-    .name = "Echo", .kind = METHOD_WRITE, .guard = &barrier_guard, .handle = guarded_echo};
+static const struct method ECHO = {.name = "Echo",
+                                   .kind = METHOD_WRITE,
+                                   .access = ACCESS_ANYBODY,
+                                   .guard = &barrier_guard,
+                                   .handle = guarded_echo};
 
 static void given_participant(void)
 {

@@ -350,8 +350,10 @@ static void open_peer(struct shop *shop, struct peer *peer, const char *name,
     peer->name = name;
     peer->methods = calloc(service->n_methods, sizeof(*peer->methods));
     for (unsigned i = 0; i < service->n_methods; i++) {
-        const struct method row = {
-            .name = service->methods[i].name, .kind = METHOD_WRITE, .handle = handle};
+        const struct method row = {.name = service->methods[i].name,
+                                   .kind = METHOD_WRITE,
+                                   .access = ACCESS_ANYBODY,
+                                   .handle = handle};
         memcpy(&peer->methods[i], &row, sizeof(row));
     }
     peer->table = (struct method_table){service, peer->methods, service->n_methods};

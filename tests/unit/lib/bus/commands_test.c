@@ -21,7 +21,8 @@ static struct subscriber *replies_heard;
 static atomic_size_t messages;        // that were not for saga 0, which looks for the connection
 static atomic_int codes[REPLIES_MAX]; // 1 + the status code, by saga id
 
-static const struct method ECHO = {.name = "Echo", .kind = METHOD_WRITE, .handle = stand_echo};
+static const struct method ECHO = {
+    .name = "Echo", .kind = METHOD_WRITE, .access = ACCESS_ANYBODY, .handle = stand_echo};
 
 static void heard(void *arg, const Baro__BusMessage *message)
 {

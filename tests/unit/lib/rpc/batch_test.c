@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/metrics.h"
+#include "lib/base/protobuf.h"
 #include "tests/support/stand.h"
 
 #include <criterion/criterion.h>
@@ -61,7 +62,7 @@ static void submit_numbers(struct dispatcher *dispatcher, struct stand_desk *des
 
 Test(dispatcher, runs_all_that_waits_in_one_transaction)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, hold_or_echo};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     hold_the_worker(dispatcher, desk);
@@ -83,7 +84,7 @@ static int64_t counted(const char *name, const char *labels)
 Test(dispatcher, counts_calls_batches_and_waits_by_method)
 {
     static const char method[] = "method=\"" STAND_METHOD "\"";
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = spoil_batch};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, spoil_batch};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     hold_the_worker(dispatcher, desk);
@@ -104,7 +105,8 @@ Test(dispatcher, counts_calls_batches_and_waits_by_method)
 
 Test(dispatcher, takes_no_more_than_the_batch_size_at_once)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .batch_max = 16, .handle = hold_or_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, hold_or_echo,
+                                .batch_max = 16};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     hold_the_worker(dispatcher, desk);
@@ -118,7 +120,7 @@ Test(dispatcher, takes_no_more_than_the_batch_size_at_once)
 
 Test(dispatcher, lets_a_poisoned_call_fail_alone_among_255_good_ones)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = spoil_batch};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, spoil_batch};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     hold_the_worker(dispatcher, desk);
@@ -145,7 +147,7 @@ static struct status abort_twice(struct stand_store *self)
 
 Test(dispatcher, runs_a_batch_again_that_lost_a_race)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = count_and_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, count_and_echo};
     SCOPED(stand_desk) *desk = stand_desk_create();
     store.commit = abort_twice;
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
@@ -166,7 +168,7 @@ static struct status always_abort(struct stand_store *self)
 
 Test(dispatcher, gives_a_race_up_after_five_more_runs)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = count_and_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, count_and_echo};
     SCOPED(stand_desk) *desk = stand_desk_create();
     store.commit = always_abort;
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
@@ -200,7 +202,7 @@ static const struct {
 
 Test(dispatcher, answers_unavailable_to_the_whole_batch_when_the_store_is_lost)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, hold_or_echo};
     for (size_t row = 0; row < COUNT(lost_commits); row++) {
         SCOPED(stand_desk) *desk = stand_desk_create();
         atomic_store(&gate.open, false);
@@ -224,7 +226,7 @@ Test(dispatcher, answers_unavailable_to_the_whole_batch_when_the_store_is_lost)
 
 Test(dispatcher, refuses_at_once_when_the_queue_is_full)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, hold_or_echo};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher =
         stand_dispatcher(&echo, &store, (struct dispatcher_options){.queue_max = 8});
@@ -257,7 +259,7 @@ static bool has_outcome(void *arg)
 
 Test(dispatcher, takes_calls_of_its_own_service_into_a_full_queue)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, hold_or_echo};
     SCOPED(arena) *arena = arena_create();
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher =
@@ -280,7 +282,7 @@ static bool millisecond_has_passed(void *until_us)
 
 Test(dispatcher, drops_a_call_whose_time_is_over_before_it_costs_a_query)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, hold_or_echo};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     hold_the_worker(dispatcher, desk);
@@ -302,7 +304,7 @@ static struct status forget(struct batch *batch)
 
 Test(dispatcher, answers_internal_for_a_call_that_the_handler_forgot)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = forget};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, forget};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     stand_submit(dispatcher, desk, 0, "x", NULL, 0);
@@ -311,9 +313,49 @@ Test(dispatcher, answers_internal_for_a_call_that_the_handler_forgot)
     cr_expect_eq(desk->places[0].code, STATUS_INTERNAL);
 }
 
+static void submit_as(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
+                      const char *text, enum caller_role role)
+{
+    SCOPED(arena) *arena = arena_create();
+    Baro__RpcRequest envelope;
+    baro__rpc_request__init(&envelope);
+    envelope.method = protobuf_text(STAND_METHOD);
+    envelope.user_id = 7;
+    envelope.role = role;
+    envelope.timeout_ms = 5000;
+    envelope.payload.data =
+        protobuf_pack(&stand_text(arena, text)->base, arena, &envelope.payload.len);
+    dispatcher_submit(dispatcher, &envelope, &desk->responder, &desk->places[place]);
+}
+
+Test(dispatcher, refuses_the_callers_that_the_row_does_not_admit_and_runs_the_others)
+{
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_USER, hold_or_echo};
+    SCOPED(stand_desk) *desk = stand_desk_create();
+    struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+    submit_as(dispatcher, desk, 0, "hold", CALLER_USER);
+    cr_assert(stand_held(&gate));
+    submit_as(dispatcher, desk, 1, "a", CALLER_USER);
+    submit_as(dispatcher, desk, 2, "b", CALLER_NOBODY);
+    submit_as(dispatcher, desk, 3, "c", CALLER_SERVICE);
+    submit_as(dispatcher, desk, 4, "d", CALLER_ADMIN);
+    atomic_store(&gate.open, true);
+    cr_assert(stand_answered(desk, 5));
+    cr_expect_eq(atomic_load(&batches), 1);
+    submit_as(dispatcher, desk, 5, "e", CALLER_NOBODY);
+    cr_assert(stand_answered(desk, 6));
+    dispatcher_destroy(dispatcher);
+    cr_expect_eq(atomic_load(&batches), 1, "a batch of strangers does not come to the handler");
+    cr_expect_str_eq(desk->places[1].text, "a");
+    cr_expect_eq(desk->places[2].reason, REASON_UNAUTHENTICATED);
+    cr_expect_eq(desk->places[3].reason, REASON_FORBIDDEN);
+    cr_expect_str_eq(desk->places[4].text, "d");
+    cr_expect_eq(desk->places[5].reason, REASON_UNAUTHENTICATED);
+}
+
 Test(dispatcher, refuses_unknown_methods_and_malformed_payloads_at_once)
 {
-    const struct method echo = {"Echo", METHOD_READ, .handle = stand_echo};
+    const struct method echo = {"Echo", METHOD_READ, ACCESS_ANYBODY, stand_echo};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     static char unknown[] = "test.Stand/Nothing", known[] = STAND_METHOD;
@@ -331,20 +373,26 @@ Test(dispatcher, refuses_unknown_methods_and_malformed_payloads_at_once)
     dispatcher_destroy(dispatcher);
 }
 
-Test(dispatcher, names_the_row_that_does_not_fit_the_descriptor)
+Test(dispatcher, names_the_row_that_is_wrong)
 {
     const struct dispatcher_options options = {.transaction = &stand_transaction};
-    const struct method wrong = {"Ekko", METHOD_READ, .handle = stand_echo};
+    const struct method wrong = {"Ekko", METHOD_READ, ACCESS_ANYBODY, stand_echo};
+    const struct method nobodys = {.name = "Echo", .handle = stand_echo};
+    const struct method idle = {"Echo", METHOD_READ, ACCESS_ANYBODY};
     const struct method_table tables[] = {
-        {&stand_service, &wrong, 1},
-        {&stand_service, NULL,   0}
+        {&stand_service, &wrong,   1},
+        {&stand_service, NULL,     0},
+        {&stand_service, &nobodys, 1},
+        {&stand_service, &idle,    1},
     };
-    static const char *const names[] = {"test.Stand/Ekko", "test.Stand/Echo"};
+    static const char *const words[] = {"test.Stand/Ekko", "test.Stand/Echo",
+                                        "test.Stand/Echo: nobody may call it",
+                                        "test.Stand/Echo: no handler"};
     for (size_t i = 0; i < COUNT(tables); i++) {
         struct dispatcher *dispatcher = dispatcher_create(&options);
         struct status st = dispatcher_add(dispatcher, &tables[i]);
         cr_expect_eq(st.code, STATUS_FAILED_PRECONDITION);
-        cr_expect(strstr(st.message, names[i]) != NULL, "%s", st.message);
+        cr_expect(strstr(st.message, words[i]) != NULL, "%s", st.message);
         dispatcher_destroy(dispatcher);
     }
 }
@@ -367,7 +415,7 @@ static void *open_gate_when_draining(void *arg)
 
 Test(dispatcher, drains_refusing_new_calls_and_finishing_the_old)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = hold_or_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, hold_or_echo};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher =
         stand_dispatcher(&echo, &store, (struct dispatcher_options){.queue_max = 4});
@@ -406,8 +454,8 @@ Test(dispatcher, grants_the_time_that_is_asked_for_up_to_the_row_s)
         {2000, 8000,   2000},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        const struct method echo = {"Echo", METHOD_READ, .timeout_ms = rows[i].row_ms,
-                                    .handle = note_deadline};
+        const struct method echo = {"Echo", METHOD_READ, ACCESS_ANYBODY, note_deadline,
+                                    .timeout_ms = rows[i].row_ms};
         SCOPED(stand_desk) *desk = stand_desk_create();
         struct dispatcher *dispatcher =
             stand_dispatcher(&echo, &store, (struct dispatcher_options){0});

@@ -7,8 +7,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-static const struct method echo = {"Echo", METHOD_WRITE, .handle = stand_echo};
-static const struct method other = {"Other", METHOD_WRITE, .handle = stand_echo};
+static const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, stand_echo};
+static const struct method other = {"Other", METHOD_WRITE, ACCESS_ANYBODY, stand_echo};
 static struct call_pool pool;
 
 static void given_pool(void)

@@ -48,7 +48,7 @@ static void obey(int control, struct rpc_server *server, struct dispatcher *disp
 
 _Noreturn static void serve(const char *url, int tell, int control)
 {
-    static const struct method echo = {"Echo", METHOD_WRITE, .handle = answer_name};
+    static const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, answer_name};
     static struct stand_store store;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     log_init(own_name, LOG_LEVEL_OFF);

@@ -88,8 +88,8 @@ static struct dispatcher *start(const struct method *method)
 
 Test(guard, admits_before_and_records_after_the_handler_in_one_transaction)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .handle = handle,
-                                .committed = committed};
+    const struct method echo = {"Echo", METHOD_WRITE,    ACCESS_ANYBODY,
+                                handle, .guard = &guard, .committed = committed};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "key", 0);
@@ -102,7 +102,7 @@ Test(guard, admits_before_and_records_after_the_handler_in_one_transaction)
 
 Test(guard, answers_a_repeated_key_without_the_handler)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .handle = handle};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, handle, .guard = &guard};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "old", 0);
@@ -130,8 +130,8 @@ static struct status handle_prepared(struct batch *batch)
 
 Test(prepare, comes_after_the_guard_and_before_the_transaction)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_ready,
-                                .handle = handle_prepared};
+    const struct method echo = {"Echo",          METHOD_WRITE,    ACCESS_ANYBODY,
+                                handle_prepared, .guard = &guard, .prepare = prepare_ready};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "new", 0);
@@ -143,8 +143,8 @@ Test(prepare, comes_after_the_guard_and_before_the_transaction)
 
 Test(prepare, does_not_run_for_a_key_that_was_answered_before)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_ready,
-                                .handle = handle_prepared};
+    const struct method echo = {"Echo",          METHOD_WRITE,    ACCESS_ANYBODY,
+                                handle_prepared, .guard = &guard, .prepare = prepare_ready};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "old", 0);
@@ -156,8 +156,8 @@ Test(prepare, does_not_run_for_a_key_that_was_answered_before)
 
 Test(prepare, keeps_what_it_prepared_when_the_batch_runs_again)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .prepare = prepare_ready,
-                                .handle = handle_prepared};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, handle_prepared,
+                                .prepare = prepare_ready};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", NULL, 0);
@@ -176,8 +176,8 @@ static void prepare_refuse_for_good(struct call *call)
 
 Test(prepare, may_refuse_so_that_the_guard_keeps_it)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .guard = &guard,
-                                .prepare = prepare_refuse_for_good, .handle = handle};
+    const struct method echo = {"Echo", METHOD_WRITE,    ACCESS_ANYBODY,
+                                handle, .guard = &guard, .prepare = prepare_refuse_for_good};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "new", 0);
@@ -197,8 +197,8 @@ static void prepare_refuse_for_now(struct call *call)
 
 Test(prepare, may_answer_without_a_transaction)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .prepare = prepare_refuse_for_now,
-                                .handle = handle};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, handle,
+                                .prepare = prepare_refuse_for_now};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", NULL, 0);
@@ -210,10 +210,10 @@ Test(prepare, may_answer_without_a_transaction)
 
 Test(prepare, gives_its_room_in_the_queue_back_however_it_ends)
 {
-    const struct method refusing = {"Echo", METHOD_WRITE, .prepare = prepare_refuse_for_now,
-                                    .handle = handle};
-    const struct method guarded = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_ready,
-                                   .handle = handle_prepared};
+    const struct method refusing = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, handle,
+                                    .prepare = prepare_refuse_for_now};
+    const struct method guarded = {"Echo",          METHOD_WRITE,    ACCESS_ANYBODY,
+                                   handle_prepared, .guard = &guard, .prepare = prepare_ready};
     const struct method *const methods[] = {&refusing, &guarded};
     static const char *const keys[] = {NULL, "old"};
     for (size_t row = 0; row < COUNT(methods); row++) {
@@ -244,7 +244,7 @@ static bool is_parked(void *arg)
 
 Test(keys, of_a_call_in_prepare_are_in_progress_for_the_next)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .prepare = park, .handle = stand_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, stand_echo, .prepare = park};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "key", 0);
@@ -271,8 +271,8 @@ static void abandoned(struct call *call)
 // What `prepare` did elsewhere would otherwise stay done.
 Test(abandoned, is_a_prepared_call_whose_time_is_over_before_its_batch)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .prepare = park, .handle = stand_echo,
-                                .abandoned = abandoned};
+    const struct method echo = {"Echo",     METHOD_WRITE,    ACCESS_ANYBODY,
+                                stand_echo, .prepare = park, .abandoned = abandoned};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
     stand_submit(dispatcher, desk, 0, "x", "", 1);
@@ -298,8 +298,8 @@ static struct status commit_in_vain(struct stand_store *self)
 // An unknown outcome may be a success: nothing may be undone for it.
 Test(abandoned, is_a_prepared_call_that_surely_changed_nothing)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .prepare = call_ready, .handle = stand_echo,
-                                .abandoned = abandoned};
+    const struct method echo = {"Echo",     METHOD_WRITE,          ACCESS_ANYBODY,
+                                stand_echo, .prepare = call_ready, .abandoned = abandoned};
     const enum reason reasons[] = {REASON_UNAVAILABLE, REASON_INTERNAL, REASON_OUTCOME_UNKNOWN};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&echo);
@@ -328,8 +328,8 @@ static void hand_over(struct batch *batch)
             atomic_store(&parked, batch->calls[i]);
 }
 
-static const struct method deferring = {"Echo", METHOD_WRITE, .guard = &guard,
-                                        .handle = handle_defer, .committed = hand_over};
+static const struct method deferring = {"Echo",       METHOD_WRITE,    ACCESS_ANYBODY,
+                                        handle_defer, .guard = &guard, .committed = hand_over};
 
 Test(deferred, calls_are_answered_later_and_keep_their_keys_until_then)
 {
@@ -398,7 +398,7 @@ static bool is_done(void *arg)
 
 Test(dispatcher, runs_calls_of_its_own_service_even_while_it_drains)
 {
-    const struct method echo = {"Echo", METHOD_WRITE, .handle = stand_echo};
+    const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, stand_echo};
     struct dispatcher *dispatcher = start(&echo);
     struct outcome outcome = {.done = false};
     Baro__SagaStep step;
@@ -437,7 +437,7 @@ static bool are_collected(void *arg)
 
 Test(deferred, calls_that_end_together_share_a_message)
 {
-    const struct method method = {"Echo", METHOD_WRITE, .handle = handle_defer,
+    const struct method method = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, handle_defer,
                                   .committed = collect};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = start(&method);
@@ -475,8 +475,8 @@ static void release(void *service)
 
 Test(prepare, runs_between_hold_and_release)
 {
-    const struct method method = {"Echo", METHOD_WRITE, .guard = &guard, .prepare = prepare_refuse,
-                                  .handle = handle};
+    const struct method method = {"Echo", METHOD_WRITE,    ACCESS_ANYBODY,
+                                  handle, .guard = &guard, .prepare = prepare_refuse};
     SCOPED(stand_desk) *desk = stand_desk_create();
     store.commit = commit;
     struct dispatcher *dispatcher = stand_dispatcher(

@@ -57,7 +57,7 @@ static struct status play(struct batch *batch)
 
 static void given_server_at(const char *listen)
 {
-    static const struct method echo = {"Echo", METHOD_WRITE, .handle = play};
+    static const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, play};
     cr_assert(!failed(nng_prepare()));
     dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
     const struct rpc_server_options options = {listen, STAND_SECRET, "first", 64, dispatcher};

@@ -52,7 +52,7 @@ static void begin(const char *name)
 // Tells the port of its RPC server and the port of its publisher, then serves until it is killed.
 _Noreturn static void serve(const char *name, int tell)
 {
-    static const struct method echo = {"Echo", METHOD_WRITE, .handle = stand_echo};
+    static const struct method echo = {"Echo", METHOD_WRITE, ACCESS_ANYBODY, stand_echo};
     static struct stand_store store;
     begin(name);
     struct rpc_server *server;

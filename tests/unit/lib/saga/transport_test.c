@@ -22,7 +22,8 @@ static struct saga_transport *transport;
 static struct saga_runner *runner;
 static atomic_int completed, asks, published;
 
-static const struct method ECHO = {.name = "Echo", .kind = METHOD_WRITE, .handle = stand_echo};
+static const struct method ECHO = {
+    .name = "Echo", .kind = METHOD_WRITE, .access = ACCESS_ANYBODY, .handle = stand_echo};
 
 static const ProtobufCMessage *text_request(const struct saga *saga, struct arena *arena)
 {

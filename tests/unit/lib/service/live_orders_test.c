@@ -39,8 +39,10 @@ static struct dispatcher *order_service(struct stand_store *store)
 
     cr_assert_leq(service->n_methods, METHODS_MAX);
     for (unsigned i = 0; i < service->n_methods; i++)
-        methods[i] = (struct method){
-            .name = service->methods[i].name, .kind = METHOD_READ, .handle = find_odd};
+        methods[i] = (struct method){.name = service->methods[i].name,
+                                     .kind = METHOD_READ,
+                                     .access = ACCESS_ANYBODY,
+                                     .handle = find_odd};
     cr_assert(!failed(dispatcher_add(dispatcher, &table)));
     dispatcher_start(dispatcher);
     return dispatcher;

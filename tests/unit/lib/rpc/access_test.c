@@ -1,7 +1,7 @@
 // Who may pass: the whole matrix of rules and callers.
 
 #include "lib/base/macros.h"
-#include "lib/service/access.h"
+#include "lib/rpc/access.h"
 
 #include <criterion/criterion.h>
 
