@@ -96,7 +96,7 @@ static const struct statement LIST_CAMPAIGNS = {
 
 struct status store_list_campaigns(struct db *db, struct arena *arena, int64_t user_id,
                                    int64_t below_id, int64_t limit, struct campaign **campaigns,
-                                   size_t *found)
+                                   size_t *count)
 {
     struct rows rows;
     struct status st = db_query(db, &LIST_CAMPAIGNS,
@@ -104,7 +104,7 @@ struct status store_list_campaigns(struct db *db, struct arena *arena, int64_t u
     if (failed(st))
         return st;
     *campaigns = arena_array(arena, rows.count, sizeof(**campaigns));
-    *found = rows.count;
+    *count = rows.count;
     for (size_t i = 0; i < rows.count; i++) {
         store_read_campaign(&rows, i, 0, arena, &(*campaigns)[i]);
         (*campaigns)[i].claimed_by_caller = rows_bool(&rows, i, CAMPAIGN_COLUMN_COUNT);
@@ -163,14 +163,14 @@ static const struct statement SOLD_OUT = {
     " ORDER BY ends_at LIMIT $2::bigint"};
 
 struct status store_sold_out(struct db *db, struct arena *arena, int64_t claimed_max, int64_t limit,
-                             struct sold_out_campaign **campaigns, size_t *found)
+                             struct sold_out_campaign **campaigns, size_t *count)
 {
     struct rows rows;
     struct status st = db_query(db, &SOLD_OUT, PARAMS(p_int64(claimed_max), p_int64(limit)), &rows);
     if (failed(st))
         return st;
     *campaigns = arena_array(arena, rows.count, sizeof(**campaigns));
-    *found = rows.count;
+    *count = rows.count;
     for (size_t i = 0; i < rows.count; i++)
         (*campaigns)[i] = (struct sold_out_campaign){
             rows_int64(&rows, i, 0), rows_int64(&rows, i, 1), rows_int64(&rows, i, 2)};
@@ -181,14 +181,14 @@ static const struct statement OWNERS = {
     "coupon_owners", "SELECT user_id FROM user_coupon WHERE campaign_id = $1::bigint"};
 
 struct status store_owners(struct db *db, struct arena *arena, int64_t campaign_id,
-                           int64_t **user_ids, size_t *found)
+                           int64_t **user_ids, size_t *count)
 {
     struct rows rows;
     struct status st = db_query(db, &OWNERS, PARAMS(p_int64(campaign_id)), &rows);
     if (failed(st))
         return st;
     *user_ids = rows_int64s(&rows, 0, arena);
-    *found = rows.count;
+    *count = rows.count;
     return OK;
 }
 

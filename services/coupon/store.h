@@ -26,7 +26,7 @@ struct status store_lock_campaign(struct db *db, struct arena *arena, int64_t id
 // Campaigns that are open now with coupons left, newest first, below an id; at most limit.
 struct status store_list_campaigns(struct db *db, struct arena *arena, int64_t user_id,
                                    int64_t below_id, int64_t limit, struct campaign **campaigns,
-                                   size_t *found);
+                                   size_t *count);
 
 // CODE_TAKEN when another campaign has the code; sets campaign->id.
 struct status store_insert_campaign(struct db *db, struct campaign *campaign, int64_t now_us);
@@ -34,11 +34,11 @@ struct status store_update_campaign(struct db *db, const struct campaign *campai
 
 // Campaigns that are open and have no coupon left, with at most so many claims; at most limit.
 struct status store_sold_out(struct db *db, struct arena *arena, int64_t claimed_max, int64_t limit,
-                             struct sold_out_campaign **campaigns, size_t *found);
+                             struct sold_out_campaign **campaigns, size_t *count);
 
 // Everybody who has claimed from a campaign.
 struct status store_owners(struct db *db, struct arena *arena, int64_t campaign_id,
-                           int64_t **user_ids, size_t *found);
+                           int64_t **user_ids, size_t *count);
 
 // Queues the new coupons with their history, and the campaigns' counts.
 struct status store_save_claims(struct db *db, struct arena *arena,
@@ -61,7 +61,7 @@ struct coupon_query {
 // of the query's orders have given back what they may have had.
 struct status store_lock_coupons(struct db *db, struct arena *arena,
                                  const struct coupon_query *query, struct user_coupon **coupons,
-                                 size_t *found, struct order_list *given_back);
+                                 size_t *count, struct order_list *given_back);
 
 // Queues that these orders have given back; forgets it.
 struct status store_note_given_back(struct db *db, const int64_t *order_ids, size_t count);
@@ -77,7 +77,7 @@ struct status store_save_coupons(struct db *db, struct arena *arena,
 // One user's coupons of a status (0: any), newest first, below an id; at most limit.
 struct status store_list_coupons(struct db *db, struct arena *arena, int64_t user_id,
                                  enum coupon_status status, int64_t below_id, int64_t limit,
-                                 struct user_coupon **coupons, size_t *found);
+                                 struct user_coupon **coupons, size_t *count);
 
 // AVAILABLE coupons whose time is over become EXPIRED, at most limit; rows that somebody works on are
 // left for the next run.
@@ -86,7 +86,7 @@ struct status store_expire_coupons(struct db *db, int64_t limit, int64_t *expire
 // Takes up to `limit` reservations whose time is over and that nobody else works on, and puts their
 // time off by lease_ms: the ids of their orders.
 struct status store_claim_stale_holds(struct db *db, struct arena *arena, int64_t limit,
-                                      int64_t lease_ms, int64_t **order_ids, size_t *found);
+                                      int64_t lease_ms, int64_t **order_ids, size_t *count);
 
 // Makes what these orders have HELD available again, with history.
 struct status store_release_holds(struct db *db, const int64_t *order_ids, size_t count);

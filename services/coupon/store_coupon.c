@@ -10,11 +10,11 @@
 enum { COUPON_COLUMN_COUNT = 10 };
 
 static struct status read_coupons(const struct rows *rows, struct arena *arena,
-                                  struct user_coupon **coupons, size_t *found)
+                                  struct user_coupon **coupons, size_t *count)
 {
     struct campaign *campaigns = arena_array(arena, rows->count, sizeof(*campaigns));
     *coupons = arena_array(arena, rows->count, sizeof(**coupons));
-    *found = rows->count;
+    *count = rows->count;
     for (size_t i = 0; i < rows->count; i++) {
         store_read_campaign(rows, i, COUPON_COLUMN_COUNT, arena, &campaigns[i]);
         (*coupons)[i] = (struct user_coupon){
@@ -48,7 +48,7 @@ static const struct statement FIND_GIVEN_BACK = {
 
 struct status store_lock_coupons(struct db *db, struct arena *arena,
                                  const struct coupon_query *query, struct user_coupon **coupons,
-                                 size_t *found, struct order_list *given_back)
+                                 size_t *count, struct order_list *given_back)
 {
     struct rows rows, orders;
     param of_orders = p_int64s(query->order_ids, query->order_count);
@@ -62,7 +62,7 @@ struct status store_lock_coupons(struct db *db, struct arena *arena,
         return st;
     if (given_back)
         *given_back = (struct order_list){rows_int64s(&orders, 0, arena), orders.count};
-    return read_coupons(&rows, arena, coupons, found);
+    return read_coupons(&rows, arena, coupons, count);
 }
 
 static const struct statement NOTE_GIVEN_BACK = {
@@ -148,7 +148,7 @@ static const struct statement LIST_COUPONS = {
 
 struct status store_list_coupons(struct db *db, struct arena *arena, int64_t user_id,
                                  enum coupon_status status, int64_t below_id, int64_t limit,
-                                 struct user_coupon **coupons, size_t *found)
+                                 struct user_coupon **coupons, size_t *count)
 {
     struct rows rows;
     struct status st =
@@ -156,7 +156,7 @@ struct status store_list_coupons(struct db *db, struct arena *arena, int64_t use
                  PARAMS(p_int64(user_id), p_int64(below_id),
                         p_text(status ? coupon_status_name(status) : NULL), p_int64(limit)),
                  &rows);
-    return failed(st) ? st : read_coupons(&rows, arena, coupons, found);
+    return failed(st) ? st : read_coupons(&rows, arena, coupons, count);
 }
 
 static const struct statement EXPIRE_COUPONS = {
@@ -183,7 +183,7 @@ static const struct statement CLAIM_STALE_HOLDS = {
     " FROM due WHERE u.id = due.id RETURNING u.order_id"};
 
 struct status store_claim_stale_holds(struct db *db, struct arena *arena, int64_t limit,
-                                      int64_t lease_ms, int64_t **order_ids, size_t *found)
+                                      int64_t lease_ms, int64_t **order_ids, size_t *count)
 {
     struct rows rows;
     struct status st =
@@ -191,7 +191,7 @@ struct status store_claim_stale_holds(struct db *db, struct arena *arena, int64_
     if (failed(st))
         return st;
     *order_ids = rows_int64s(&rows, 0, arena);
-    *found = rows.count;
+    *count = rows.count;
     return OK;
 }
 

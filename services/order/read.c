@@ -197,17 +197,17 @@ struct status handle_get_payment(struct batch *batch)
     struct order_set set;
     struct payment_key *keys;
     struct call *call;
-    size_t count = 0, found;
+    size_t id_count = 0, count;
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
-        ids[count++] = ((const Baro__Order__GetPaymentRequest *)call->request)->payment_id;
-    if (count == 0)
+        ids[id_count++] = ((const Baro__Order__GetPaymentRequest *)call->request)->payment_id;
+    if (id_count == 0)
         return OK;
-    struct status st = store_find_payments(batch->tx, batch->arena, ids, count, &keys, &found);
+    struct status st = store_find_payments(batch->tx, batch->arena, ids, id_count, &keys, &count);
     if (!failed(st))
-        st = load_orders_of(batch, keys, found, &set);
+        st = load_orders_of(batch, keys, count, &set);
     for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++)
-        show_payment(batch, call, &set, keys, found);
+        show_payment(batch, call, &set, keys, count);
     return st;
 }
 

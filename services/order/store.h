@@ -101,7 +101,7 @@ struct status store_find_last_attempts(struct db *db, struct arena *arena, struc
 
 // The order of each payment; unknown ids are left out.
 struct status store_find_payments(struct db *db, struct arena *arena, const int64_t *ids,
-                                  size_t count, struct payment_key **keys, size_t *found);
+                                  size_t id_count, struct payment_key **keys, size_t *count);
 
 // Sagas (store_saga.c)
 

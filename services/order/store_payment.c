@@ -242,11 +242,11 @@ struct status store_list_payments(struct db *db, struct arena *arena, int64_t us
 }
 
 struct status store_find_payments(struct db *db, struct arena *arena, const int64_t *ids,
-                                  size_t count, struct payment_key **keys, size_t *found)
+                                  size_t id_count, struct payment_key **keys, size_t *count)
 {
     struct rows rows;
-    struct status st = db_query(db, &FIND, PARAMS(p_int64s(ids, count)), &rows);
+    struct status st = db_query(db, &FIND, PARAMS(p_int64s(ids, id_count)), &rows);
     if (!failed(st))
-        take_keys(&rows, arena, keys, found);
+        take_keys(&rows, arena, keys, count);
     return st;
 }

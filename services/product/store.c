@@ -166,13 +166,12 @@ static struct status load_products(struct db *db, struct arena *arena,
     struct status st = db_query(db, statement, params, &rows);
     if (failed(st))
         return st;
-    struct product *found = read_products(&rows, arena);
-    size_t found_count = rows.count;
-    st = load_parts(db, arena, found, found_count);
+    struct product *read = read_products(&rows, arena);
+    st = load_parts(db, arena, read, rows.count);
     if (failed(st))
         return st;
-    *products = found;
-    *count = found_count;
+    *products = read;
+    *count = rows.count;
     return OK;
 }
 
@@ -212,11 +211,12 @@ struct status store_find_products(struct db *db, struct arena *arena, const int6
 struct status store_lock_product(struct db *db, struct arena *arena, int64_t id,
                                  struct product **product)
 {
-    struct product *found = NULL;
+    struct product *products = NULL;
     size_t count = 0;
-    struct status st = load_products(db, arena, &LOCK_PRODUCT, PARAMS(p_int64(id)), &found, &count);
+    struct status st =
+        load_products(db, arena, &LOCK_PRODUCT, PARAMS(p_int64(id)), &products, &count);
     if (!failed(st))
-        *product = count ? found : NULL;
+        *product = count ? products : NULL;
     return st;
 }
 

@@ -38,39 +38,39 @@ static void submit(struct call *call, password_task *task)
 
 // The account with the call's address, looked up within the call's deadline.
 static struct status look_up(struct call *call, struct db *db, const char *email,
-                             struct credentials **found)
+                             struct credentials **credentials)
 {
     if (call->deadline_us <= clock_monotonic_us())
         return refuse(REASON_DEADLINE_EXCEEDED, "the time was over before the work");
     db_set_deadline(db, call->deadline_us);
     struct status st =
-        store_find_credentials(db, call->arena, account_email_key(call->arena, email), found);
+        store_find_credentials(db, call->arena, account_email_key(call->arena, email), credentials);
     return status_keep(st, call->arena); // its words were the connection's
 }
 
 // A sign-up that comes again under its Idempotency-Key is the person who made the account: the key
 // and the password prove it, so they get a session instead of EMAIL_TAKEN.
-static bool is_repeated_signup(const struct call *call, const struct credentials *found,
+static bool is_repeated_signup(const struct call *call, const struct credentials *credentials,
                                const char *password)
 {
     uint8_t id[SIGNUP_ID_SIZE];
-    return found->signup_id.data && call_idempotency_id(call, id) &&
-           memcmp(found->signup_id.data, id, sizeof(id)) == 0 &&
-           password_verify(found->password_hash, password);
+    return credentials->signup_id.data && call_idempotency_id(call, id) &&
+           memcmp(credentials->signup_id.data, id, sizeof(id)) == 0 &&
+           password_verify(credentials->password_hash, password);
 }
 
 static struct status enter_new(struct call *call, struct db *db, struct entrance *entrance)
 {
     const Baro__User__SignupRequest *request = (const void *)call->request;
-    struct credentials *found = NULL;
-    struct status st = look_up(call, db, entrance->new.account.email, &found);
+    struct credentials *credentials = NULL;
+    struct status st = look_up(call, db, entrance->new.account.email, &credentials);
     if (failed(st))
         return st;
-    if (found && is_repeated_signup(call, found, request->password)) {
-        entrance->known = &found->account;
+    if (credentials && is_repeated_signup(call, credentials, request->password)) {
+        entrance->known = &credentials->account;
         return OK;
     }
-    if (found)
+    if (credentials)
         return refuse(REASON_EMAIL_TAKEN, "this e-mail address has an account");
     char *hash = arena_alloc(call->arena, PASSWORD_HASH_SIZE);
     entrance->new.password_hash = hash;
@@ -122,16 +122,16 @@ void prepare_signup(struct call *call)
 static struct status check_password(struct call *call, struct db *db, struct entrance *entrance)
 {
     const Baro__User__LoginRequest *request = (const void *)call->request;
-    struct credentials *found = NULL;
-    struct status st = look_up(call, db, text_trim(call->arena, request->email), &found);
+    struct credentials *credentials = NULL;
+    struct status st = look_up(call, db, text_trim(call->arena, request->email), &credentials);
     if (failed(st))
         return st;
-    if (!password_verify(found ? found->password_hash : NULL, request->password)) {
+    if (!password_verify(credentials ? credentials->password_hash : NULL, request->password)) {
         const struct user_service *service = call->service;
         metric_add(service->logins_refused, 1);
         return refuse(REASON_UNAUTHENTICATED, "the e-mail address or the password is wrong");
     }
-    entrance->known = &found->account;
+    entrance->known = &credentials->account;
     return OK;
 }
 
@@ -224,13 +224,14 @@ struct status handle_get_profile(struct batch *batch)
 {
     int64_t *ids = arena_array(batch->arena, batch->count, sizeof(*ids));
     struct account *accounts;
-    size_t count = 0, found;
+    size_t id_count = 0, count;
     struct call *call;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
-        ids[count++] = call->caller.user_id;
-    struct status st = store_load_accounts(batch->tx, batch->arena, ids, count, &accounts, &found);
+        ids[id_count++] = call->caller.user_id;
+    struct status st =
+        store_load_accounts(batch->tx, batch->arena, ids, id_count, &accounts, &count);
     for (size_t i = 0; !failed(st) && (call = batch_next(batch, &i)); i++) {
-        const struct account *account = account_of(accounts, found, call->caller.user_id);
+        const struct account *account = account_of(accounts, count, call->caller.user_id);
         if (account)
             call_reply(call, wire_profile(account, batch->arena));
         else

@@ -98,20 +98,21 @@ static struct status put_admin(struct user_service *service, struct db *db)
 {
     const char *email = service->settings->admin_email;
     const char *password = service->settings->admin_password;
-    struct credentials *found;
+    struct credentials *credentials;
     char hash[PASSWORD_HASH_SIZE];
     if (!email[0])
         return OK;
-    struct status st = store_find_credentials(db, service->arena,
-                                              account_email_key(service->arena, email), &found);
+    struct status st = store_find_credentials(
+        db, service->arena, account_email_key(service->arena, email), &credentials);
     if (failed(st))
         return st;
-    if (found && found->account.role == ROLE_ADMIN &&
-        password_verify(found->password_hash, password))
+    if (credentials && credentials->account.role == ROLE_ADMIN &&
+        password_verify(credentials->password_hash, password))
         return OK;
     st = password_hash(password, hash);
     if (!failed(st))
-        st = store_put_admin(db, email, ADMIN_NAME, hash, found ? found->password_hash : NULL);
+        st = store_put_admin(db, email, ADMIN_NAME, hash,
+                             credentials ? credentials->password_hash : NULL);
     if (!failed(st))
         log_info("the first admin is in place", log_text("email", email));
     return st;

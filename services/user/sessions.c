@@ -109,19 +109,19 @@ struct status handle_refresh(struct batch *batch)
     struct refresh_token *tokens = arena_array(batch->arena, batch->count, sizeof(*tokens));
     struct bytes *families = arena_array(batch->arena, batch->count, sizeof(*families));
     struct session *sessions;
-    size_t count = read_tokens(batch, tokens, families);
-    size_t found;
+    size_t family_count = read_tokens(batch, tokens, families);
+    size_t count;
     struct call *call;
 
-    if (count == 0)
+    if (family_count == 0)
         return OK;
     struct status st =
-        store_lock_sessions(batch->tx, batch->arena, families, count, &sessions, &found);
+        store_lock_sessions(batch->tx, batch->arena, families, family_count, &sessions, &count);
     if (failed(st))
         return st;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++)
-        refresh(batch, call, find_session(sessions, found, &tokens[i]), &tokens[i]);
-    return store_save_sessions(batch->tx, batch->arena, sessions, found, batch->now_us);
+        refresh(batch, call, find_session(sessions, count, &tokens[i]), &tokens[i]);
+    return store_save_sessions(batch->tx, batch->arena, sessions, count, batch->now_us);
 }
 
 struct status handle_logout(struct batch *batch)

@@ -29,22 +29,21 @@ static const struct statement FIND_CREDENTIALS = {
     " WHERE lower(email COLLATE \"C\") = $1::text"};
 
 struct status store_find_credentials(struct db *db, struct arena *arena, const char *email_key,
-                                     struct credentials **found)
+                                     struct credentials **credentials)
 {
     struct rows rows;
     struct status st = db_query(db, &FIND_CREDENTIALS, PARAMS(p_text(email_key)), &rows);
     if (failed(st))
         return st;
-    *found = NULL;
+    *credentials = NULL;
     if (rows.count == 0)
         return OK;
-    struct credentials *credentials = arena_alloc(arena, sizeof(*credentials));
-    read_account(&rows, 0, arena, &credentials->account);
-    credentials->password_hash = text_copy(arena, rows_text(&rows, 0, 5));
+    struct credentials *read = *credentials = arena_alloc(arena, sizeof(*read));
+    read_account(&rows, 0, arena, &read->account);
+    read->password_hash = text_copy(arena, rows_text(&rows, 0, 5));
     struct bytes id = rows_bytes(&rows, 0, 6);
     if (id.data)
-        credentials->signup_id = (struct bytes){arena_copy(arena, id.data, id.size), id.size};
-    *found = credentials;
+        read->signup_id = (struct bytes){arena_copy(arena, id.data, id.size), id.size};
     return OK;
 }
 
@@ -53,14 +52,14 @@ static const struct statement LOAD_ACCOUNTS = {
     "SELECT id, email, name, role, created_at FROM account WHERE id = ANY ($1::bigint[])"};
 
 struct status store_load_accounts(struct db *db, struct arena *arena, const int64_t *ids,
-                                  size_t count, struct account **accounts, size_t *found)
+                                  size_t id_count, struct account **accounts, size_t *count)
 {
     struct rows rows;
-    struct status st = db_query(db, &LOAD_ACCOUNTS, PARAMS(p_int64s(ids, count)), &rows);
+    struct status st = db_query(db, &LOAD_ACCOUNTS, PARAMS(p_int64s(ids, id_count)), &rows);
     if (failed(st))
         return st;
     *accounts = arena_array(arena, rows.count, sizeof(**accounts));
-    *found = rows.count;
+    *count = rows.count;
     for (size_t i = 0; i < rows.count; i++)
         read_account(&rows, i, arena, &(*accounts)[i]);
     return OK;
@@ -179,14 +178,15 @@ static const struct statement LOCK_SESSIONS = {
     " ORDER BY s.family FOR UPDATE OF s"};
 
 struct status store_lock_sessions(struct db *db, struct arena *arena, const struct bytes *families,
-                                  size_t count, struct session **sessions, size_t *found)
+                                  size_t family_count, struct session **sessions, size_t *count)
 {
     struct rows rows;
-    struct status st = db_query(db, &LOCK_SESSIONS, PARAMS(p_byteas(families, count)), &rows);
+    struct status st =
+        db_query(db, &LOCK_SESSIONS, PARAMS(p_byteas(families, family_count)), &rows);
     if (failed(st))
         return st;
     *sessions = arena_array(arena, rows.count, sizeof(**sessions));
-    *found = rows.count;
+    *count = rows.count;
     for (size_t i = 0; i < rows.count; i++) {
         struct session *session = &(*sessions)[i];
         read_account(&rows, i, arena, &session->account);

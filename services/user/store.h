@@ -55,13 +55,13 @@ struct history {
     size_t count;
 };
 
-// *found is NULL when there is no such account.
+// *credentials is NULL when there is no such account.
 struct status store_find_credentials(struct db *db, struct arena *arena, const char *email_key,
-                                     struct credentials **found);
+                                     struct credentials **credentials);
 
 // Accounts by id, in no order.
 struct status store_load_accounts(struct db *db, struct arena *arena, const int64_t *ids,
-                                  size_t count, struct account **accounts, size_t *found);
+                                  size_t id_count, struct account **accounts, size_t *count);
 
 // Makes accounts, each with an empty wallet; the addresses differ from each other.
 struct status store_insert_accounts(struct db *db, struct arena *arena,
@@ -82,7 +82,7 @@ struct status store_insert_sessions(struct db *db, struct arena *arena,
 
 // Locks and loads the families that exist.
 struct status store_lock_sessions(struct db *db, struct arena *arena, const struct bytes *families,
-                                  size_t count, struct session **sessions, size_t *found);
+                                  size_t family_count, struct session **sessions, size_t *count);
 
 // Queues what became of locked families: rotated ones are changed, revoked ones deleted.
 struct status store_save_sessions(struct db *db, struct arena *arena,
@@ -97,7 +97,7 @@ struct status store_share_signing_key(struct db *db, struct arena *arena, const 
 
 // Wallets without a lock, ascending by user.
 struct status store_load_wallets(struct db *db, struct arena *arena, const int64_t *user_ids,
-                                 size_t count, struct wallet **wallets, size_t *found);
+                                 size_t user_count, struct wallet **wallets, size_t *count);
 
 // The wallets of the users and what the orders moved, into the ledger.
 struct status store_load_ledger(struct db *db, struct arena *arena, const int64_t *user_ids,

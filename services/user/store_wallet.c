@@ -16,10 +16,10 @@ static const struct statement LOAD_WALLETS = {
                          " WHERE user_id = ANY ($1::bigint[]) ORDER BY user_id"};
 
 static void read_wallets(const struct rows *rows, struct arena *arena, struct wallet **wallets,
-                         size_t *found)
+                         size_t *count)
 {
     *wallets = arena_array(arena, rows->count, sizeof(**wallets));
-    *found = rows->count;
+    *count = rows->count;
     for (size_t i = 0; i < rows->count; i++)
         (*wallets)[i] = (struct wallet){
             .user_id = rows_int64(rows, i, 0),
@@ -30,12 +30,12 @@ static void read_wallets(const struct rows *rows, struct arena *arena, struct wa
 }
 
 struct status store_load_wallets(struct db *db, struct arena *arena, const int64_t *user_ids,
-                                 size_t count, struct wallet **wallets, size_t *found)
+                                 size_t user_count, struct wallet **wallets, size_t *count)
 {
     struct rows rows;
-    struct status st = db_query(db, &LOAD_WALLETS, PARAMS(p_int64s(user_ids, count)), &rows);
+    struct status st = db_query(db, &LOAD_WALLETS, PARAMS(p_int64s(user_ids, user_count)), &rows);
     if (!failed(st))
-        read_wallets(&rows, arena, wallets, found);
+        read_wallets(&rows, arena, wallets, count);
     return st;
 }
 
