@@ -63,8 +63,10 @@ struct status store_lock_coupons(struct db *db, struct arena *arena,
                                  const struct coupon_query *query, struct user_coupon **coupons,
                                  size_t *count, struct order_list *given_back);
 
-// Queues that these orders have given back; forgets it.
+// Queues a note that these orders have given back.
 struct status store_note_given_back(struct db *db, const int64_t *order_ids, size_t count);
+
+// Deletes such notes older than keep_ms, at most limit; *deleted says how many.
 struct status store_prune_given_back(struct db *db, int64_t keep_ms, int64_t limit,
                                      int64_t *deleted);
 

@@ -85,8 +85,10 @@ struct status store_load_book_to_release(struct db *db, struct arena *arena,
                                          const int64_t *order_ids, size_t order_count,
                                          struct book *book);
 
-// Queues that the orders have given back, though nothing was held for them; forgets it.
+// Queues a note that the orders have given back, though nothing was held for them.
 struct status store_note_given_back(struct db *db, const int64_t *order_ids, size_t count);
+
+// Deletes such notes older than keep_ms, at most limit; *deleted says how many.
 struct status store_prune_given_back(struct db *db, int64_t keep_ms, int64_t limit,
                                      int64_t *deleted);
 
@@ -104,9 +106,11 @@ struct status store_claim_expired(struct db *db, struct arena *arena, int64_t li
 
 // Popularity (store_popularity.c)
 
-// Queues sales into the hours of their payments; takes them out of there.
+// Queues sales into the hours of their payments.
 struct status store_add_sales(struct db *db, struct arena *arena, const struct sale *sales,
                               size_t count);
+
+// Queues that they are taken out of there.
 struct status store_take_sales_back(struct db *db, struct arena *arena, const struct sale *sales,
                                     size_t count);
 
@@ -122,5 +126,5 @@ struct status store_claim_snapshot(struct db *db, int64_t day_us, bool *ours);
 struct status store_fill_snapshot(struct db *db, int64_t day_us, struct window window,
                                   int64_t limit);
 
-// Deletes hours that are older, at most limit.
+// Deletes hours older than keep_ms, at most limit; *deleted says how many.
 struct status store_prune_sales(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted);

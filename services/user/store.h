@@ -87,8 +87,12 @@ struct status store_lock_sessions(struct db *db, struct arena *arena, const stru
 // Queues what became of locked families: rotated ones are changed, revoked ones deleted.
 struct status store_save_sessions(struct db *db, struct arena *arena,
                                   const struct session *sessions, size_t count, int64_t now_us);
+
+// Queues the deletion of a family of the user, or of all of them.
 struct status store_delete_sessions(struct db *db, struct arena *arena,
                                     const struct logout *logouts, size_t count);
+
+// Deletes sessions whose time is over, at most limit; *deleted says how many.
 struct status store_prune_sessions(struct db *db, int64_t limit, int64_t *deleted);
 
 // Offers a private key and reads the one that all replicas share.
