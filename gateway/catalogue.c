@@ -86,7 +86,7 @@ static void forget(struct request *request, const char *key)
 static void forget_ordered(struct request *request, const Baro__Order__OrderView *order)
 {
     for (size_t i = 0; i < order->n_items; i++)
-        forget(request, text_printf(request->arena, "/api/v1/products/%lld",
+        forget(request, text_printf(request->arena, "%s%lld", request->match.endpoint->stale_path,
                                     (long long)order->items[i]->product_id));
 }
 
@@ -103,7 +103,7 @@ void catalogue_note_change(struct request *request, const ProtobufCMessage *repl
         break;
     case CHANGES_COUPON:
         forget(request,
-               text_printf(request->arena, "/api/v1/coupons/%.*s",
+               text_printf(request->arena, "%s%.*s", request->match.endpoint->stale_path,
                            (int)request->match.parameter_lengths[0], request->match.parameters[0]));
         break;
     }

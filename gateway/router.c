@@ -32,6 +32,8 @@ struct node {
 
 struct router {
     struct node root;
+    const struct route *rows;
+    size_t row_count;
 };
 
 static const char *const method_words[HTTP_METHOD_COUNT] = {
@@ -192,15 +194,39 @@ static struct status check_catalogue(const struct route *row)
     return OK;
 }
 
-static struct status check_changes(const struct endpoint *endpoint)
+static const struct route *shown_by(const struct router *router, const char *rpc)
 {
-    if (endpoint->route->changes == CHANGES_STOCK &&
-        endpoint->output != &baro__order__order_view__descriptor)
-        return unfit(endpoint->route, "changes stock, but replies no order");
+    for (size_t i = 0; i < router->row_count; i++)
+        if (router->rows[i].catalogue && strcmp(router->rows[i].rpc, rpc) == 0)
+            return &router->rows[i];
+    return NULL;
+}
+
+static struct status bind_stale(const struct router *router, struct arena *arena,
+                                struct endpoint *endpoint)
+{
+    static const char *const rpcs[] = {
+        [CHANGES_NOTHING] = NULL,
+        [CHANGES_CATALOGUE] = NULL,
+        [CHANGES_STOCK] = "GetProduct",
+        [CHANGES_COUPON] = "GetCampaign",
+    };
+    const struct route *row = endpoint->route;
+    if (!rpcs[row->changes])
+        return OK;
+    if (row->changes == CHANGES_STOCK && endpoint->output != &baro__order__order_view__descriptor)
+        return unfit(row, "changes stock, but replies no order");
+    const struct route *shown = shown_by(router, rpcs[row->changes]);
+    size_t length = shown ? strcspn(shown->path, "{") : 0;
+    if (!shown || strcspn(shown->path, "}") + 1 != strlen(shown->path))
+        return unfit(row,
+                     "changes what no row of the catalogue shows at a path that ends in its id");
+    endpoint->stale_path = text_copy_n(arena, shown->path, length);
     return OK;
 }
 
-static struct status bind_rpc(struct arena *arena, struct endpoint *endpoint)
+static struct status bind_rpc(const struct router *router, struct arena *arena,
+                              struct endpoint *endpoint)
 {
     const struct route *row = endpoint->route;
     const ProtobufCServiceDescriptor *service = service_descriptors[row->service];
@@ -219,7 +245,7 @@ static struct status bind_rpc(struct arena *arena, struct endpoint *endpoint)
     if (row->catalogue)
         st = check_catalogue(row);
     if (!failed(st))
-        st = check_changes(endpoint);
+        st = bind_stale(router, arena, endpoint);
     if (!failed(st) && row->waits)
         st = bind_waiting(endpoint);
     if (!failed(st) && row->streams)
@@ -237,7 +263,7 @@ static struct status add_row(struct router *router, struct arena *arena, const s
     endpoint->route = row;
     struct status st = OK;
     if (row->service != LOCAL)
-        st = bind_rpc(arena, endpoint);
+        st = bind_rpc(router, arena, endpoint);
     struct node *node = &router->root;
     const char *path = row->path, *end = path + strlen(path);
     while (!failed(st) && path < end) {
@@ -264,6 +290,8 @@ struct status router_create(struct arena *arena, const struct route *rows, size_
                             struct router **router)
 {
     struct router *made = arena_alloc(arena, sizeof(*made));
+    made->rows = rows;
+    made->row_count = count;
     for (size_t i = 0; i < count; i++) {
         struct status st = add_row(made, arena, &rows[i]);
         if (failed(st))

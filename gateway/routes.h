@@ -51,7 +51,7 @@ enum change {
     CHANGES_NOTHING,
     CHANGES_CATALOGUE, // all of them
     CHANGES_STOCK,     // the products of the order that is replied
-    CHANGES_COUPON,    // the coupon in the path
+    CHANGES_COUPON,    // the coupon that is first in the path
 };
 
 struct route {
@@ -89,6 +89,7 @@ struct endpoint {
     const ProtobufCFieldDescriptor *after_field; // of the input of rows that stream
     const ProtobufCFieldDescriptor *id_field;    // of the output of rows that have a location
     const ProtobufCFieldDescriptor *email_field; // of the input of rows that count logins
+    const char *stale_path; // what a success makes stale is kept under it, by id; or NULL
     struct metric *seconds;
     struct endpoint_counts *counts;
 };

@@ -146,6 +146,25 @@ Test(routes, a_row_that_does_not_fit_is_named)
     }
 }
 
+Test(routes, what_changes_something_knows_the_path_that_shows_it)
+{
+    cr_expect_str_eq(match(HTTP_POST, "/api/v1/orders").endpoint->stale_path, "/api/v1/products/");
+    cr_expect_str_eq(match(HTTP_POST, "/api/v1/coupons/7/claims").endpoint->stale_path,
+                     "/api/v1/coupons/");
+    cr_expect_null(match(HTTP_GET, "/api/v1/products/7").endpoint->stale_path);
+
+    const struct route claim = {HTTP_POST, "/c/{coupon_id}/claims",  SIGNED_IN, COUPON_RPC, "Claim",
+                                201,       .changes = CHANGES_COUPON};
+    const struct route rows[][2] = {
+        {claim, {HTTP_GET, "/c/{coupon_id}", VISITOR, COUPON_RPC, "GetCampaign", 200}},
+        {claim,
+         {HTTP_GET, "/c/{coupon_id}/all", VISITOR, COUPON_RPC, "GetCampaign", 200,
+          .catalogue = true}                                                         },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++)
+        cr_expect_str_eq(router_create(arena, rows[i], 2, &router).field, claim.path);
+}
+
 Test(routes, a_row_that_stands_twice_is_refused)
 {
     const struct route rows[] = {route_table[0], route_table[0]};
