@@ -100,6 +100,7 @@ static const struct {
     {"must be 1 to 30", "1에서 30 사이여야 합니다"},
     {"must be 1 to 10", "1에서 10 사이여야 합니다"},
     {"must be at least 1", "1 이상이어야 합니다"},
+    {"must be at most 1,000,000", "1,000,000 이하여야 합니다"},
     {"must be positive", "0보다 커야 합니다"},
     {"must be positive and at most a day", "0보다 크고 하루 이하여야 합니다"},
     {"is too large", "너무 큽니다"},

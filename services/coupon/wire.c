@@ -139,6 +139,14 @@ struct status wire_page_query(int32_t asked, const char *token, struct arena *ar
     return st;
 }
 
+// 0 stands for none in a campaign; who gives 0 means no discount, which campaign_check refuses.
+static int64_t given_maximum(const Baro__Int64 *given)
+{
+    if (!given)
+        return 0;
+    return given->value ? given->value : -1;
+}
+
 struct campaign wire_new_campaign(const Baro__Coupon__CreateCampaignRequest *request,
                                   struct arena *arena)
 {
@@ -147,7 +155,7 @@ struct campaign wire_new_campaign(const Baro__Coupon__CreateCampaignRequest *req
         .code = text_trim(arena, request->code),
         .type = (enum coupon_type)request->type,
         .value = request->value ? request->value->hundredths : 0,
-        .max_discount_won = request->max_discount_amount ? request->max_discount_amount->value : 0,
+        .max_discount_won = given_maximum(request->max_discount_amount),
         .min_order_won = request->min_order_amount,
         .total_quantity = request->total_quantity,
         .starts_at_us = wire_us(request->starts_at),

@@ -17,7 +17,7 @@
 #include "proto/product.pb-c.h"
 #include "services/order/wire.h"
 
-enum { CART_LINES_MAX = 100, ANSWER_MS = 200 };
+enum { CART_LINES_MAX = 100, CART_QUANTITY_MAX = 1000000, ANSWER_MS = 200 };
 
 static int64_t option_to_add(const struct call *call)
 {
@@ -230,6 +230,8 @@ static struct status check_stock(const struct call *call, int64_t option_id, int
         return refuse(REASON_OPTION_NOT_FOUND, "there is no such option");
     if (!facts->orderable)
         return refuse(REASON_PRODUCT_NOT_ORDERABLE, "the product is not for sale now");
+    if (quantity > CART_QUANTITY_MAX)
+        return invalid("quantity", "must be at most 1,000,000");
     return quantity <= facts->available
                ? OK
                : refuse(REASON_INSUFFICIENT_STOCK, "there is not that much in stock");

@@ -37,29 +37,20 @@ static struct status lock_cart(struct batch *batch, struct cart_set *cart)
     return store_load_cart(batch->tx, batch->arena, NULL, 0, ids, count, true, cart);
 }
 
-// Takes the call's lines out of the cart: quantity 0 deletes. A line that is gone, or that an earlier
-// call of the batch took, is not there any more.
+// Takes what the call has held out of its cart lines; what came to them meanwhile stays. A line that
+// has less by now, or of which an earlier call of the batch took it, is not there any more.
 static struct status take_from_cart(const struct call *call, struct cart_set *cart)
 {
     const Baro__Order__PlaceOrderRequest *request = request_of(call);
+    const struct wanted_line *wanted = placing_of(call)->wanted;
     for (size_t i = 0; i < request->n_cart_item_ids; i++) {
         const struct cart_line *line = cart_set_find(cart, request->cart_item_ids[i]);
-        if (!line || line->quantity == 0)
+        if (!line || line->quantity < wanted[i].quantity)
             return refuse(REASON_CART_ITEM_NOT_FOUND, "the item has left your cart meanwhile");
     }
     for (size_t i = 0; i < request->n_cart_item_ids; i++)
-        cart_set_find(cart, request->cart_item_ids[i])->quantity = 0;
+        cart_set_find(cart, request->cart_item_ids[i])->quantity -= wanted[i].quantity;
     return OK;
-}
-
-static struct status delete_taken(struct batch *batch, const struct cart_set *cart)
-{
-    int64_t *ids = arena_array(batch->arena, cart->count + 1, sizeof(*ids));
-    size_t count = 0;
-    for (size_t i = 0; i < cart->count; i++)
-        if (cart->lines[i].quantity == 0)
-            ids[count++] = cart->lines[i].id;
-    return store_delete_cart(batch->tx, ids, count);
 }
 
 // How long the hold lives at least: counted here from when it was asked for, as the clocks of two
@@ -157,7 +148,7 @@ struct status handle_place_order(struct batch *batch)
     if (!failed(st))
         st = news_save_orders(batch, orders, count);
     if (!failed(st))
-        st = delete_taken(batch, &cart);
+        st = store_save_cart(batch->tx, batch->arena, cart.lines, cart.count);
     for (size_t i = 0; i < count && !failed(st); i++)
         call_reply(calls[i], &wire_order(batch->arena, orders[i])->base);
     return st;
@@ -193,7 +184,7 @@ struct status handle_checkout(struct batch *batch)
         st = begin_payments(batch, orders, calls, count);
     if (!failed(st))
         st = news_save_orders(batch, orders, count);
-    return failed(st) ? st : delete_taken(batch, &cart);
+    return failed(st) ? st : store_save_cart(batch->tx, batch->arena, cart.lines, cart.count);
 }
 
 // Gives back the holds of calls that got another outcome after all, tells the news and starts the

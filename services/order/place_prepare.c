@@ -1,5 +1,6 @@
 // Before an order is inserted its stock is held, and its coupon when one is given (DESIGN 5): two
-// calls to other services, outside any transaction, idempotent by the order's id.
+// calls to other services, outside any transaction, idempotent by the order's id. A checkout's coupon is
+// left to its saga, which redeems it at once and whose refusal leaves a FAILED order behind (SPEC 2).
 //
 //     check -> [cart lines] -> order id -> HoldStock -> [HoldCoupon] -> ready
 //
@@ -187,7 +188,7 @@ static void stock_held(void *arg, struct status st, const Baro__RpcReply *reply)
                                      placing, reply, &baro__product__hold_stock_reply__descriptor));
     if (failed(st))
         stop(placing, st);
-    else if (placing->user_coupon_id)
+    else if (placing->user_coupon_id && !placing->checkout)
         hold_coupon(placing);
     else
         call_ready(placing->call);

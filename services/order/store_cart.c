@@ -23,8 +23,6 @@ static const struct statement INSERT = {
     "cart_insert",
     "INSERT INTO cart_item (user_id, option_id, quantity)"
     " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])"
-    " ON CONFLICT (user_id, option_id) DO UPDATE"
-    "  SET quantity = least(cart_item.quantity + excluded.quantity, 1000000)"
     " RETURNING id, user_id, option_id",
 };
 

@@ -160,12 +160,11 @@ static void expect_linked(const struct collected *collected, const char *batch,
 
 Test(trace, a_paid_order_is_one_trace_through_all_processes)
 {
-    enum { GATEWAY, CHECKOUT, HOLD, HOLD_COUPON, REDEEM, DEBIT, CONFIRM, COUNT_WANTED };
+    enum { GATEWAY, CHECKOUT, HOLD, REDEEM, DEBIT, CONFIRM, COUNT_WANTED };
     static const struct wanted spans[] = {
         [GATEWAY] = {"baro-gateway", "POST /api/v1/checkout",             TRACE, NULL},
         [CHECKOUT] = {"baro-order",   "baro.order.Order/Checkout",         TRACE, NULL},
         [HOLD] = {"baro-product", "baro.product.Product/HoldStock",    TRACE, NULL},
-        [HOLD_COUPON] = {"baro-coupon",  "baro.coupon.Coupon/HoldCoupon",     TRACE, NULL},
         [REDEEM] = {"baro-coupon",  "baro.coupon.Coupon/RedeemCoupon",   TRACE, NULL},
         [DEBIT] = {"baro-user",    "baro.user.User/DebitWallet",        TRACE, NULL},
         [CONFIRM] = {"baro-product", "baro.product.Product/ConfirmStock", TRACE, NULL},

@@ -11,7 +11,8 @@
 
 enum { USER = 7 };
 
-static const struct asked *create(struct booth *booth, const char *name, const char *code, int type)
+static const struct asked *create_capped(struct booth *booth, const char *name, const char *code,
+                                         int type, Baro__Int64 *maximum)
 {
     char name_text[128], code_text[128];
     Baro__Decimal value = BARO__DECIMAL__INIT;
@@ -31,7 +32,13 @@ static const struct asked *create(struct booth *booth, const char *name, const c
     request.starts_at = &starts;
     request.ends_at = &ends;
     request.valid_days = 1;
+    request.max_discount_amount = maximum;
     return rig_call(booth->rig, "CreateCampaign", as_admin(), &request.base);
+}
+
+static const struct asked *create(struct booth *booth, const char *name, const char *code, int type)
+{
+    return create_capped(booth, name, code, type, NULL);
 }
 
 static const struct asked *get(struct booth *booth, struct as as, int64_t campaign_id)
@@ -101,6 +108,8 @@ Test(campaign, with_a_taken_code_or_a_wrong_field_is_refused)
     expect_invalid(create(booth, "겨울", "", 1), "code");
     expect_invalid(create(booth, "겨울", "WINTER", 0), "type");
     expect_invalid(create(booth, "겨울", "WINTER", 99), "type");
+    Baro__Int64 nothing = BARO__INT64__INIT; // is not the same as no maximum
+    expect_invalid(create_capped(booth, "겨울", "WINTER", 1, &nothing), "max_discount_amount");
     cr_assert_eq(rig_number(booth->rig, "SELECT count(*) FROM campaign"), 1);
     booth_close(booth);
 }

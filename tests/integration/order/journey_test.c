@@ -308,6 +308,25 @@ Test(order_journey, a_refused_checkout_fails_and_releases_everything)
     life_end(here);
 }
 
+// SPEC 2: the same failure as that of the wallet, whatever the coupon service would say beforehand.
+Test(order_journey, a_checkout_with_a_coupon_that_is_not_usable_leaves_a_failed_order_and_attempt)
+{
+    struct life *here = life_begin();
+    shop_set_balance(here->shop, ALICE, 5000);
+    const struct asked *asked = checkout(here, as_user(ALICE), SHOP_BAD_COUPON);
+    expect_refused(asked, REASON_COUPON_NOT_USABLE);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM orders WHERE status = 8"
+                                   " AND failure_reason = 'COUPON_NOT_USABLE'"),
+                 1);
+    cr_assert_eq(life_number(here, "SELECT count(*) FROM payment WHERE status = 4"
+                                   " AND reason = 'COUPON_NOT_USABLE'"),
+                 1);
+    cr_assert_eq(shop_balance(here->shop, ALICE), 5000);
+    cr_assert_eq(shop_available(here->shop, 1), SHOP_STOCK);
+    cr_assert_eq(shop_calls(here->shop, "HoldCoupon"), 0);
+    life_end(here);
+}
+
 Test(order_journey, an_order_that_nobody_pays_expires_and_gives_its_hold_back)
 {
     struct life *here = life_begin();

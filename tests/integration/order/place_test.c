@@ -215,6 +215,47 @@ Test(order_cart, more_than_the_stock_is_refused_also_after_a_merge)
     life_end(here);
 }
 
+Test(order_cart, a_line_has_at_most_a_million_pieces_whatever_is_in_stock)
+{
+    enum { MANY = 1000001 };
+    struct life *here = life_begin();
+    int64_t item = add(here, ALICE, 1, 2)->items[0]->id;
+    Baro__Order__AddCartItemRequest request;
+    baro__order__add_cart_item_request__init(&request);
+    request.option_id = 20;
+    request.quantity = MANY;
+    expect_invalid(ask(here, "AddCartItem", as_user(ALICE), &request.base), "quantity");
+    expect_invalid(set(here, ALICE, item, MANY), "quantity");
+    life_end(here);
+}
+
+Test(order_cart, two_replicas_that_add_the_same_option_at_once_add_no_more_than_the_stock)
+{
+    struct life *here = life_begin();
+    struct life *other = life_begin_beside(here, "order-1");
+    Baro__Order__AddCartItemRequest request;
+    baro__order__add_cart_item_request__init(&request);
+    request.option_id = 1;
+    request.quantity = SHOP_STOCK - 1;
+    struct gate *gate = gate_close(here->place.url, "cart_item", "INSERT");
+    struct asked *asked[] = {
+        rig_start(here->rig, "AddCartItem", as_user(ALICE), &request.base),
+        rig_start(other->rig, "AddCartItem", as_user(ALICE), &request.base),
+    };
+    gate_await(gate, COUNT(asked));
+    gate_open(gate);
+    size_t added = 0;
+    for (size_t i = 0; i < COUNT(asked); i++)
+        if (rig_await(asked[i])->code == STATUS_OK)
+            added++;
+        else
+            expect_refused(asked[i], REASON_INSUFFICIENT_STOCK);
+    cr_assert_eq(added, 1);
+    cr_assert_eq(cart_of(here, ALICE)->items[0]->quantity, SHOP_STOCK - 1);
+    life_end(other);
+    life_end(here);
+}
+
 Test(order_cart, an_item_is_added_once_under_one_key)
 {
     struct life *here = life_begin();
@@ -327,6 +368,45 @@ Test(order_cart, a_line_that_is_ordered_twice_at_once_is_ordered_once)
     cr_assert_eq(placed, 1);
     while (shop_available(here->shop, 1) != SHOP_STOCK - 2)
         cr_assert_eq(life_number(here, "SELECT count(*) FROM orders"), 1);
+    life_end(here);
+}
+
+// The order of a cart line of `had` pieces, which has `has` when it comes to be taken out of the cart.
+static const struct asked *order_line_that_changes(struct life *here, int64_t had, int64_t has)
+{
+    static const struct statement change = {
+        "change", "UPDATE cart_item SET quantity = $2::bigint WHERE id = $1::bigint"};
+    int64_t item = add(here, ALICE, 1, had)->items[0]->id;
+    Baro__Order__PlaceOrderRequest request;
+    baro__order__place_order_request__init(&request);
+    request.cart_item_ids = &item;
+    request.n_cart_item_ids = 1;
+    SCOPED(db) *db = rig_db(here->rig);
+    cr_assert(!failed(db_begin(db)));
+    cr_assert(!failed(db_execute(db, &change, PARAMS(p_int64(item), p_int64(has)), NULL)));
+    struct asked *asked = rig_start(here->rig, "PlaceOrder", as_user(ALICE), &request.base);
+    rig_await_blocked(here->rig, 1);
+    cr_assert(!failed(db_commit(db)));
+    return rig_await(asked);
+}
+
+Test(order_cart, what_comes_to_a_line_while_it_is_ordered_stays_in_the_cart)
+{
+    struct life *here = life_begin();
+    const Baro__Order__OrderView *order =
+        expect_order(order_line_that_changes(here, 2, 5), STATUS(PENDING));
+    cr_assert_eq(order->items[0]->quantity, 2);
+    cr_assert_eq(cart_of(here, ALICE)->items[0]->quantity, 3);
+    life_end(here);
+}
+
+Test(order_cart, a_line_that_has_less_by_the_time_it_is_ordered_is_not_ordered)
+{
+    struct life *here = life_begin();
+    expect_refused(order_line_that_changes(here, 5, 2), REASON_CART_ITEM_NOT_FOUND);
+    cr_assert_eq(cart_of(here, ALICE)->items[0]->quantity, 2);
+    while (shop_available(here->shop, 1) != SHOP_STOCK)
+        cr_assert_eq(life_number(here, "SELECT count(*) FROM orders"), 0);
     life_end(here);
 }
 
