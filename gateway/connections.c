@@ -1,4 +1,4 @@
-// A list of all sockets, walked once a second. Ending a connection means shutting its socket down:
+// A list of all sockets, walked several times a second. Ending a connection means shutting its socket down:
 // the HTTP thread sees the end and cleans up.
 //
 // Invariant: a connection leaves the list, under the lock, before its descriptor is closed, so the

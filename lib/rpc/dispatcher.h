@@ -6,8 +6,8 @@
 // crowd shares locks, round trips and the commit's fsync. A full queue refuses at once with
 // OVERLOADED; a call whose deadline has passed is dropped before it costs a query.
 //
-// The dispatcher knows the database only through `transaction_ops`, so that the simulator can run the
-// very same code over a store of its own.
+// The dispatcher knows the database only through `transaction_ops`, so that unit tests run this very
+// code over a store of their own.
 
 #include "lib/rpc/method.h"
 

@@ -27,7 +27,7 @@ enum barrier_verdict {
     BARRIER_LEAVE_TOMBSTONE, // the same, and bar the action that may still come
 };
 
-// Pure: the table that the guard and the simulator share.
+// Pure: the table that the guard and the unit tests' model of it share.
 enum barrier_verdict barrier_decide(bool compensation, enum barrier_row action,
                                     enum barrier_row compensation_row);
 

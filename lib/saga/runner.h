@@ -1,6 +1,6 @@
 #pragma once
 // Walks sagas through their tables. Knows time, network and store only through `saga_ports`, so that
-// the simulator runs this very code.
+// unit tests run this very code in a world of their own.
 //
 // On the good path the saga row is written twice: by the service at the start, and at the end. In
 // between progress lives here and in the participants' barriers: whoever takes a saga over replays it
@@ -107,7 +107,7 @@ void saga_runner_recorded(struct saga_runner *runner, int64_t saga_id, enum saga
                           struct status st);
 
 // Fires what is due; returns the monotonic time at which something will be due next. A thread of
-// saga_runner_thread_start calls it; the simulator calls it itself.
+// saga_runner_thread_start calls it; unit tests call it themselves.
 int64_t saga_runner_tick(struct saga_runner *runner);
 void saga_runner_thread_start(struct saga_runner *runner);
 

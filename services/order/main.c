@@ -45,7 +45,7 @@ static const struct setting SETTINGS[] = {
     {"BARO_WEBHOOK_TIMEOUT",       SETTING_DURATION_MS, "5s",          AT(webhook.timeout_ms),    100, 30000, "how long the receiver has to answer"},
     {"BARO_WEBHOOK_CONCURRENCY",   SETTING_INTEGER,     "16",          AT(webhook.concurrency),   1, WEBHOOK_CONCURRENCY_MAX, "events on their way to the receiver at a time, of different orders"},
     {"BARO_WEBHOOK_ALLOW_PRIVATE", SETTING_BOOLEAN,     "off",         AT(webhook.allow_private), 0, 0, "whether the receiver may be on a private or loopback address"},
-    {"BARO_SINK_RETRY",            SETTING_DURATION_MS, "1s",          AT(delivery.retry_first_ms), 10, 60000, "first pause after three fast tries; it doubles, up to a minute"},
+    {"BARO_SINK_RETRY",            SETTING_DURATION_MS, "1s",          AT(delivery.retry_first_ms), 10, 60000, "first pause after three fast tries; it doubles, up to a minute for a sink, 5 minutes for an event"},
     {"BARO_SINK_TRIES",            SETTING_INTEGER,     "12",          AT(delivery.tries_max),    1, 1000, "tries of an event that the sink does not take while it takes others"},
     {"BARO_SINK_GIVE_UP",          SETTING_DURATION_MS, "1d",          AT(delivery.give_up_ms),   1000, 518400000, "how long an event waits for a sink that takes nothing"},
 };
