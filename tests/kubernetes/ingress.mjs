@@ -16,7 +16,7 @@ export const pathsOf = (objects) =>
 
 // Would a path of an Ingress lead there? One that is ImplementationSpecific may be either.
 const leads = ({ path, pathType }, route) =>
-  route === path || (pathType === "Prefix" && route.startsWith(`${path}/`));
+  route === path || (pathType === "Prefix" && route.startsWith(path.replace(/\/?$/, "/")));
 
 export const hiddenRoutes = (objects) =>
   [
