@@ -11,6 +11,7 @@
 #include "lib/saga/barrier.h"
 
 #include "lib/base/macros.h"
+#include "lib/base/timeid.h"
 #include "lib/bus/outcome.h"
 
 #include <assert.h>
@@ -41,6 +42,9 @@ static const struct statement PRUNE = {
 
 enum { OP_ACTION = 0, OP_COMPENSATION = 1 };
 
+// Rows are younger than their saga, whose id says when it began by the clock of another database.
+#define SURELY_KEPT_US ((BARRIER_KEEP_MS - MS_PER_DAY) * US_PER_MS)
+
 // A saga command of the batch, and what the table knows about its step.
 struct command {
     struct call *call;
@@ -55,24 +59,28 @@ struct command {
 enum barrier_verdict barrier_decide(bool compensation, enum barrier_row action,
                                     enum barrier_row compensation_row)
 {
+    bool compensated = compensation_row != BARRIER_ABSENT && compensation_row != BARRIER_FORGOTTEN;
     if (compensation) {
         static const enum barrier_verdict verdicts[] = {
-            [BARRIER_ABSENT] = BARRIER_LEAVE_TOMBSTONE,
-            [BARRIER_DONE] = BARRIER_RUN,
-            [BARRIER_REFUSED] = BARRIER_DO_NOTHING,
-            [BARRIER_TOMBSTONE] = BARRIER_DO_NOTHING,
+            [BARRIER_ABSENT] = BARRIER_LEAVE_TOMBSTONE, [BARRIER_DONE] = BARRIER_RUN,
+            [BARRIER_REFUSED] = BARRIER_DO_NOTHING,     [BARRIER_TOMBSTONE] = BARRIER_DO_NOTHING,
+            [BARRIER_FORGOTTEN] = BARRIER_RUN,
         };
-        return compensation_row != BARRIER_ABSENT ? BARRIER_REPEAT : verdicts[action];
+        return compensated ? BARRIER_REPEAT : verdicts[action];
     }
     static const enum barrier_verdict verdicts[] = {
-        [BARRIER_ABSENT] = BARRIER_RUN,
-        [BARRIER_DONE] = BARRIER_REPEAT,
-        [BARRIER_REFUSED] = BARRIER_REPEAT,
-        [BARRIER_TOMBSTONE] = BARRIER_REFUSE,
+        [BARRIER_ABSENT] = BARRIER_RUN,     [BARRIER_DONE] = BARRIER_REPEAT,
+        [BARRIER_REFUSED] = BARRIER_REPEAT, [BARRIER_TOMBSTONE] = BARRIER_REFUSE,
+        [BARRIER_FORGOTTEN] = BARRIER_RUN,
     };
     // What was done and undone again must not look done to whoever repeats it late.
-    bool undone = compensation_row != BARRIER_ABSENT && action != BARRIER_REFUSED;
+    bool undone = compensated && action != BARRIER_REFUSED;
     return undone ? BARRIER_REFUSE : verdicts[action];
+}
+
+bool barrier_may_forget(const struct call *call, int64_t now_us)
+{
+    return call->saga && time_id_us(call->saga->saga_id) < now_us - SURELY_KEPT_US;
 }
 
 static int compare_ids(int64_t a, int64_t b)
@@ -160,9 +168,15 @@ static struct status load(struct batch *batch, struct command *commands, size_t 
     int64_t *ids = arena_array(batch->arena, count, sizeof(*ids));
     for (size_t i = 0; i < count; i++)
         ids[i] = commands[i].saga_id;
+    int64_t now_us = 0;
     struct status st = db_query(batch->tx, &FIND, PARAMS(p_int64s(ids, count)), rows);
+    if (!failed(st))
+        st = db_now(batch->tx, &now_us);
     if (failed(st))
         return st;
+    for (size_t i = 0; i < count; i++)
+        if (barrier_may_forget(commands[i].call, now_us))
+            commands[i].rows[OP_ACTION] = commands[i].rows[OP_COMPENSATION] = BARRIER_FORGOTTEN;
     for (size_t row = 0; row < rows->count; row++)
         note_row(commands, count, rows, row);
     return OK;

@@ -8,7 +8,6 @@
 
 enum { LOT = 5000 };
 #define RUN_MAX_US (5 * US_PER_S)
-#define BARRIER_KEEP_MS (7 * MS_PER_DAY)
 
 struct status prune_in_lots(struct db *db, struct prune prune)
 {

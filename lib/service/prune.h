@@ -19,5 +19,5 @@ struct status prune_in_lots(struct db *db, struct prune prune);
 // Idempotency keys, after the 24 hours of SPEC 1.
 struct status prune_idempotency(void *service, struct db *db, struct arena *arena);
 
-// Steps of sagas, after 7 days: no saga is asked for that long without being seen.
+// Steps of sagas, after BARRIER_KEEP_MS.
 struct status prune_barrier(void *service, struct db *db, struct arena *arena);

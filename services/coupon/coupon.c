@@ -292,6 +292,9 @@ struct status coupon_hold(struct user_coupon *coupon, const struct coupon_wish *
 struct status coupon_redeem(struct user_coupon *coupon, const struct coupon_wish *wish,
                             int64_t now_us)
 {
+    if (wish->again && coupon->user_id == wish->user_id && coupon->status == COUPON_USED &&
+        coupon->order_id == wish->order_id)
+        return OK;
     struct status st = check_usable(coupon, wish, now_us);
     if (failed(st)) {
         if (coupon->user_id == wish->user_id)

@@ -66,6 +66,7 @@ struct coupon_wish {
     int64_t amount_won;
     bool has_another; // the order has another coupon, HELD or USED: one per order
     bool given_back;  // the order has given back what it had: it wants no reservation any more
+    bool again;       // to redeem: the order may have done so before, and nobody remembers
 };
 
 // One row of a coupon's history.
@@ -101,7 +102,8 @@ bool coupon_belongs_to(const struct user_coupon *coupon, int64_t order_id);
 struct status coupon_hold(struct user_coupon *coupon, const struct coupon_wish *wish,
                           int64_t now_us, int64_t held_until_us);
 
-// Uses the coupon for an order. A refusal gives a coupon that the order had reserved back.
+// Uses the coupon for an order; one that it has used stays so if the wish may come again. A refusal
+// gives a coupon that the order had reserved back.
 struct status coupon_redeem(struct user_coupon *coupon, const struct coupon_wish *wish,
                             int64_t now_us);
 

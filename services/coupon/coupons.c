@@ -8,6 +8,7 @@
 // coupons at once meet at the unique index; the second runs again and sees.
 
 #include "lib/base/clock.h"
+#include "lib/saga/barrier.h"
 #include "proto/coupon.pb-c.h"
 #include "services/coupon/service.h"
 #include "services/coupon/store.h"
@@ -165,8 +166,8 @@ static struct status apply_hold(const struct target *target, const struct call *
                                 int64_t now_us)
 {
     const Baro__Coupon__HoldCouponRequest *request = hold_of(call);
-    struct coupon_wish wish = {request->user_id, request->order_id, request->amount,
-                               target->order_has_another, target->order_gave_back};
+    struct coupon_wish wish = {request->user_id,          request->order_id,       request->amount,
+                               target->order_has_another, target->order_gave_back, false};
 
     if (request->ttl_ms <= 0 || request->ttl_ms > TTL_MAX_MS)
         return invalid("ttl_ms", "a reservation lives for 1 ms to a day");
@@ -194,8 +195,12 @@ static struct status apply_redeem(const struct target *target, const struct call
                                   int64_t now_us)
 {
     const Baro__Coupon__RedeemCouponRequest *request = redemption_of(call);
-    struct coupon_wish wish = {request->user_id, request->order_id, request->amount,
-                               target->order_has_another, false};
+    struct coupon_wish wish = {request->user_id,
+                               request->order_id,
+                               request->amount,
+                               target->order_has_another,
+                               false,
+                               barrier_may_forget(call, now_us)};
     return target->coupon ? coupon_redeem(target->coupon, &wish, now_us) : NO_COUPON;
 }
 

@@ -65,20 +65,32 @@ struct status ledger_add(struct ledger *ledger, enum entry_type type, const stru
     return OK;
 }
 
-struct status ledger_debit(struct ledger *ledger, const struct change *change,
-                           const struct entry **entry)
+static bool was_done(const struct ledger *ledger, const struct change *change,
+                     const struct order_entry *use)
 {
+    struct order_entry refund;
+    return change->again && use->user_id == change->user_id &&
+           use->amount_won == -change->amount_won &&
+           !find_moved(ledger, change->order_id, ENTRY_REFUND, &refund);
+}
+
+struct status ledger_debit(struct ledger *ledger, const struct change *change)
+{
+    const struct entry *entry;
     struct order_entry use;
     if (change->order_id <= 0)
         return invalid("order_id", "which order is paid must be said");
     if (change->amount_won <= 0)
         return invalid("amount", "a payment takes more than 0 won");
     if (find_moved(ledger, change->order_id, ENTRY_USE, &use))
-        return refuse(REASON_ORDER_ALREADY_PAID, "this order has been paid from a wallet before");
+        return was_done(ledger, change, &use)
+                   ? OK
+                   : refuse(REASON_ORDER_ALREADY_PAID,
+                            "this order has been paid from a wallet before");
 
     struct change taken = *change;
     taken.amount_won = -change->amount_won;
-    return ledger_add(ledger, ENTRY_USE, &taken, entry);
+    return ledger_add(ledger, ENTRY_USE, &taken, &entry);
 }
 
 struct status ledger_refund(struct ledger *ledger, const struct change *change,

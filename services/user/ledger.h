@@ -21,6 +21,7 @@ struct change {
     int64_t order_id; // 0: none
     int64_t amount_won;
     const char *note;
+    bool again; // the order's own entry may be there from before, and nobody remembers
 };
 
 struct ledger {
@@ -42,9 +43,9 @@ struct wallet *ledger_wallet(const struct ledger *ledger, int64_t user_id);
 struct status ledger_add(struct ledger *ledger, enum entry_type type, const struct change *change,
                          const struct entry **entry);
 
-// Takes change->amount_won (positive) for an order, once: ORDER_ALREADY_PAID the second time.
-struct status ledger_debit(struct ledger *ledger, const struct change *change,
-                           const struct entry **entry);
+// Takes change->amount_won (positive) for an order, once: ORDER_ALREADY_PAID the second time, but OK for
+// a change that may come again and finds just what it wants, not given back.
+struct status ledger_debit(struct ledger *ledger, const struct change *change);
 
 // Gives back what the order took, once; *returned_won is what has been given back, now or before: 0
 // when nothing was taken. Never refused for a business reason.

@@ -7,6 +7,7 @@
 
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
+#include "lib/saga/barrier.h"
 #include "proto/user.pb-c.h"
 #include "services/user/service.h"
 #include "services/user/store.h"
@@ -58,6 +59,7 @@ static void apply_all(struct batch *batch, const struct movement *movement, stru
     struct call *call;
     for (size_t i = 0; (call = batch_next(batch, &i)); i++) {
         struct change change = movement->read(call);
+        change.again = barrier_may_forget(call, batch->now_us);
         outcomes[i].status = movement->apply(ledger, &change, batch->arena, &outcomes[i].reply);
     }
 }
@@ -144,10 +146,10 @@ static struct change read_debit(const struct call *call)
 static struct status apply_debit(struct ledger *ledger, const struct change *change,
                                  struct arena *arena, const ProtobufCMessage **reply)
 {
-    const struct entry *entry;
-    struct status st = ledger_debit(ledger, change, &entry);
+    struct status st = ledger_debit(ledger, change);
     if (!failed(st))
-        *reply = wire_wallet_moved(entry->after_won, change->amount_won, arena);
+        *reply = wire_wallet_moved(ledger_wallet(ledger, change->user_id)->balance_won,
+                                   change->amount_won, arena);
     return st;
 }
 

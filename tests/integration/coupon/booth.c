@@ -4,6 +4,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
+#include "tests/support/saga_ids.h"
 #include "tests/support/stand.h"
 
 #include <criterion/criterion.h>
@@ -202,7 +203,7 @@ static Baro__SagaStep make_step(int64_t saga_id, char *name, bool compensation)
 {
     Baro__SagaStep step;
     baro__saga_step__init(&step);
-    step.saga_id = saga_id;
+    step.saga_id = saga_begun(saga_id, 0);
     step.step = name;
     step.compensation = compensation;
     return step;

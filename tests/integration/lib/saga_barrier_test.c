@@ -4,6 +4,7 @@
 
 #include "lib/base/protobuf.h"
 #include "tests/integration/lib/guarded.h"
+#include "tests/support/saga_ids.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static void end_participant(void)
 TestSuite(barrier_guard, .init = given_participant, .fini = end_participant, .timeout = 100);
 
 static const char *step_name = "echo";
+static int days_ago; // that the sagas began
 
 static void submit(struct dispatcher *to, size_t place, int64_t saga_id, bool compensation,
                    const char *text)
@@ -46,7 +48,7 @@ static void submit(struct dispatcher *to, size_t place, int64_t saga_id, bool co
     Baro__RpcRequest envelope;
     Baro__SagaStep step;
     baro__saga_step__init(&step);
-    step.saga_id = saga_id;
+    step.saga_id = saga_begun(saga_id, days_ago);
     step.step = protobuf_text(step_name);
     step.compensation = compensation;
     baro__rpc_request__init(&envelope);
@@ -130,6 +132,19 @@ Test(barrier_guard, a_refusal_is_kept_and_its_compensation_does_nothing)
     cr_expect_eq(ask(1, true, "hello")->code, STATUS_OK);
     cr_expect_eq(effects(true), 0);
     cr_expect_eq(ask(1, false, "refused")->reason, REASON_INSUFFICIENT_STOCK);
+}
+
+Test(barrier_guard, a_saga_that_is_older_than_its_rows_is_left_to_the_handlers)
+{
+    days_ago = 8;
+    cr_expect_eq(ask(1, true, "hello")->code, STATUS_OK);
+    cr_expect_eq(effects(true), 1, "what was done may be forgotten, not undone");
+    cr_expect_eq(ask(1, true, "hello")->code, STATUS_OK);
+    cr_expect_eq(effects(true), 1);
+    cr_expect_eq(ask(1, false, "hello")->reason, REASON_STEP_COMPENSATED);
+    cr_expect_eq(ask(2, false, "hello")->code, STATUS_OK);
+    cr_expect_eq(ask(2, false, "hello")->code, STATUS_OK);
+    cr_expect_eq(effects(false), 1);
 }
 
 Test(barrier_guard, faults_and_refused_compensations_are_not_kept)

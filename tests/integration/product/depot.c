@@ -4,6 +4,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
+#include "tests/support/saga_ids.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -157,7 +158,7 @@ const struct asked *step(struct depot *depot, const char *method, int64_t order_
     Baro__SagaStep saga;
     char name[] = "stock";
     baro__saga_step__init(&saga);
-    saga.saga_id = ++saga_id;
+    saga.saga_id = saga_begun(++saga_id, 0);
     saga.step = name;
     baro__product__stock_step_request__init(&request);
     request.order_id = order_id;

@@ -5,6 +5,7 @@
 #include "tests/integration/product/depot.h"
 #include "tests/support/database.h"
 #include "tests/support/replicas.h"
+#include "tests/support/saga_ids.h"
 
 #include <criterion/criterion.h>
 
@@ -199,7 +200,7 @@ Test(step, a_duplicate_command_gets_the_stored_answer)
     baro__saga_step__init(&saga);
     char name[] = "confirm_stock";
     struct asked *asked[8];
-    saga.saga_id = 900;
+    saga.saga_id = saga_begun(900, 0);
     saga.step = name;
     request.order_id = 1;
     expect_refused(rig_call(depot->rig, "ConfirmStock", as_saga(&saga), &request.base),

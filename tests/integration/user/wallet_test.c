@@ -4,6 +4,7 @@
 #include "lib/base/timeid.h"
 #include "tests/integration/user/rig.h"
 #include "tests/support/database.h"
+#include "tests/support/saga_ids.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -71,12 +72,21 @@ static void expect_moved(const struct asked *asked, int64_t balance_won, int64_t
     cr_assert_eq(moved->amount, amount_won);
 }
 
+// What the barrier has forgotten is a week old, and so is its saga.
+static void forget(const struct rig *rig)
+{
+    static const struct statement gone = {"gone", "DELETE FROM barrier"};
+    SCOPED(db) *db = rig_db(rig);
+    rig_shift_clock(rig, "8 days");
+    cr_assert(!failed(db_execute(db, &gone, NO_PARAMS, NULL)));
+}
+
 static Baro__SagaStep step(int64_t saga, bool compensation)
 {
     Baro__SagaStep made;
     baro__saga_step__init(&made);
     static char name[] = "debit_wallet";
-    made.saga_id = saga;
+    made.saga_id = saga_begun(saga, 0);
     made.step = name;
     made.compensation = compensation;
     return made;
@@ -264,6 +274,36 @@ Test(wallet_calls, a_saga_command_that_comes_twice_gets_the_first_answer)
     expect_moved(refund(rig, as_saga(&compensation), user, 77), 5000, 2000);
     expect_refused(debit(rig, as_saga(&action), user, 77, 2000), REASON_STEP_COMPENSATED);
     cr_assert_eq(wallet_balance(rig, user), 5000);
+    rig_close(rig);
+}
+
+Test(wallet_calls, a_debit_that_the_barrier_has_forgotten_is_given_back)
+{
+    struct rig *rig = rig_open((struct rig_size){0});
+    int64_t user = given_user_with(rig, 5000);
+    Baro__SagaStep action = step(903, false), compensation = step(903, true);
+    expect_moved(debit(rig, as_saga(&action), user, 77, 2000), 3000, 2000);
+    forget(rig);
+    expect_moved(refund(rig, as_saga(&compensation), user, 77), 5000, 2000);
+    expect_refused(debit(rig, as_saga(&action), user, 77, 2000), REASON_STEP_COMPENSATED);
+    forget(rig);
+    expect_refused(debit(rig, as_saga(&action), user, 77, 2000), REASON_ORDER_ALREADY_PAID);
+    cr_assert_eq(wallet_balance(rig, user), 5000);
+    rig_close(rig);
+}
+
+Test(wallet_calls, a_debit_that_the_barrier_has_forgotten_succeeds_again)
+{
+    struct rig *rig = rig_open((struct rig_size){0});
+    int64_t user = given_user_with(rig, 5000);
+    Baro__SagaStep action = step(904, false), other = step(905, false);
+    expect_moved(debit(rig, as_saga(&action), user, 77, 2000), 3000, 2000);
+    expect_refused(debit(rig, as_saga(&other), user, 77, 2000), REASON_ORDER_ALREADY_PAID);
+    forget(rig);
+    expect_moved(debit(rig, as_saga(&action), user, 77, 2000), 3000, 2000);
+    forget(rig);
+    expect_refused(debit(rig, as_saga(&action), user, 77, 2100), REASON_ORDER_ALREADY_PAID);
+    cr_assert_eq(wallet_balance(rig, user), 3000);
     rig_close(rig);
 }
 

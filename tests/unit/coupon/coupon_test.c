@@ -250,6 +250,28 @@ Test(coupon, a_reservation_is_redeemed_by_its_order)
     cr_assert_eq(mine.used_at_us, 0);
 }
 
+Test(coupon, a_redemption_that_nobody_remembers_succeeds_again_for_its_order)
+{
+    struct campaign of = campaign(COUPON_PERCENT, 1000);
+    struct user_coupon mine = coupon(&of, COUPON_AVAILABLE, 0);
+    struct coupon_wish wish = {OWNER, ORDER, 20000, .again = true};
+    struct coupon_wish others[] = {
+        {OWNER,     ORDER,     20000, .again = false},
+        {OWNER,     ORDER + 1, 20000, .again = true },
+        {OWNER + 1, ORDER,     20000, .again = true },
+    };
+
+    cr_assert_not(failed(coupon_redeem(&mine, &wish, NOW_US)));
+    cr_assert_not(failed(coupon_redeem(&mine, &wish, NOW_US + 8 * US_PER_DAY)));
+    cr_assert_eq(mine.status, COUPON_USED);
+    cr_assert_eq(mine.used_at_us, NOW_US);
+    cr_assert_eq(mine.discount_won, 2000);
+    cr_assert_eq(coupon_redeem(&mine, &others[1], NOW_US).reason, REASON_COUPON_NOT_USABLE);
+    cr_assert_eq(coupon_redeem(&mine, &others[2], NOW_US).reason, REASON_COUPON_NOT_USABLE);
+    cr_assert_eq(mine.status, COUPON_USED);
+    cr_assert_eq(coupon_redeem(&mine, &others[0], NOW_US).reason, REASON_COUPON_NOT_USABLE);
+}
+
 Test(coupon, an_order_that_gave_back_may_still_use_the_coupon_but_not_reserve_it)
 {
     struct campaign of = campaign(COUPON_FIXED, 100000);

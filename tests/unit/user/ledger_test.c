@@ -42,9 +42,8 @@ static void open_books(struct books *books)
 
 static struct status debit(struct books *books, int64_t user, int64_t order, int64_t amount)
 {
-    const struct entry *entry;
     struct change change = {.user_id = user, .order_id = order, .amount_won = amount};
-    return ledger_debit(&books->ledger, &change, &entry);
+    return ledger_debit(&books->ledger, &change);
 }
 
 static struct status refund(struct books *books, int64_t user, int64_t order, int64_t *returned)
@@ -104,6 +103,26 @@ Test(ledger, takes_the_money_of_an_order_once)
     cr_assert_eq(debit(&books, BOB, 71, 100).reason, REASON_ORDER_ALREADY_PAID);
     cr_assert_eq(balance(&books, ALICE), 9900);
     cr_assert_eq(balance(&books, BOB), 500);
+}
+
+// Only for the very debit that is there, and as long as it stands.
+Test(ledger, finds_a_debit_that_comes_again_done)
+{
+    struct books books;
+    int64_t returned;
+    open_books(&books);
+    cr_assert(!failed(debit(&books, ALICE, 71, 100)));
+    const struct change same = {.user_id = ALICE, .order_id = 71, .amount_won = 100, .again = true};
+    struct change dearer = same, another = same;
+    dearer.amount_won = 101;
+    another.user_id = BOB;
+    cr_assert(!failed(ledger_debit(&books.ledger, &same)));
+    cr_assert_eq(ledger_debit(&books.ledger, &dearer).reason, REASON_ORDER_ALREADY_PAID);
+    cr_assert_eq(ledger_debit(&books.ledger, &another).reason, REASON_ORDER_ALREADY_PAID);
+    cr_assert_eq(balance(&books, ALICE), 9900);
+    cr_assert(!failed(refund(&books, ALICE, 71, &returned)));
+    cr_assert_eq(ledger_debit(&books.ledger, &same).reason, REASON_ORDER_ALREADY_PAID);
+    cr_assert_eq(balance(&books, ALICE), 10000);
 }
 
 Test(ledger, refuses_debits_that_take_nothing)
