@@ -19,6 +19,11 @@
 #include <string.h>
 
 static const struct statement BEGIN = {"db_begin", "BEGIN"};
+// A client whose machine is gone without a word holds its locks no longer than this. A setting of the
+// transaction, as a pooler allows no other.
+static const struct statement LIMIT = {"db_limit_idleness",
+                                       "SET LOCAL idle_in_transaction_session_timeout = '10s'"};
+
 static const struct statement COMMIT = {"db_commit", "COMMIT"};
 static const struct statement ROLLBACK = {"db_rollback", "ROLLBACK"};
 
@@ -121,9 +126,10 @@ struct status db_begin(struct db *db)
     if (failed(st))
         return st;
     st = db_send(db, &BEGIN, NO_PARAMS, NULL);
-    if (!failed(st))
-        db->transaction = TRANSACTION_OPEN;
-    return st;
+    if (failed(st))
+        return st;
+    db->transaction = TRANSACTION_OPEN;
+    return keep_failure(db, db_send(db, &LIMIT, NO_PARAMS, NULL));
 }
 
 struct status db_queue(struct db *db, const struct statement *statement, struct params params)

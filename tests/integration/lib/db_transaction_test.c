@@ -54,6 +54,23 @@ Test(transaction, queued_writes_are_durable_after_commit)
     cr_expect(has(db, 1) && has(db, 100));
 }
 
+Test(transaction, a_client_that_falls_silent_in_one_loses_its_locks_soon)
+{
+    static const struct statement own = {"own", "SET idle_in_transaction_session_timeout = 0"};
+    static const struct statement limit = {"limit",
+                                           "SELECT setting::bigint FROM pg_settings"
+                                           " WHERE name = 'idle_in_transaction_session_timeout'"};
+    SCOPED(db) *db = given_things();
+    struct rows rows;
+    expect_ok(db_execute(db, &own, NO_PARAMS, NULL));
+    expect_ok(db_begin(db));
+    expect_ok(db_query(db, &limit, NO_PARAMS, &rows));
+    cr_expect_eq(rows_int64(&rows, 0, 0), 10000);
+    expect_ok(db_commit(db));
+    expect_ok(db_query(db, &limit, NO_PARAMS, &rows));
+    cr_expect_eq(rows_int64(&rows, 0, 0), 0, "it is the transaction's own");
+}
+
 Test(transaction, a_query_sees_the_writes_queued_before_it)
 {
     SCOPED(db) *db = given_things();
