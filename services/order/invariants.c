@@ -163,10 +163,11 @@ static struct status check(struct invariants *invariants, struct arena *arena)
 static void refuse_all(struct invariants *invariants, struct status st)
 {
     struct asker *askers = take_out(invariants, INT64_MAX, INT64_MAX), *asker, *next;
+    const char *why = st.message ? st.message : reason_word(st.reason);
     LL_FOREACH_SAFE (askers, asker, next) {
-        st.message = text_printf(asker->call->arena, "the laws cannot be checked now: %s",
-                                 st.message ? st.message : reason_word(st.reason));
-        call_refuse(asker->call, refuse(REASON_UNAVAILABLE, st.message));
+        const char *words =
+            text_printf(asker->call->arena, "the laws cannot be checked now: %s", why);
+        call_refuse(asker->call, refuse(REASON_UNAVAILABLE, words));
         call_finish(asker->call);
         free(asker);
     }

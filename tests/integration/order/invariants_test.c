@@ -80,8 +80,18 @@ Test(order_laws, are_shown_to_admins_only)
 Test(order_laws, cannot_be_checked_while_a_service_is_silent)
 {
     struct life *here = life_begin();
+    Baro__Empty request;
+    baro__empty__init(&request);
     shop_silence(here->shop, "CheckLaw", 0);
-    expect_refused(ask_laws(here, as_admin()), REASON_UNAVAILABLE);
+    struct asked *asked[] = {
+        rig_start(here->rig, "GetInvariants", as_admin(), &request.base),
+        rig_start(here->rig, "GetInvariants", as_admin(), &request.base),
+        rig_start(here->rig, "GetInvariants", as_admin(), &request.base),
+    };
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        expect_refused(rig_await(asked[i]), REASON_UNAVAILABLE);
+        cr_assert_str_eq(asked[i]->message, asked[0]->message);
+    }
     shop_speak(here->shop, "CheckLaw");
     cr_assert(((const Baro__Order__Invariants *)reply_of(ask_laws(here, as_admin())))->ok);
     life_end(here);
