@@ -11,7 +11,7 @@ static size_t hold_places(struct rpc_client *client, struct replica *replicas[RE
     size_t count = 0;
     pthread_mutex_lock(&client->lock);
     for (struct replica *at = client->closing ? NULL : client->replicas; at; at = at->next)
-        if (at->pipes > 0 && !at->vanished && count < REPLICAS_MAX) {
+        if (at->pipe && !at->vanished && count < REPLICAS_MAX) {
             at->places++;
             replicas[count++] = at;
         }

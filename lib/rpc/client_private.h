@@ -82,12 +82,12 @@ struct replica {
     bool sending;      // an exchange is on its way out: what comes now leaves with the next
     // Threads before the end of exchange_start(), which may outlast an answer.
     _Atomic size_t starting;
-    size_t pipes;
-    int failures;  // transport failures in a row
-    bool open;     // the breaker: no calls until a ping is answered
-    bool answers;  // the last ping was answered over a pipe that still lives
-    bool serving;  // what the last answer said
-    bool vanished; // its address is gone: closed when idle
+    int pipe, gone; // ids of the connection, 0: none, and of the last that ended
+    int failures;   // transport failures in a row
+    bool open;      // the breaker: no calls until a ping is answered
+    bool answers;   // the last ping was answered over a pipe that still lives
+    bool serving;   // what the last answer said
+    bool vanished;  // its address is gone: closed when idle
     int64_t next_ping_us;
     struct replica *next;
 };

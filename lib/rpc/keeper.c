@@ -112,7 +112,7 @@ static void ping_replicas(struct rpc_client *client)
 {
     int64_t now_us = clock_monotonic_us();
     for (struct replica *at = client->replicas; at; at = at->next) {
-        if (at->pipes == 0 || at->ping.busy || at->vanished || at->next_ping_us > now_us)
+        if (!at->pipe || at->ping.busy || at->vanished || at->next_ping_us > now_us)
             continue;
         at->ping.busy = true;
         pthread_mutex_unlock(&client->lock);
@@ -203,7 +203,7 @@ static int64_t next_turn(const struct rpc_client *client)
     int64_t at_us = earliest(now_us + IDLE_MS * US_PER_MS, client->next_deadline_us);
     bool usable = has_usable_replica(client);
     for (const struct replica *at = client->replicas; at; at = at->next)
-        if (at->pipes > 0 && !at->ping.busy && !at->vanished)
+        if (at->pipe && !at->ping.busy && !at->vanished)
             at_us = earliest(at_us, at->next_ping_us);
     for (const struct client_call *call = client->waiting; call; call = call->next)
         at_us = earliest(at_us, earliest(call->patience_us, usable ? call->due_us : INT64_MAX));

@@ -26,7 +26,7 @@ enum {
 
 bool replica_is_usable(const struct replica *replica)
 {
-    return replica->pipes > 0 && !replica->open && replica->serving && !replica->vanished;
+    return replica->pipe && !replica->open && replica->serving && !replica->vanished;
 }
 
 bool replica_is_ready(const struct replica *replica)
@@ -90,7 +90,7 @@ static void ping_ended(struct replica *replica, nng_msg *message)
     pthread_mutex_lock(&client->lock);
     replica->ping.busy = false;
     replica->next_ping_us = clock_monotonic_us() + PING_PERIOD_MS * US_PER_MS;
-    if (answered && replica->pipes > 0) {
+    if (answered && replica->pipe) {
         replica->answers = true;
         replica->serving = serving;
         set_breaker(replica, false);
@@ -137,18 +137,23 @@ void replica_ping(struct replica *replica)
     exchange_start(&replica->ping);
 }
 
+// A pipe may be gone before it was there: one that is no server's always is.
 static void pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
-    (void)pipe;
     struct replica *replica = arg;
     struct rpc_client *client = replica->client;
+    int id = nng_pipe_id(pipe);
     pthread_mutex_lock(&client->lock);
-    if (event == NNG_PIPE_EV_ADD_POST) {
-        replica->pipes++;
+    if (event == NNG_PIPE_EV_ADD_POST && id != replica->gone) {
+        replica->pipe = id;
         replica->serving = true; // until its first answer says otherwise
         replica->next_ping_us = 0;
-    } else if (--replica->pipes == 0) {
-        replica->answers = false;
+    } else if (event == NNG_PIPE_EV_REM_POST) {
+        replica->gone = id;
+        if (id == replica->pipe) {
+            replica->pipe = 0;
+            replica->answers = false;
+        }
     }
     struct resolver *resolver = client->closing ? NULL : client->resolver;
     pthread_cond_signal(&client->wake);

@@ -10,6 +10,8 @@
 #include "tests/unit/lib/rpc/peer.h"
 
 #include <criterion/criterion.h>
+#include <nng/nng.h>
+#include <nng/protocol/pubsub0/pub.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -275,6 +277,38 @@ Test(replicas, that_stop_serving_are_chosen_no_more)
     rpc_client_destroy(client);
     peer_kill(&a, SIGKILL);
     peer_kill(&b, SIGKILL);
+}
+
+static atomic_int turned_away;
+
+static void note_gone(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    (void)pipe, (void)event, (void)arg;
+    atomic_fetch_add(&turned_away, 1);
+}
+
+static bool is_turned_away_again(void *arg)
+{
+    (void)arg;
+    return atomic_load(&turned_away) >= 2;
+}
+
+// A publisher took the address over: no peer for who wants a server, however often it is dialed.
+Test(replicas, whose_address_somebody_else_has_are_gone)
+{
+    struct peer a = peer_start("a", "tcp", 0);
+    struct rpc_client *client = peer_client(a.url, STAND_SECRET);
+    nng_socket other;
+    peer_wait_ready(client);
+    cr_assert_str_eq(peer_echo(client, "who", 1000, false).text, "a");
+    peer_kill(&a, SIGKILL);
+    cr_assert_eq(nng_pub0_open(&other), 0);
+    cr_assert_eq(nng_pipe_notify(other, NNG_PIPE_EV_REM_POST, note_gone, NULL), 0);
+    cr_assert_eq(nng_listen(other, a.url, NULL, 0), 0);
+    cr_assert(stand_wait(is_turned_away_again, NULL, 10000));
+    cr_expect_str_eq(peer_echo(client, "who", 3000, false).message, "no replica is reachable");
+    nng_close(other);
+    rpc_client_destroy(client);
 }
 
 Test(replicas, that_drain_refuse_calls_which_the_others_answer)
