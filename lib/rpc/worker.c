@@ -23,6 +23,9 @@ enum {
     BACKOFF_MAX_US = 64 * 1000,
 };
 
+// A caller may wait longer, for a saga that the batch begins, but others wait for the worker.
+#define WRITE_MAX_US (5 * US_PER_S)
+
 // What a try of a batch asks for next.
 enum reaction { REACT_DONE, REACT_AGAIN, REACT_HALVE, REACT_REFUSE_ALL };
 
@@ -75,13 +78,14 @@ static size_t drop_expired(struct call **calls, size_t count)
     return left;
 }
 
-static int64_t latest_deadline(const struct batch *batch)
+// Until when the database is waited for.
+static int64_t deadline_of(const struct batch *batch)
 {
-    int64_t latest_us = 0;
+    int64_t latest_us = 0, limit_us = clock_monotonic_us() + WRITE_MAX_US;
     for (size_t i = 0; i < batch->count; i++)
         if (batch->calls[i]->deadline_us > latest_us)
             latest_us = batch->calls[i]->deadline_us;
-    return latest_us;
+    return batch->method->kind == METHOD_WRITE && latest_us > limit_us ? limit_us : latest_us;
 }
 
 static bool has_open_calls(const struct batch *batch)
@@ -161,7 +165,7 @@ static struct status try_batch(struct worker *worker, enum queue_work work, stru
     batch->handled = NULL;
     for (size_t i = 0; i < batch->count; i++)
         call_reset_outcome(batch->calls[i]);
-    ops->set_deadline(worker->tx, latest_deadline(batch));
+    ops->set_deadline(worker->tx, deadline_of(batch));
     struct status st = work == QUEUE_HANDLE ? run_handle(ops, batch) : run_look_up(ops, batch);
     fault_point(batch->method->name, work == QUEUE_HANDLE ? "effect" : "looked-up");
     if (!failed(st))

@@ -73,8 +73,9 @@ static void rollback(void *tx)
 
 static void set_deadline(void *tx, int64_t deadline_us)
 {
-    (void)tx;
+    struct stand_store *store = tx;
     assert(deadline_us > 0);
+    atomic_store(&store->deadline_us, deadline_us);
 }
 
 const struct transaction_ops stand_transaction = {

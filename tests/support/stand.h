@@ -14,6 +14,7 @@ extern const ProtobufCServiceDescriptor stand_service;
 // What the transactions of a dispatcher did; `commit` (may be NULL) decides how each COMMIT ends.
 struct stand_store {
     atomic_int begins, commits, rollbacks;
+    atomic_llong deadline_us; // of the last one
     struct status (*commit)(struct stand_store *store);
     void *arg;
 };

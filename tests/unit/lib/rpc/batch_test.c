@@ -466,3 +466,29 @@ Test(dispatcher, grants_the_time_that_is_asked_for_up_to_the_row_s)
                   "row %zu: %d ms", i, (int)left_ms);
     }
 }
+
+// A payment waits for its saga; nobody else shall wait for the worker meanwhile.
+Test(dispatcher, does_not_let_a_patient_caller_hold_the_worker_that_writes)
+{
+    static const struct {
+        enum method_kind kind;
+        int64_t least_ms, most_ms;
+    } rows[] = {
+        {METHOD_WRITE, 4000,  5000 },
+        {METHOD_READ,  29000, 30000}
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct method echo = {"Echo", rows[i].kind, ACCESS_ANYBODY, .timeout_ms = 30000,
+                                    .handle = stand_echo};
+        SCOPED(stand_desk) *desk = stand_desk_create();
+        struct dispatcher *dispatcher =
+            stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
+        int64_t began_us = clock_monotonic_us();
+        stand_submit(dispatcher, desk, 0, "x", NULL, 30000);
+        cr_assert(stand_answered(desk, 1));
+        dispatcher_destroy(dispatcher);
+        int64_t allowed_ms = (atomic_load(&store.deadline_us) - began_us) / US_PER_MS;
+        cr_expect_geq(allowed_ms, rows[i].least_ms, "row %zu", i);
+        cr_expect_lt(allowed_ms, rows[i].most_ms + 2000, "row %zu", i);
+    }
+}
