@@ -6,6 +6,7 @@
 #include "lib/base/macros.h"
 #include "lib/base/metrics.h"
 #include "lib/base/text.h"
+#include "lib/db/pipeline.h"
 #include "lib/service/prune.h"
 #include "tests/support/database.h"
 #include "tests/support/redis.h"
@@ -112,6 +113,27 @@ static struct cache *given_answering_redis(void)
     cr_assert(!failed(cache_create(redis.url, &cache)));
     cr_assert(!failed(cache_wait(cache, 10000)));
     return cache;
+}
+
+static atomic_llong left_us;
+
+static struct status note_deadline(void *service, struct db *db, struct arena *arena)
+{
+    (void)service;
+    (void)arena;
+    atomic_store(&left_us, db->deadline_us - clock_monotonic_us());
+    atomic_fetch_add(&runs, 1);
+    return OK;
+}
+
+Test(jobs, do_not_wait_for_a_server_that_hangs_for_ever)
+{
+    static const struct job NOTE = {"note", 5, note_deadline, .alone = false};
+    struct job_runner *runner = job_runner_start(&NOTE, 1, NULL, test_database("jobs"), NULL);
+    await_at_least(&runs, 2);
+    job_runner_stop(runner);
+    cr_expect_gt(atomic_load(&left_us), 20 * US_PER_S);
+    cr_expect_leq(atomic_load(&left_us), 30 * US_PER_S);
 }
 
 Test(jobs, that_scan_are_left_out_while_another_replica_is_at_it)
