@@ -85,6 +85,7 @@ void retry_saga_committed(struct batch *batch)
 {
     struct order_service *service = batch->service;
     for (size_t i = 0; i < batch->count; i++)
-        if (batch->calls[i]->settled && !failed(batch->calls[i]->status))
+        if (batch->calls[i]->settled && !failed(batch->calls[i]->status) &&
+            !batch->calls[i]->replayed)
             sagas_retry(service->sagas, saga_id_of(batch->calls[i]));
 }

@@ -34,9 +34,9 @@ static const struct method METHODS[] = {
     {"SetOrderStatus",   METHOD_WRITE, ACCESS_ADMIN,   handle_set_order_status, .guard = &idempotency_guard, .committed = news_committed},
     {"ListSagas",        METHOD_READ,  ACCESS_ADMIN,   handle_list_sagas},
     {"GetSaga",          METHOD_READ,  ACCESS_ADMIN,   handle_get_saga},
-    {"RetrySaga",        METHOD_WRITE, ACCESS_ADMIN,   handle_retry_saga,       .committed = retry_saga_committed},
+    {"RetrySaga",        METHOD_WRITE, ACCESS_ADMIN,   handle_retry_saga,       .guard = &idempotency_guard, .committed = retry_saga_committed, .batch_max = 1},
     {"ListDeadLetters",  METHOD_READ,  ACCESS_ADMIN,   handle_list_dead_letters},
-    {"ReplayDeadLetter", METHOD_WRITE, ACCESS_ADMIN,   handle_replay_dead_letter},
+    {"ReplayDeadLetter", METHOD_WRITE, ACCESS_ADMIN,   handle_replay_dead_letter, .guard = &idempotency_guard, .batch_max = 1},
     {"GetInvariants",    METHOD_READ,  ACCESS_ADMIN,   handle_get_invariants,   .prepare = prepare_get_invariants},
     {"FindLiveOrders",   METHOD_READ,  ACCESS_SERVICE, handle_find_live_orders},
     {"FetchEvents",      METHOD_READ,  ACCESS_SERVICE, handle_fetch_events},
@@ -164,8 +164,8 @@ void order_service_destroy(struct order_service *service)
     give_leases_back(service);
     sagas_destroy(service->sagas);
     rpc_client_destroy(service->user);
+    rpc_client_destroy(service->coupon); // first: a reservation that fails gives its stock back
     rpc_client_destroy(service->product);
-    rpc_client_destroy(service->coupon);
     id_pool_destroy(service->pool);
     outbox_reader_destroy(service->events);
     ids_destroy(service->order_ids);

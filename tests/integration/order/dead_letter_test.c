@@ -107,6 +107,18 @@ Test(dead_letter, replayed_twice_is_marked_once)
     life_end(here);
 }
 
+Test(dead_letter, replayed_under_a_key_is_replayed_once_and_no_other_is)
+{
+    struct life *here = given_letters();
+    struct as admin = as_admin();
+    admin.key = "k";
+    reply_of(replay(here, admin, 1));
+    reply_of(replay(here, admin, 1));
+    expect_refused(replay(here, admin, 3), REASON_IDEMPOTENCY_KEY_REUSED);
+    cr_expect_eq(life_number(here, "SELECT count(*) FROM sink_event WHERE state = 3"), 1);
+    life_end(here);
+}
+
 Test(dead_letter, that_cannot_be_sent_is_not_replayed)
 {
     struct life *here = given_letters();
