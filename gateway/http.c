@@ -169,27 +169,27 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
 
 // What the requests of one turn ask of the services leaves together. The clients go only after a turn
 // that saw `refusing`.
-static bool hold_calls(void *arg)
+static bool cork_calls(void *arg)
 {
     struct gateway *gateway = arg;
     if (atomic_load(&gateway->refusing))
         return false;
     for (size_t i = 0; i < SERVICE_COUNT; i++)
-        rpc_client_hold(gateway->services[i]);
+        rpc_client_cork(gateway->services[i]);
     return true;
 }
 
-static void release_calls(void *arg)
+static void uncork_calls(void *arg)
 {
     const struct gateway *gateway = arg;
     for (size_t i = 0; i < SERVICE_COUNT; i++)
-        rpc_client_release(gateway->services[i]);
+        rpc_client_uncork(gateway->services[i]);
 }
 
 static bool start_loops(struct http_server *server)
 {
     size_t count = (size_t)server->gateway->settings->http_threads;
-    const struct http_round round = {hold_calls, release_calls, server->gateway};
+    const struct http_round round = {cork_calls, uncork_calls, server->gateway};
     server->loops = memory_array(count, sizeof(*server->loops));
     while (server->loop_count < count) {
         struct MHD_Daemon *daemon = start_daemon(server);

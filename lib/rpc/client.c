@@ -207,7 +207,7 @@ static struct exchange *take_exchange(struct client_call *call, struct status *s
         let_wait(call, clock_monotonic_us());
     } else {
         exchange_add(replica, call);
-        exchange = client->held > 0 ? NULL : exchange_next(replica);
+        exchange = client->corks > 0 ? NULL : exchange_next(replica);
     }
     pthread_mutex_unlock(&client->lock);
     return exchange;

@@ -50,10 +50,10 @@ void rpc_call(struct rpc_client *client, const struct rpc_request *request, rpc_
 size_t rpc_call_each(struct rpc_client *client, const struct rpc_request *request, rpc_done *done,
                      void *arg);
 
-// Calls that start between the two leave together, with the release at the latest. For whoever has
+// Calls that start between the two leave together, with the second at the latest. For whoever has
 // several to start, and does not block meanwhile; may nest, from any threads.
-void rpc_client_hold(struct rpc_client *client);
-void rpc_client_release(struct rpc_client *client);
+void rpc_client_cork(struct rpc_client *client);
+void rpc_client_uncork(struct rpc_client *client);
 
 // Waits for the outcome; *reply (may be NULL) is unpacked with `output` into arena.
 struct status rpc_call_wait(struct rpc_client *client, const struct rpc_request *request,

@@ -30,7 +30,7 @@ static struct exchange *take_place(struct replica *replica, struct client_call *
         *st = refuse(REASON_UNAVAILABLE, "shutting down");
     if (!failed(*st)) {
         exchange_add(replica, call);
-        exchange = client->held > 0 ? NULL : exchange_next(replica);
+        exchange = client->corks > 0 ? NULL : exchange_next(replica);
     }
     replica->places--;
     pthread_cond_signal(&client->wake);

@@ -117,7 +117,7 @@ struct rpc_client {
     size_t url_count;
     bool urls_changed;
     struct client_call *waiting;
-    size_t held; // by those who have more calls to start
+    size_t corks; // of those who have more calls to start
     struct client_call *pool;
     size_t pooled;
     size_t in_flight;

@@ -37,8 +37,8 @@ struct dispatcher_options {
     size_t batch_max;     // default 256
     // Optional, around `prepare`s that run one after the other: what they ask of others may leave
     // together. Given `service`.
-    void (*hold)(void *service);
-    void (*release)(void *service);
+    void (*cork)(void *service);
+    void (*uncork)(void *service);
 };
 
 struct dispatcher *dispatcher_create(const struct dispatcher_options *options);

@@ -1,7 +1,7 @@
 // How calls travel to one replica and their answers back.
 //
 // Calls do not wait for company: one leaves at once if nothing else is on its way out. What comes
-// while a parcel is being sent, while replies are being handed out, or while somebody holds the
+// while a parcel is being sent, while replies are being handed out, or while somebody corks the
 // client, leaves together. The replica answers with whatever is ready, on the context that it has
 // had longest, so the replies to a parcel need not come back with its own exchange.
 //
@@ -143,10 +143,10 @@ void exchange_end_call(struct replica *replica, struct client_call *call, enum t
         DL_APPEND(*ended, call);
 }
 
-void rpc_client_hold(struct rpc_client *client)
+void rpc_client_cork(struct rpc_client *client)
 {
     pthread_mutex_lock(&client->lock);
-    client->held++;
+    client->corks++;
     pthread_mutex_unlock(&client->lock);
 }
 
@@ -159,12 +159,12 @@ static struct exchange *next_of_any(const struct rpc_client *client)
     return exchange;
 }
 
-// Who holds may overlap for ever, so nobody waits for the last of them.
-void rpc_client_release(struct rpc_client *client)
+// Corks may overlap for ever, so nobody waits for the last of them.
+void rpc_client_uncork(struct rpc_client *client)
 {
     struct exchange *exchange;
     pthread_mutex_lock(&client->lock);
-    client->held--;
+    client->corks--;
     while ((exchange = next_of_any(client))) {
         pthread_mutex_unlock(&client->lock);
         exchange_start(exchange);
@@ -211,7 +211,7 @@ static void sent(struct exchange *exchange)
     nng_ctx_recv(exchange->context, exchange->aio);
     pthread_mutex_lock(&replica->client->lock);
     replica->sending = false;
-    struct exchange *next = replica->client->held > 0 ? NULL : exchange_next(replica);
+    struct exchange *next = replica->client->corks > 0 ? NULL : exchange_next(replica);
     pthread_mutex_unlock(&replica->client->lock);
     exchange_start(next);
 }
@@ -250,13 +250,13 @@ static void hand_out(struct exchange *exchange, const Baro__RpcReplies *replies)
     pthread_mutex_lock(&client->lock);
     uint64_t sequence = exchange->sequence;
     give_back(exchange);
-    client->held++;
+    client->corks++;
     end_answered(replica, replies, &ended);
     if (replies->idle)
         end_between(replica, 1, sequence - 1, TRY_LOST, &ended);
     pthread_mutex_unlock(&client->lock);
     client_finish_all(ended);
-    rpc_client_release(client);
+    rpc_client_uncork(client);
 }
 
 static void received(struct exchange *exchange)

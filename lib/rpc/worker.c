@@ -244,15 +244,15 @@ static void refuse_all(struct call **calls, size_t count, struct status st)
 static void end_looked_up(const struct dispatcher_options *options, const struct batch *batch)
 {
     struct answered answered = {.count = 0};
-    if (options->hold)
-        options->hold(options->service);
+    if (options->cork)
+        options->cork(options->service);
     for (size_t i = 0; i < batch->count; i++)
         if (batch->calls[i]->settled)
             answer(batch->calls[i], &answered);
         else
             dispatcher_prepare(batch->calls[i]);
-    if (options->release)
-        options->release(options->service);
+    if (options->uncork)
+        options->uncork(options->service);
     answered_flush(&answered);
 }
 

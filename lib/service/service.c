@@ -79,8 +79,8 @@ static struct status make_dispatcher(struct service_runtime *runtime)
         .read_workers = (size_t)settings->read_workers,
         .queue_max = (size_t)settings->queue_max,
         .batch_max = (size_t)settings->batch_max,
-        .hold = runtime->definition->hold,
-        .release = runtime->definition->release,
+        .cork = runtime->definition->cork,
+        .uncork = runtime->definition->uncork,
     });
     return dispatcher_add(runtime->dispatcher, runtime->definition->methods);
 }

@@ -84,8 +84,8 @@ struct service_definition {
     size_t job_count;
     const char *command_source;  // addresses of the order service's publisher; NULL: none
     void *service;               // the service's context, given to handlers and jobs
-    void (*hold)(void *service); // see struct dispatcher_options; may be NULL
-    void (*release)(void *service);
+    void (*cork)(void *service); // see struct dispatcher_options; may be NULL
+    void (*uncork)(void *service);
     // After the database is migrated and the dispatcher exists, before calls come in; may be NULL.
     struct status (*started)(void *service, struct service_runtime *runtime);
     // After draining; handlers may still run, when the drain was not patient enough. May be NULL.

@@ -56,14 +56,14 @@ static struct status started(void *service, struct service_runtime *runtime)
     return order_service_start(service, service_dispatcher(runtime), service_publisher(runtime));
 }
 
-static void hold(void *service)
+static void cork(void *service)
 {
-    order_service_hold(service);
+    order_service_cork(service);
 }
 
-static void release(void *service)
+static void uncork(void *service)
 {
-    order_service_release(service);
+    order_service_uncork(service);
 }
 
 static void stopping(void *service)
@@ -97,8 +97,8 @@ int main(int argc, char **argv)
                                              .jobs = jobs,
                                              .job_count = ORDER_JOB_COUNT,
                                              .service = &service,
-                                             .hold = hold,
-                                             .release = release,
+                                             .cork = cork,
+                                             .uncork = uncork,
                                              .started = started,
                                              .stopping = stopping,
                                              .stopped = stopped,

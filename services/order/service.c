@@ -147,16 +147,16 @@ void order_service_stop(struct order_service *service)
     sagas_stop(service->sagas);
 }
 
-void order_service_hold(struct order_service *service)
+void order_service_cork(struct order_service *service)
 {
-    rpc_client_hold(service->product);
-    rpc_client_hold(service->coupon);
+    rpc_client_cork(service->product);
+    rpc_client_cork(service->coupon);
 }
 
-void order_service_release(struct order_service *service)
+void order_service_uncork(struct order_service *service)
 {
-    rpc_client_release(service->product);
-    rpc_client_release(service->coupon);
+    rpc_client_uncork(service->product);
+    rpc_client_uncork(service->coupon);
 }
 
 void order_service_destroy(struct order_service *service)

@@ -59,8 +59,8 @@ struct status order_service_start(struct order_service *service, struct dispatch
                                   struct publisher *publisher);
 
 // Between the two, what is asked of product and coupon waits and leaves together.
-void order_service_hold(struct order_service *service);
-void order_service_release(struct order_service *service);
+void order_service_cork(struct order_service *service);
+void order_service_uncork(struct order_service *service);
 
 // Ends the deliveries to sinks, and lets no saga begin or go on here. Handlers may still run. Accepts a
 // service that did not start.

@@ -197,12 +197,12 @@ bool rpc_client_ready(struct rpc_client *client)
 }
 
 // Every message travels alone here.
-void rpc_client_hold(struct rpc_client *client)
+void rpc_client_cork(struct rpc_client *client)
 {
     (void)client;
 }
 
-void rpc_client_release(struct rpc_client *client)
+void rpc_client_uncork(struct rpc_client *client)
 {
     (void)client;
 }

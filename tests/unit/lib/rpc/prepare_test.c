@@ -461,26 +461,26 @@ static void prepare_refuse(struct call *call)
     call_finish(call);
 }
 
-static void hold(void *service)
+static void cork(void *service)
 {
     (void)service;
     note('<');
 }
 
-static void release(void *service)
+static void uncork(void *service)
 {
     (void)service;
     note('>');
 }
 
-Test(prepare, runs_between_hold_and_release)
+Test(prepare, runs_between_cork_and_uncork)
 {
     const struct method method = {"Echo", METHOD_WRITE,    ACCESS_ANYBODY,
                                   handle, .guard = &guard, .prepare = prepare_refuse};
     SCOPED(stand_desk) *desk = stand_desk_create();
     store.commit = commit;
     struct dispatcher *dispatcher = stand_dispatcher(
-        &method, &store, (struct dispatcher_options){.hold = hold, .release = release});
+        &method, &store, (struct dispatcher_options){.cork = cork, .uncork = uncork});
     stand_submit(dispatcher, desk, 0, "x", "key", 0);
     cr_assert(stand_answered(desk, 1));
     dispatcher_destroy(dispatcher);

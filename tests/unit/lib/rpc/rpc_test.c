@@ -399,7 +399,7 @@ static bool all_done(void *arg)
     return atomic_load(&((struct tally *)arg)->done) == 20;
 }
 
-Test(rpc, calls_that_start_while_the_client_is_held_leave_together)
+Test(rpc, calls_that_start_while_the_client_is_corked_leave_together)
 {
     struct counter counter = {.parcels = 0};
     struct tally tally = {.done = 0};
@@ -408,10 +408,10 @@ Test(rpc, calls_that_start_while_the_client_is_held_leave_together)
     pthread_create(&thread, NULL, count_calls, &counter);
     struct rpc_client *client = peer_client(url, STAND_SECRET);
     peer_wait_ready(client);
-    rpc_client_hold(client);
+    rpc_client_cork(client);
     start_holding(client, 20, &tally);
     cr_expect_eq(atomic_load(&counter.parcels), 0);
-    rpc_client_release(client);
+    rpc_client_uncork(client);
     cr_expect(stand_wait(all_done, &tally, 5000));
     cr_expect_eq(atomic_load(&counter.parcels), 1);
     cr_expect_eq(atomic_load(&counter.calls), 20);
@@ -436,10 +436,10 @@ Test(rpc, answers_leave_when_they_are_ready_not_with_their_parcel)
     const struct rpc_request describe = {
         .method = "baro.Health/Describe", .message = &nothing.base, .timeout_ms = 5000};
     peer_wait_ready(client);
-    rpc_client_hold(client);
+    rpc_client_cork(client);
     start_holding(client, 1, &slow);
     rpc_call(client, &describe, count, &quick);
-    rpc_client_release(client);
+    rpc_client_uncork(client);
     cr_expect(stand_wait(one_done, &quick, 5000));
     cr_assert(stand_held(&gate));
     cr_expect_eq(atomic_load(&slow.done), 0);
