@@ -133,12 +133,13 @@ static json_t *message_schema(json_t *schemas, const ProtobufCMessageDescriptor 
         if (fields_include(taken, taken_count, field))
             continue;
         json_object_set_new(properties, field->name, field_schema(schemas, type, field, direction));
-        json_array_append_new(required, json_string(field->name));
+        if (direction == IN_REPLY || transcode_requires(type, field->name))
+            json_array_append_new(required, json_string(field->name));
     }
     json_t *schema = json_pack("{s:s, s:o}", "type", "object", "properties", properties);
-    if (direction == IN_REPLY)
+    if (json_array_size(required) > 0)
         json_object_set(schema, "required", required);
-    else
+    if (direction == IN_REQUEST)
         json_object_set_new(schema, "additionalProperties", json_false());
     json_decref(required);
     const char *comment = comment_of(type->name, NULL);

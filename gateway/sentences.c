@@ -70,6 +70,7 @@ static const struct {
     {"is not valid", "올바르지 않습니다"},
     {"is not a parameter of this request", "이 요청의 매개변수가 아닙니다"},
     {"is not a field of this request", "이 요청의 필드가 아닙니다"},
+    {"must be given", "반드시 있어야 합니다"},
     {"appears more than once", "두 번 이상 나옵니다"},
     {"is not well-formed", "형식이 올바르지 않습니다"},
     {"is not well-formed UTF-8", "올바른 UTF-8이 아닙니다"},

@@ -11,9 +11,28 @@
 #include "gateway/json_scan.h"
 #include "gateway/values.h"
 #include "lib/base/macros.h"
+#include "proto/product.pb-c.h"
 
 #include <jansson.h>
 #include <string.h>
+
+// Fields whose absence would mean a 0 that nobody wants: stock that is set to nothing, goods for nothing.
+static const struct {
+    const ProtobufCMessageDescriptor *type;
+    const char *field;
+} REQUIRED[] = {
+    {&baro__product__change_stock_request__descriptor, "quantity"},
+    {&baro__product__new_option__descriptor,           "price"   },
+    {&baro__product__add_option_request__descriptor,   "price"   },
+};
+
+bool transcode_requires(const ProtobufCMessageDescriptor *type, const char *field)
+{
+    for (size_t i = 0; i < COUNT(REQUIRED); i++)
+        if (REQUIRED[i].type == type && strcmp(REQUIRED[i].field, field) == 0)
+            return true;
+    return false;
+}
 
 struct place {
     const struct place *parent;
@@ -122,6 +141,16 @@ bool fields_include(const ProtobufCFieldDescriptor *const *fields, size_t count,
     return false;
 }
 
+static void miss_required(struct reading *reading, const json_t *object, const struct place *place,
+                          const ProtobufCMessageDescriptor *type)
+{
+    for (size_t i = 0; i < COUNT(REQUIRED); i++)
+        if (REQUIRED[i].type == type && !json_object_get(object, REQUIRED[i].field)) {
+            struct place member = {.parent = place, .name = REQUIRED[i].field};
+            add_error(reading, &member, "must be given");
+        }
+}
+
 static void read_object(struct reading *reading, const json_t *object, const struct place *place,
                         const ProtobufCFieldDescriptor *const *taken, size_t taken_count,
                         ProtobufCMessage *message)
@@ -137,6 +166,7 @@ static void read_object(struct reading *reading, const json_t *object, const str
         else
             read_field(reading, field, json_object_iter_value(at), message, &member);
     }
+    miss_required(reading, object, place, message->descriptor);
 }
 
 // jansson's codes in words for clients.

@@ -1,7 +1,7 @@
 #pragma once
 // JSON <-> protobuf, driven by the descriptors: no message has code of its own.
 //
-// In: unknown, duplicate, mistyped and out-of-range fields are named, in the words of the client's
+// In: unknown, duplicate, mistyped, missing and out-of-range fields are named, in the words of the client's
 // JSON ("items[1].quantity"). Out: straight into a text buffer; every field is present always.
 // Types with a JSON of their own (proto/common.proto) are one table in each direction:
 // Timestamp <-> RFC 3339, Int64, Text, Bool <-> value or null, Decimal <-> number. An enum is its
@@ -40,6 +40,10 @@ bool fields_include(const ProtobufCFieldDescriptor *const *fields, size_t count,
 // by others (path, headers): a body that has one is refused like an unknown field.
 void transcode_body(const char *json, size_t length, const ProtobufCFieldDescriptor *const *taken,
                     size_t taken_count, ProtobufCMessage *message, struct field_errors *errors);
+
+// Whether an object of that type without the field is refused. Any other field may be left out: it is
+// 0, "", [] or null then.
+bool transcode_requires(const ProtobufCMessageDescriptor *type, const char *field);
 
 // Sets one field from text, as it stands in a path or a query ("42", "true", "PENDING", a time).
 void transcode_text(const ProtobufCFieldDescriptor *field, const char *text,

@@ -320,7 +320,7 @@ Test(catalogue, what_this_gateway_changes_it_shows_at_once)
         {"PATCH",  "/api/v1/admin/products/9",         "UpdateProduct", "{\"name\":\"x\"}"},
         {"POST",   "/api/v1/admin/products",           "CreateProduct", "{\"name\":\"x\"}"},
         {"DELETE", "/api/v1/admin/products/9",         "DeleteProduct", NULL              },
-        {"POST",   "/api/v1/admin/products/9/options", "AddOption",     "{\"name\":\"x\"}"},
+        {"POST",   "/api/v1/admin/products/9/options", "AddOption",     "{\"price\":100}" },
         {"PUT",    "/api/v1/admin/products/9/images",  "ReplaceImages", "{\"images\":[]}" },
         {"PATCH",  "/api/v1/admin/options/3",          "UpdateOption",  "{\"name\":\"x\"}"},
         {"PATCH",  "/api/v1/admin/options/3/stock",    "ChangeStock",

@@ -122,6 +122,13 @@ static size_t check_references(json_t *json)
     return count;
 }
 
+Test(openapi, says_what_a_body_must_have)
+{
+    json_t *needed = json_object_get(at(root, "components/schemas/NewOptionInput"), "required");
+    cr_assert_eq(json_array_size(needed), 1);
+    cr_expect_str_eq(json_string_value(json_array_get(needed, 0)), "price");
+}
+
 Test(openapi, references_lead_somewhere)
 {
     cr_assert_gt(check_references(root), 100);

@@ -99,6 +99,24 @@ Test(transcode, names_what_is_wrong_with_an_order)
     }
 }
 
+Test(transcode, names_what_must_be_given)
+{
+    static const struct {
+        const ProtobufCMessageDescriptor *type;
+        const char *json, *field;
+    } rows[] = {
+        {&baro__product__change_stock_request__descriptor,   "{\"operation\":\"set\"}",      "quantity"        },
+        {&baro__product__add_option_request__descriptor,     "{\"name\":\"L\",\"stock\":5}", "price"           },
+        {&baro__product__create_product_request__descriptor,
+         "{\"options\":[{\"price\":0},{\"name\":\"L\"}]}",                                   "options[1].price"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        read_as(rows[i].type, rows[i].json);
+        expect_error(rows[i].json, rows[i].field, "must be given");
+        cr_expect_eq(errors.count, 1);
+    }
+}
+
 Test(transcode, names_what_is_wrong_with_texts_and_types_of_their_own)
 {
     static const struct {
