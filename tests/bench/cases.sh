@@ -187,7 +187,6 @@ case_growth() {
             detail "$size" < "$dir/run.json"
             value "$size" "$(get .per_second "$dir/run.json")"
         done
-        audit
     done
 }
 
@@ -209,7 +208,6 @@ case_replicas() {
                 value cpu_$count "$cpu"
             fi
         done
-        audit
     done
     connections=$crowd
 }
@@ -227,7 +225,6 @@ case_batching() {
                 value ${batch}_$count "$(get .max_ms "$dir/run.json")"
             done
         done
-        audit
     done
     for _ in $(each_run); do
         for guard in pessimistic optimistic redis; do

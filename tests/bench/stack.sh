@@ -15,8 +15,8 @@ each_database() { # SQL
 
 # A fresh stack, empty but for the seed; REPLICAS of each process.
 start_stack() { # REPLICAS
+    end_stack
     replicas=$1
-    stop_stack
     rm -rf "$dir/postgres" "$dir/redis" "$dir/run" "$dir/log" "$dir/tokens"
     export BARO_JWT_KEY_FILE="$PWD/$dir/key.pem"
     export BARO_LIMIT_ORDERS=off BARO_LIMIT_CLAIMS=off BARO_LIMIT_LOGINS=off BARO_BLOCK_FAILURES=off
@@ -41,6 +41,13 @@ start_stack() { # REPLICAS
 stop_stack() {
     [ -z "${helper:-}" ] || kill "$helper" 2> /dev/null || true
     deploy/local/stack down "$dir" 2> /dev/null || true
+}
+
+# What was measured counts only if the laws held.
+end_stack() {
+    if [ "${replicas:-0}" != 0 ]; then audit; fi
+    stop_stack
+    replicas=0
 }
 
 # Coupons for each run of a load: those that it does not use up are not used by another.
