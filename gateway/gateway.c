@@ -23,6 +23,7 @@
 #include <time.h>
 
 enum {
+    START_MS = 30 * 1000,  // at most, until what is there is served
     LAST_ANSWERS_MS = 200, // for the answers of calls that failed at the end
     PAGES_BYTES_MAX = 32 * 1024 * 1024,
 };
@@ -45,6 +46,7 @@ struct status gateway_start(const struct gateway_settings *settings, struct gate
 {
     struct gateway *made = memory_alloc(sizeof(*made));
     made->settings = settings;
+    made->started_us = clock_monotonic_us();
     made->arena = arena_create();
     made->instance = instance_name(made->arena);
     made->cors_origin_count =
@@ -84,12 +86,20 @@ bool gateway_reaches(struct gateway *gateway, enum service service)
     return !atomic_load(&gateway->refusing) && rpc_client_ready(gateway->services[service]);
 }
 
-bool gateway_ready(struct gateway *gateway)
+enum gateway_readiness gateway_readiness(struct gateway *gateway)
 {
-    bool ready = !atomic_load(&gateway->draining) && auth_has_keys(gateway->auth);
+    size_t reached = 0;
     for (size_t i = 0; i < SERVICE_COUNT; i++)
-        ready = ready && gateway_reaches(gateway, (enum service)i);
-    return ready;
+        reached += gateway_reaches(gateway, (enum service)i);
+    if (atomic_load(&gateway->draining) || !auth_has_keys(gateway->auth) || reached == 0)
+        return GATEWAY_NOT_READY;
+    if (reached == SERVICE_COUNT) {
+        atomic_store(&gateway->was_whole, true);
+        return GATEWAY_READY;
+    }
+    bool starting = !atomic_load(&gateway->was_whole) &&
+                    clock_monotonic_us() < gateway->started_us + START_MS * US_PER_MS;
+    return starting ? GATEWAY_NOT_READY : GATEWAY_DEGRADED;
 }
 
 static void pause_ms(int64_t ms)

@@ -70,8 +70,10 @@ struct gateway {
     struct housekeeping *housekeeping;
     const char **cors_origins;
     size_t cors_origin_count;
-    atomic_bool draining; // /readyz says so, and connections close after their answer
-    atomic_bool refusing; // no new call starts
+    int64_t started_us;
+    atomic_bool was_whole; // every service was reached once
+    atomic_bool draining;  // /readyz says so, and connections close after their answer
+    atomic_bool refusing;  // no new call starts
 };
 
 // Starts everything; settings must outlive it. UNAVAILABLE when the address cannot be listened on.
@@ -83,8 +85,15 @@ int gateway_port(const struct gateway *gateway);
 // True when a replica of the service answers.
 bool gateway_reaches(struct gateway *gateway, enum service service);
 
-// True when calls would succeed: not draining, keys known, every service reachable.
-bool gateway_ready(struct gateway *gateway);
+// What a load balancer should know. A start is over when every service was reached, or after 30 s; from
+// then on a gateway that reaches some of them serves what they offer, and says so: taking it out would
+// take away everything because one thing is missing.
+enum gateway_readiness {
+    GATEWAY_NOT_READY, // draining, without keys, alone, or still starting
+    GATEWAY_DEGRADED,  // calls to some services would fail
+    GATEWAY_READY,
+};
+enum gateway_readiness gateway_readiness(struct gateway *gateway);
 
 // Announces the end, stops accepting, lets what runs end within the drain time, ends the rest with
 // 503 and frees everything. Accepts NULL.

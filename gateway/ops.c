@@ -20,17 +20,24 @@ void ops_livez(struct request *request)
 
 void ops_readyz(struct request *request)
 {
+    static const char *const WORDS[] = {
+        [GATEWAY_NOT_READY] = "not ready",
+        [GATEWAY_DEGRADED] = "degraded",
+        [GATEWAY_READY] = "ready",
+    };
     struct gateway *gateway = request->gateway;
-    bool ready = gateway_ready(gateway);
+    enum gateway_readiness readiness = gateway_readiness(gateway);
     struct text_buffer *body = begin_body(request, 256);
-    text_appendf(body, "{\"status\":\"%s\",\"draining\":%s,\"keys\":%s",
-                 ready ? "ready" : "not ready", atomic_load(&gateway->draining) ? "true" : "false",
+    text_appendf(body, "{\"status\":\"%s\",\"draining\":%s,\"keys\":%s", WORDS[readiness],
+                 atomic_load(&gateway->draining) ? "true" : "false",
                  auth_has_keys(gateway->auth) ? "true" : "false");
     for (size_t i = 0; i < SERVICE_COUNT; i++)
         text_appendf(body, ",\"%s\":%s", service_names[i],
                      gateway_reaches(gateway, (enum service)i) ? "true" : "false");
     text_append_char(body, '}');
-    answer_with(request, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "application/json");
+    answer_with(request,
+                readiness == GATEWAY_NOT_READY ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK,
+                "application/json");
 }
 
 void ops_version(struct request *request)

@@ -80,7 +80,7 @@ const struct route route_table[] = {
     {HTTP_POST,   V1 "/admin/faults",                        ADMIN,     GATEWAY_RPC, "CauseFault",       202, NO_KEY,   .body = BODY, .serve = fault_panel_cause},
 
     {HTTP_GET,    "/livez",                                  PUBLIC,    LOCAL, .success = 200, .serve = ops_livez,   .media = "application/json", .summary = "200 while the process runs."},
-    {HTTP_GET,    "/readyz",                                 PUBLIC,    LOCAL, .success = 200, .serve = ops_readyz,  .media = "application/json", .summary = "200 when calls would succeed, else 503."},
+    {HTTP_GET,    "/readyz",                                 PUBLIC,    LOCAL, .success = 200, .serve = ops_readyz,  .media = "application/json", .summary = "200 while calls can be served, else 503; `status` is `degraded` while some services cannot be reached."},
     {HTTP_GET,    "/version",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_version, .media = "application/json", .summary = "Name and version."},
     {HTTP_GET,    "/metrics",                                PUBLIC,    LOCAL, .success = 200, .serve = ops_metrics, .media = "text/plain",       .summary = "Metrics in Prometheus' text format."},
     {HTTP_GET,    V1 "/problems",                            PUBLIC,    LOCAL, .success = 200, .serve = ops_problems, .media = "application/json", .summary = "Every problem code with its status and its title, in the language of Accept-Language (en, ko)."},

@@ -103,7 +103,7 @@ each_service() { # start|stop
 
 await_ready() {
     tries=3000
-    until curl -fsS -o /dev/null "http://127.0.0.1:$port/readyz" 2> /dev/null; do
+    until curl -fsS "http://127.0.0.1:$port/readyz" 2> /dev/null | grep -q '"status":"ready"'; do
         tries=$((tries - 1))
         [ $tries -gt 0 ] || { echo "the services do not come back; their logs are in $dir/log" >&2; exit 1; }
         sleep 0.01

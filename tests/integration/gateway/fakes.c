@@ -32,8 +32,8 @@ struct stage {
     struct gateway_settings settings;
     struct gateway *gateway;
     struct dispatcher *dispatcher;
-    struct rpc_server *server;
-    struct publisher *publisher; // of the order service
+    struct rpc_server *server, *coupon; // coupon's is one of its own
+    struct publisher *publisher;        // of the order service
     struct stand_store store;
     struct signer *signer;
     pthread_mutex_t lock;
@@ -132,15 +132,16 @@ static void start_services(struct stage *stage)
         cr_assert(!failed(st), "%s", st.message);
     }
     dispatcher_start(stage->dispatcher);
-    struct status st = rpc_server_start(
-        &(struct rpc_server_options){
-            .listen = "tcp://127.0.0.1:0",
-            .secret = STAND_SECRET,
-            .instance = "fakes",
-            .contexts = 64,
-            .dispatcher = stage->dispatcher,
-        },
-        &stage->server);
+    const struct rpc_server_options options = {
+        .listen = "tcp://127.0.0.1:0",
+        .secret = STAND_SECRET,
+        .instance = "fakes",
+        .contexts = 64,
+        .dispatcher = stage->dispatcher,
+    };
+    struct status st = rpc_server_start(&options, &stage->server);
+    if (!failed(st))
+        st = rpc_server_start(&options, &stage->coupon);
     cr_assert(!failed(st), "%s", st.message);
     st = publisher_start("tcp://127.0.0.1:0", STAND_SECRET, &stage->publisher);
     cr_assert(!failed(st), "%s", st.message);
@@ -158,7 +159,7 @@ static void publish_keys(struct stage *stage)
 
 static bool is_ready(void *arg)
 {
-    return gateway_ready(arg);
+    return gateway_readiness(arg) == GATEWAY_READY;
 }
 
 struct stage *stage_open(void (*tune)(struct gateway_settings *settings))
@@ -177,9 +178,14 @@ struct stage *stage_open(void (*tune)(struct gateway_settings *settings))
     start_services(stage);
     const char *address =
         text_printf(stage->arena, "tcp://127.0.0.1:%d", rpc_server_port(stage->server));
+    const char *coupon =
+        text_printf(stage->arena, "tcp://127.0.0.1:%d", rpc_server_port(stage->coupon));
     stage->settings = (struct gateway_settings){
         .http_address = "127.0.0.1:0",
-        .rpc = {address, address, address, address},
+        .rpc = {[USER_RPC] = address,
+                [PRODUCT_RPC] = address,
+                [ORDER_RPC] = address,
+                [COUPON_RPC] = coupon},
         .secret = STAND_SECRET,
         .cors_origins = "",
         .http_threads = 1,
@@ -212,10 +218,17 @@ void stage_stop_gateway(struct stage *stage)
     stage->gateway = NULL;
 }
 
+void stage_kill_coupon(struct stage *stage)
+{
+    rpc_server_destroy(stage->coupon);
+    stage->coupon = NULL;
+}
+
 void stage_kill_services(struct stage *stage)
 {
     dispatcher_drain(stage->dispatcher, 1000);
     rpc_server_destroy(stage->server);
+    stage_kill_coupon(stage);
     dispatcher_destroy(stage->dispatcher);
     stage->server = NULL;
     stage->dispatcher = NULL;

@@ -47,8 +47,9 @@ const char *stage_token(struct stage *stage, const char *role);
 // Rings the order service's doorbell for an order, once; it may get lost.
 void stage_ring(struct stage *stage, int64_t order_id);
 
-// Takes the RPC server away: every service is gone.
+// Takes the RPC servers away: every service is gone, or one of them.
 void stage_kill_services(struct stage *stage);
+void stage_kill_coupon(struct stage *stage);
 
 // Drains and stops the gateway, on this thread.
 void stage_stop_gateway(struct stage *stage);

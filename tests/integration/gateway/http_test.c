@@ -496,6 +496,24 @@ Test(http, services_that_are_gone_are_503_and_readyz_says_so)
         cr_assert(clock_monotonic_us() < until_us);
 }
 
+// One service less is no reason to send customers away who want something else.
+Test(http, one_service_that_is_gone_leaves_the_others_in_service)
+{
+    stage_reply(stage, "ListProducts", empty(&baro__product__product_page__descriptor));
+    cr_assert(strstr(wire_call(port, "GET", "/readyz", "", NULL)->body, "\"status\":\"ready\""));
+    stage_kill_coupon(stage);
+    int64_t until_us = clock_monotonic_us() + 10 * US_PER_S;
+    const struct wire_reply *reply;
+    do {
+        cr_assert(clock_monotonic_us() < until_us);
+        reply = wire_call(port, "GET", "/readyz", "", NULL);
+        cr_assert_eq(reply->status, 200);
+    } while (!strstr(reply->body, "\"status\":\"degraded\""));
+    cr_assert(strstr(reply->body, "\"coupon\":false"));
+    cr_assert_eq(wire_call(port, "GET", "/api/v1/products", "", NULL)->status, 200);
+    cr_assert_eq(wire_call(port, "GET", "/api/v1/coupons", "", NULL)->status, 503);
+}
+
 Test(http, operations_have_their_pages)
 {
     cr_assert_eq(wire_call(port, "GET", "/readyz", "", NULL)->status, 200);
