@@ -1,5 +1,5 @@
-// A list of all sockets, walked several times a second. Ending a connection means shutting its socket down:
-// the HTTP thread sees the end and cleans up.
+// A list of all sockets, walked several times a second. Ending a connection means shutting its
+// socket down: the HTTP thread sees the end and cleans up.
 //
 // Invariant: a connection leaves the list, under the lock, before its descriptor is closed, so the
 // walk never touches a descriptor that belongs to somebody else by now.

@@ -1,8 +1,8 @@
 #pragma once
 // JSON <-> protobuf, driven by the descriptors: no message has code of its own.
 //
-// In: unknown, duplicate, mistyped, missing and out-of-range fields are named, in the words of the client's
-// JSON ("items[1].quantity"). Out: straight into a text buffer; every field is present always.
+// In: unknown, duplicate, mistyped, missing and out-of-range fields are named, in the words of the
+// client's JSON ("items[1].quantity"). Out: straight into a text buffer; every field is present always.
 // Types with a JSON of their own (proto/common.proto) are one table in each direction:
 // Timestamp <-> RFC 3339, Int64, Text, Bool <-> value or null, Decimal <-> number. An enum is its
 // word without the prefix: ORDER_STATUS_PENDING <-> "PENDING"; unspecified is written as "".

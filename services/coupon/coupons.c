@@ -166,8 +166,13 @@ static struct status apply_hold(const struct target *target, const struct call *
                                 int64_t now_us)
 {
     const Baro__Coupon__HoldCouponRequest *request = hold_of(call);
-    struct coupon_wish wish = {request->user_id,          request->order_id,       request->amount,
-                               target->order_has_another, target->order_gave_back, false};
+    struct coupon_wish wish = {
+        .user_id = request->user_id,
+        .order_id = request->order_id,
+        .amount_won = request->amount,
+        .has_another = target->order_has_another,
+        .given_back = target->order_gave_back,
+    };
 
     if (request->ttl_ms <= 0 || request->ttl_ms > TTL_MAX_MS)
         return invalid("ttl_ms", "a reservation lives for 1 ms to a day");
@@ -195,12 +200,13 @@ static struct status apply_redeem(const struct target *target, const struct call
                                   int64_t now_us)
 {
     const Baro__Coupon__RedeemCouponRequest *request = redemption_of(call);
-    struct coupon_wish wish = {request->user_id,
-                               request->order_id,
-                               request->amount,
-                               target->order_has_another,
-                               false,
-                               barrier_may_forget(call, now_us)};
+    struct coupon_wish wish = {
+        .user_id = request->user_id,
+        .order_id = request->order_id,
+        .amount_won = request->amount,
+        .has_another = target->order_has_another,
+        .again = barrier_may_forget(call, now_us),
+    };
     return target->coupon ? coupon_redeem(target->coupon, &wish, now_us) : NO_COUPON;
 }
 
