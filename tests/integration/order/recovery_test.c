@@ -424,10 +424,14 @@ Test(order_recovery, a_parked_step_is_visible_and_goes_on_by_hand)
     expect_refused(retry(here, as_user(ALICE), saga->id), REASON_FORBIDDEN);
     await_no_more_calls(here, "ReleaseStock");
     shop_speak(here->shop, "ReleaseStock");
-    reply_of(retry(here, as_admin(), saga->id));
+    struct as keyed = as_admin();
+    keyed.key = "k";
+    reply_of(retry(here, keyed, saga->id));
     await_number(here, 1, "SELECT count(*) FROM saga WHERE state = 2 AND NOT parked");
     cr_assert_eq(shop_hold_of(here->shop, id), SHOP_RELEASED);
     expect_refused(retry(here, as_admin(), saga->id), REASON_ILLEGAL_TRANSITION);
+    reply_of(retry(here, keyed, saga->id)); // the first answer again
+    expect_refused(retry(here, keyed, saga->id + 1), REASON_IDEMPOTENCY_KEY_REUSED);
     page = reply_of(ask(here, "ListSagas", as_admin(), &list.base));
     cr_assert_eq(page->n_items, 0);
     life_end(here);
