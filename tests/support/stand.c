@@ -169,19 +169,35 @@ void stand_desk_destroy(struct stand_desk *desk)
     free(desk);
 }
 
-void stand_submit(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
-                  const char *text, const char *key, uint32_t timeout_ms)
+static void submit(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
+                   const char *text, Baro__RpcRequest envelope)
 {
     SCOPED(arena) *arena = arena_create();
-    Baro__RpcRequest envelope;
-    baro__rpc_request__init(&envelope);
     envelope.method = protobuf_text(STAND_METHOD);
     envelope.user_id = 7;
-    envelope.timeout_ms = timeout_ms;
-    envelope.idempotency_key = protobuf_text(key);
     envelope.payload.data =
         protobuf_pack(&stand_text(arena, text)->base, arena, &envelope.payload.len);
     dispatcher_submit(dispatcher, &envelope, &desk->responder, &desk->places[place]);
+}
+
+void stand_submit(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
+                  const char *text, const char *key, uint32_t timeout_ms)
+{
+    Baro__RpcRequest envelope;
+    baro__rpc_request__init(&envelope);
+    envelope.timeout_ms = timeout_ms;
+    envelope.idempotency_key = protobuf_text(key);
+    submit(dispatcher, desk, place, text, envelope);
+}
+
+void stand_submit_as(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
+                     const char *text, enum caller_role role)
+{
+    Baro__RpcRequest envelope;
+    baro__rpc_request__init(&envelope);
+    envelope.timeout_ms = 5000;
+    envelope.role = role;
+    submit(dispatcher, desk, place, text, envelope);
 }
 
 struct awaited {

@@ -57,6 +57,10 @@ DEFINE_SCOPED(stand_desk, stand_desk_destroy)
 void stand_submit(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
                   const char *text, const char *key, uint32_t timeout_ms);
 
+// The same by somebody of that role, without a key.
+void stand_submit_as(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
+                     const char *text, enum caller_role role);
+
 // Waits until the desk has that many answers; false after 5 s.
 bool stand_answered(struct stand_desk *desk, int answers);
 

@@ -313,36 +313,21 @@ Test(dispatcher, answers_internal_for_a_call_that_the_handler_forgot)
     cr_expect_eq(desk->places[0].code, STATUS_INTERNAL);
 }
 
-static void submit_as(struct dispatcher *dispatcher, struct stand_desk *desk, size_t place,
-                      const char *text, enum caller_role role)
-{
-    SCOPED(arena) *arena = arena_create();
-    Baro__RpcRequest envelope;
-    baro__rpc_request__init(&envelope);
-    envelope.method = protobuf_text(STAND_METHOD);
-    envelope.user_id = 7;
-    envelope.role = role;
-    envelope.timeout_ms = 5000;
-    envelope.payload.data =
-        protobuf_pack(&stand_text(arena, text)->base, arena, &envelope.payload.len);
-    dispatcher_submit(dispatcher, &envelope, &desk->responder, &desk->places[place]);
-}
-
 Test(dispatcher, refuses_the_callers_that_the_row_does_not_admit_and_runs_the_others)
 {
     const struct method echo = {"Echo", METHOD_WRITE, ACCESS_USER, hold_or_echo};
     SCOPED(stand_desk) *desk = stand_desk_create();
     struct dispatcher *dispatcher = stand_dispatcher(&echo, &store, (struct dispatcher_options){0});
-    submit_as(dispatcher, desk, 0, "hold", CALLER_USER);
+    stand_submit_as(dispatcher, desk, 0, "hold", CALLER_USER);
     cr_assert(stand_held(&gate));
-    submit_as(dispatcher, desk, 1, "a", CALLER_USER);
-    submit_as(dispatcher, desk, 2, "b", CALLER_NOBODY);
-    submit_as(dispatcher, desk, 3, "c", CALLER_SERVICE);
-    submit_as(dispatcher, desk, 4, "d", CALLER_ADMIN);
+    stand_submit_as(dispatcher, desk, 1, "a", CALLER_USER);
+    stand_submit_as(dispatcher, desk, 2, "b", CALLER_NOBODY);
+    stand_submit_as(dispatcher, desk, 3, "c", CALLER_SERVICE);
+    stand_submit_as(dispatcher, desk, 4, "d", CALLER_ADMIN);
     atomic_store(&gate.open, true);
     cr_assert(stand_answered(desk, 5));
     cr_expect_eq(atomic_load(&batches), 1);
-    submit_as(dispatcher, desk, 5, "e", CALLER_NOBODY);
+    stand_submit_as(dispatcher, desk, 5, "e", CALLER_NOBODY);
     cr_assert(stand_answered(desk, 6));
     dispatcher_destroy(dispatcher);
     cr_expect_eq(atomic_load(&batches), 1, "a batch of strangers does not come to the handler");
