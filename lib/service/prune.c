@@ -2,20 +2,25 @@
 
 #include "lib/service/prune.h"
 
-#include "lib/base/clock.h"
 #include "lib/bus/inbox.h"
 #include "lib/saga/barrier.h"
+#include "lib/service/lots.h"
 
 enum { LOT = 5000 };
-#define RUN_MAX_US (5 * US_PER_S)
 
-struct status prune_in_lots(struct db *db, struct prune prune)
+static struct status prune_lot(void *context, struct db *db, struct arena *arena, bool *more)
 {
-    int64_t deleted = LOT, until_us = clock_monotonic_us() + RUN_MAX_US;
-    struct status st = OK;
-    while (!failed(st) && deleted == LOT && clock_monotonic_us() < until_us)
-        st = prune.lot(db, prune.keep_ms, LOT, &deleted);
+    const struct prune *prune = context;
+    int64_t deleted = 0;
+    (void)arena;
+    struct status st = prune->lot(db, prune->keep_ms, LOT, &deleted);
+    *more = deleted == LOT;
     return st;
+}
+
+struct status prune_in_lots(struct db *db, struct arena *arena, struct prune prune)
+{
+    return lots_run(prune_lot, &prune, db, arena);
 }
 
 static struct status prune_keys(struct db *db, int64_t keep_ms, int64_t limit, int64_t *deleted)
@@ -27,13 +32,11 @@ static struct status prune_keys(struct db *db, int64_t keep_ms, int64_t limit, i
 struct status prune_idempotency(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
-    (void)arena;
-    return prune_in_lots(db, (struct prune){prune_keys, 0});
+    return prune_in_lots(db, arena, (struct prune){prune_keys, 0});
 }
 
 struct status prune_barrier(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
-    (void)arena;
-    return prune_in_lots(db, (struct prune){barrier_prune, BARRIER_KEEP_MS});
+    return prune_in_lots(db, arena, (struct prune){barrier_prune, BARRIER_KEEP_MS});
 }

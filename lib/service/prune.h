@@ -1,7 +1,6 @@
 #pragma once
-// Jobs that every service with writes has: they forget what nobody may ask for any more, in lots, so
-// that none holds its locks for long, and as many of them as there are, so that they keep up with
-// what comes in.
+// Jobs that every service with writes has: they forget what nobody may ask for any more, as much as
+// there is, so that they keep up with what comes in.
 
 #include "lib/service/service.h"
 
@@ -13,8 +12,8 @@ struct prune {
     int64_t keep_ms;
 };
 
-// Lots until nothing is left, or a few seconds have passed: other jobs want their turn.
-struct status prune_in_lots(struct db *db, struct prune prune);
+// As many lots as there are (lib/service/lots.h).
+struct status prune_in_lots(struct db *db, struct arena *arena, struct prune prune);
 
 // Idempotency keys, after the 24 hours of SPEC 1.
 struct status prune_idempotency(void *service, struct db *db, struct arena *arena);

@@ -3,57 +3,40 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
+#include "lib/service/lots.h"
 #include "lib/service/prune.h"
+#include "lib/service/sweep.h"
 #include "services/coupon/service.h"
 #include "services/coupon/store.h"
 
 enum {
-    EXPIRE_LIMIT = 1000,
-    EXPIRE_MAX_MS = 15 * MS_PER_S, // a stop waits for the job that runs
-    SWEEP_LOT = 200,
-    SWEEP_LOTS_MAX = 50, // a run: other jobs want their turn
-    SWEEP_LEASE_MS = 60 * MS_PER_S,
+    EXPIRE_LOT = 1000,
     SOLD_OUT_PERIOD_MS = SOLD_OUT_LIFE_MS / 3,
     SOLD_OUT_LIMIT = 1000,
 };
 
-static struct status expire(void *service, struct db *db, struct arena *arena)
+static struct status expire_lot(void *context, struct db *db, struct arena *arena, bool *more)
 {
-    int64_t expired = EXPIRE_LIMIT, until_us = clock_monotonic_us() + EXPIRE_MAX_MS * US_PER_MS;
-    struct status st = OK;
-
-    (void)service;
+    int64_t expired = 0;
+    (void)context;
     (void)arena;
-    while (!failed(st) && expired == EXPIRE_LIMIT && clock_monotonic_us() < until_us)
-        st = store_expire_coupons(db, EXPIRE_LIMIT, &expired);
+    struct status st = store_expire_coupons(db, EXPIRE_LOT, &expired);
+    *more = expired == EXPIRE_LOT;
     return st;
 }
 
-static struct status sweep_lot(const struct coupon_service *service, struct db *db,
-                               struct arena *arena, size_t *claimed)
+static struct status expire_coupons(void *service, struct db *db, struct arena *arena)
 {
-    int64_t *orders;
-    size_t dead;
-
-    struct status st =
-        store_claim_stale_holds(db, arena, SWEEP_LOT, SWEEP_LEASE_MS, &orders, claimed);
-    if (failed(st) || *claimed == 0)
-        return st;
-    st = live_orders_drop(&service->orders, arena, orders, *claimed, &dead);
-    return failed(st) || dead == 0 ? st : store_release_holds(db, orders, dead);
+    return lots_run(expire_lot, service, db, arena);
 }
 
-// A reservation outlives its time only while its order does: a payment may still want it. The sweep
-// puts the time of a lot off, asks the order service, and gives back what dead orders have; if it
-// dies anywhere, the next one takes the lot up again.
-static struct status sweep(void *service, struct db *db, struct arena *arena)
+static struct status sweep_holds(void *context, struct db *db, struct arena *arena)
 {
-    struct status st = OK;
-    size_t claimed = 1;
-
-    for (int lot = 0; !failed(st) && claimed && lot < SWEEP_LOTS_MAX; lot++)
-        st = sweep_lot(service, db, arena, &claimed);
-    return st;
+    const struct coupon_service *service = context;
+    return sweep_dead_orders((struct sweep){.orders = &service->orders,
+                                            .claim = store_claim_stale_holds,
+                                            .release = store_release_holds},
+                             db, arena);
 }
 
 // Any replica may say so, and all do: what they say is the same. The first that Redis does not take
@@ -80,15 +63,14 @@ static struct status say_sold_out(void *context, struct db *db, struct arena *ar
 static struct status prune_given_back(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
-    (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_given_back, MS_PER_DAY});
+    return prune_in_lots(db, arena, (struct prune){store_prune_given_back, MS_PER_DAY});
 }
 
 void coupon_jobs_init(const struct coupon_settings *settings, struct job jobs[COUPON_JOB_COUNT])
 {
     const struct job all[COUPON_JOB_COUNT] = {
-        {"expire_coupons",    settings->sweep_period_ms, expire,            .alone = true},
-        {"sweep_holds",       settings->sweep_period_ms, sweep,             .alone = true},
+        {"expire_coupons",    settings->sweep_period_ms, expire_coupons,    .alone = true},
+        {"sweep_holds",       settings->sweep_period_ms, sweep_holds,       .alone = true},
         {"prune_idempotency", PRUNE_PERIOD_MS,           prune_idempotency, .alone = true},
         {"prune_barrier",     PRUNE_PERIOD_MS,           prune_barrier,     .alone = true},
         {"prune_given_back",  PRUNE_PERIOD_MS,           prune_given_back,  .alone = true},

@@ -91,4 +91,5 @@ struct status store_claim_stale_holds(struct db *db, struct arena *arena, int64_
                                       int64_t lease_ms, int64_t **order_ids, size_t *count);
 
 // Makes what these orders have HELD available again, with history.
-struct status store_release_holds(struct db *db, const int64_t *order_ids, size_t count);
+struct status store_release_holds(struct db *db, struct arena *arena, const int64_t *order_ids,
+                                  size_t count);

@@ -208,7 +208,9 @@ static const struct statement RELEASE_HOLDS = {
     " INSERT INTO user_coupon_history (user_coupon_id, change, order_id, at)"
     " SELECT id, 'RESTORED', order_id, baro_now() FROM released"};
 
-struct status store_release_holds(struct db *db, const int64_t *order_ids, size_t count)
+struct status store_release_holds(struct db *db, struct arena *arena, const int64_t *order_ids,
+                                  size_t count)
 {
+    (void)arena;
     return db_execute(db, &RELEASE_HOLDS, PARAMS(p_int64s(order_ids, count)), NULL);
 }

@@ -8,13 +8,13 @@
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
 #include "lib/bus/outbox.h"
+#include "lib/service/lots.h"
 #include "lib/service/prune.h"
 
 #include <string.h>
 
 enum {
     EXPIRE_LOT = 200,
-    EXPIRE_MAX_MS = 15 * MS_PER_S, // a stop waits for the job that runs
     KEEP_PERIOD_MS = 1000,
     PARTITION_PERIOD_MS = MS_PER_HOUR,
 };
@@ -33,9 +33,9 @@ static struct status expire_locked(struct saga_starts *starts, struct order_set 
 }
 
 // One lot in one transaction; the sagas start when it is durable.
-static struct status expire_lot(struct order_service *service, struct db *db, size_t *count)
+static struct status expire_lot(void *context, struct db *db, struct arena *arena, bool *more)
 {
-    SCOPED(arena) *arena = arena_create();
+    struct order_service *service = context;
     struct order_set set = {.count = 0};
     struct saga_starts starts;
     int64_t now_us = 0;
@@ -60,19 +60,13 @@ static struct status expire_lot(struct order_service *service, struct db *db, si
         metric_add(service->counters.expired, (int64_t)set.count);
         sagas_launch(service->sagas, launches, set.count);
     }
-    *count = set.count;
+    *more = set.count == EXPIRE_LOT;
     return st;
 }
 
 struct status expire_orders(void *service, struct db *db, struct arena *arena)
 {
-    (void)arena;
-    struct status st = OK;
-    int64_t until_us = clock_monotonic_us() + EXPIRE_MAX_MS * US_PER_MS;
-    for (size_t count = EXPIRE_LOT;
-         count == EXPIRE_LOT && !failed(st) && clock_monotonic_us() < until_us;)
-        st = expire_lot(service, db, &count);
-    return st;
+    return lots_run(expire_lot, service, db, arena);
 }
 
 static struct status keep_sagas(void *service, struct db *db, struct arena *arena)
@@ -84,7 +78,6 @@ static struct status keep_sagas(void *service, struct db *db, struct arena *aren
 // What a sink has still to get stays, and what may stand before it.
 struct status prune_outbox(void *service, struct db *db, struct arena *arena)
 {
-    (void)arena;
     int64_t behind_ms;
     struct status st = sinks_behind(((struct order_service *)service)->settings, db, &behind_ms);
     if (failed(st))
@@ -92,21 +85,19 @@ struct status prune_outbox(void *service, struct db *db, struct arena *arena)
     // Events may stand in another order than their times, by as much as a transaction lasts.
     behind_ms += MS_PER_HOUR;
     int64_t keep_ms = behind_ms > 7 * MS_PER_DAY ? behind_ms : 7 * MS_PER_DAY;
-    return prune_in_lots(db, (struct prune){outbox_prune, keep_ms});
+    return prune_in_lots(db, arena, (struct prune){outbox_prune, keep_ms});
 }
 
 static struct status prune_sink_events(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
-    (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_sink_events, 30 * MS_PER_DAY});
+    return prune_in_lots(db, arena, (struct prune){store_prune_sink_events, 30 * MS_PER_DAY});
 }
 
 static struct status prune_sagas(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
-    (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_sagas, 30 * MS_PER_DAY});
+    return prune_in_lots(db, arena, (struct prune){store_prune_sagas, 30 * MS_PER_DAY});
 }
 
 static struct status make_partitions(void *service, struct db *db, struct arena *arena)

@@ -1,23 +1,16 @@
 // What repeats: releasing holds whose time is over, storing what was popular at midnight, and
 // forgetting what nobody asks for any more.
-//
-// The sweep claims a lot of expired holds by putting their expiry off, asks the order service which
-// of their orders live, and releases the rest; a hold is only ever released after that answer. No
-// transaction is open while it asks. If it dies anywhere, the claim runs out and the next sweep takes
-// the hold up again.
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/macros.h"
 #include "lib/base/metrics.h"
 #include "lib/service/prune.h"
+#include "lib/service/sweep.h"
 #include "services/product/service.h"
 #include "services/product/store.h"
 
 enum {
-    SWEEP_LEASE_MS = 60 * MS_PER_S,
-    SWEEP_LOT = 200,     // lines
-    SWEEP_LOTS_MAX = 50, // per run: other jobs want their turn
     SNAPSHOT_PERIOD_MS = 5 * MS_PER_S,
     SNAPSHOT_AFTER_MS = 5 * MS_PER_S, // after midnight: events come within a second
 };
@@ -38,49 +31,30 @@ static struct status expire_holds(struct db *db, struct arena *arena, const int6
     return failed(st) ? st : store_save_book(db, arena, &book);
 }
 
-static struct status release_dead(struct db *db, struct arena *arena, const int64_t *orders,
-                                  size_t count)
+static struct status release_holds(struct db *db, struct arena *arena, const int64_t *orders,
+                                   size_t count)
 {
-    struct status st = count ? db_begin(db) : OK;
-    if (failed(st) || count == 0)
+    struct status st = db_begin(db);
+    if (failed(st))
         return st;
     st = expire_holds(db, arena, orders, count);
     if (!failed(st))
         st = db_commit(db);
     db_rollback(db);
-    return st;
-}
-
-static struct status sweep_lot(const struct product_service *service, struct db *db,
-                               struct arena *arena, size_t *claimed)
-{
-    int64_t *orders;
-    size_t count;
-    struct status st = store_claim_expired(db, arena, SWEEP_LOT, SWEEP_LEASE_MS, &orders, &count);
-    if (failed(st))
-        return st;
-    *claimed = count;
-    if (count == 0)
-        return OK;
-    st = live_orders_drop(&service->orders, arena, orders, count, &count);
-    if (failed(st))
-        return st;
-    st = release_dead(db, arena, orders, count);
     if (failed(st))
         return st;
     metric_add(holds_expired(), (int64_t)count);
-    if (count)
-        log_info("expired holds released", log_int("orders", (int64_t)count));
+    log_info("expired holds released", log_int("orders", (int64_t)count));
     return OK;
 }
 
-struct status sweep_holds(void *service, struct db *db, struct arena *arena)
+static struct status sweep_holds(void *context, struct db *db, struct arena *arena)
 {
-    struct status st = OK;
-    size_t claimed = 1;
-    for (int lot = 0; !failed(st) && claimed && lot < SWEEP_LOTS_MAX; lot++)
-        st = sweep_lot(service, db, arena, &claimed);
-    return st;
+    const struct product_service *service = context;
+    return sweep_dead_orders((struct sweep){.orders = &service->orders,
+                                            .claim = store_claim_expired,
+                                            .release = release_holds},
+                             db, arena);
 }
 
 static struct status take_snapshot(struct db *db, int64_t midnight_us)
@@ -115,15 +89,14 @@ struct status take_popular_snapshot(void *service, struct db *db, struct arena *
 struct status prune_sales(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
-    (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_sales, SALES_KEEP_DAYS * MS_PER_DAY});
+    return prune_in_lots(db, arena,
+                         (struct prune){store_prune_sales, SALES_KEEP_DAYS * MS_PER_DAY});
 }
 
 static struct status prune_given_back(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
-    (void)arena;
-    return prune_in_lots(db, (struct prune){store_prune_given_back, MS_PER_DAY});
+    return prune_in_lots(db, arena, (struct prune){store_prune_given_back, MS_PER_DAY});
 }
 
 void product_jobs_init(const struct product_settings *settings, struct job jobs[PRODUCT_JOB_COUNT])

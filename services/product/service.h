@@ -22,9 +22,6 @@ enum { PRODUCT_JOB_COUNT = 6 };
 // Fills in the jobs with the periods of the settings.
 void product_jobs_init(const struct product_settings *settings, struct job jobs[PRODUCT_JOB_COUNT]);
 
-// jobs.c: releases the expired holds of orders that do not live.
-struct status sweep_holds(void *service, struct db *db, struct arena *arena);
-
 // jobs.c: stores the ranking of the last midnight, once.
 struct status take_popular_snapshot(void *service, struct db *db, struct arena *arena);
 

@@ -1,5 +1,4 @@
-// What repeats: forgetting what nobody may ask for any more, and making room ahead. Each deletes a
-// bounded number of rows a run, so that none holds its locks for long.
+// What repeats: forgetting what nobody may ask for any more, and making room ahead.
 
 #include "lib/base/clock.h"
 #include "lib/base/macros.h"
@@ -16,8 +15,7 @@ static struct status prune_ended(struct db *db, int64_t keep_ms, int64_t limit, 
 static struct status prune_sessions(void *service, struct db *db, struct arena *arena)
 {
     (void)service;
-    (void)arena;
-    return prune_in_lots(db, (struct prune){prune_ended, 0});
+    return prune_in_lots(db, arena, (struct prune){prune_ended, 0});
 }
 
 static struct status make_partitions(void *service, struct db *db, struct arena *arena)

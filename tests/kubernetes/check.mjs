@@ -70,7 +70,7 @@ function settingsGiven(objects, pods) {
   );
 }
 
-const LONGEST_JOB = 15; // s, EXPIRE_MAX_MS of services/*/jobs.c
+const LONGEST_JOB = 10; // s, RUN_MAX_US of lib/service/lots.c
 const seconds = (text) => Number(text.match(/^(\d+)s$/)[1]);
 
 const givenAnywhere = new Set(); // settings, by any overlay

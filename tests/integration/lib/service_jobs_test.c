@@ -224,8 +224,9 @@ static struct status delete_some(struct db *db, int64_t keep_ms, int64_t limit, 
 
 Test(retention, takes_as_many_lots_as_there_are)
 {
+    SCOPED(arena) *arena = arena_create();
     left = 123456;
-    cr_assert(!failed(prune_in_lots(NULL, (struct prune){delete_some, 7})));
+    cr_assert(!failed(prune_in_lots(NULL, arena, (struct prune){delete_some, 7})));
     cr_expect_eq(left, 0);
     cr_expect_gt(lots, 10);
 }
@@ -241,6 +242,7 @@ static struct status refuse_all(struct db *db, int64_t keep_ms, int64_t limit, i
 
 Test(retention, ends_with_the_first_failure)
 {
-    cr_assert(failed(prune_in_lots(NULL, (struct prune){refuse_all, 7})));
+    SCOPED(arena) *arena = arena_create();
+    cr_assert(failed(prune_in_lots(NULL, arena, (struct prune){refuse_all, 7})));
     cr_expect_eq(lots, 1);
 }
