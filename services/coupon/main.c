@@ -19,60 +19,26 @@ static const struct setting SETTINGS[] = {
 };
 // clang-format on
 
-// Threads start here, after the signals are blocked and nng is set up.
-static struct status started(void *context, struct service_runtime *runtime)
-{
-    struct coupon_service *service = context;
-    (void)runtime;
-    service->order = rpc_client_create(&(struct rpc_client_options){
-        .service = "order",
-        .addresses = service->settings->order_rpc,
-        .secret = service->settings->common.secret,
-    });
-    service->orders = live_orders_of(service->order);
-    return sold_out_create(service->settings->common.redis_url, &service->sold_out);
-}
-
-static void stopping(void *context)
-{
-    struct coupon_service *service = context;
-    sold_out_stop(service->sold_out);
-    rpc_client_destroy(service->order);
-    service->order = NULL;
-}
-
-static void stopped(void *context)
-{
-    struct coupon_service *service = context;
-    sold_out_destroy(service->sold_out);
-    service->sold_out = NULL;
-}
-
 int main(int argc, char **argv)
 {
     SCOPED(arena) *arena = arena_create();
     struct coupon_settings settings;
+    struct coupon_service service = {.settings = &settings};
     struct job jobs[COUPON_JOB_COUNT];
 
     service_settings_load_or_exit(argc, argv, SETTINGS, COUNT(SETTINGS), arena, &settings);
-    struct coupon_service service = {
-        .settings = &settings,
-        .coupon_ids = ids_create("user_coupon_id"),
-    };
     coupon_jobs_init(&settings, jobs);
-    int exit_status = service_run(&settings.common, &(struct service_definition){
-                                                        .name = "coupon",
-                                                        .methods = &coupon_methods,
-                                                        .migrations = coupon_migrations,
-                                                        .migration_count = &coupon_migration_count,
-                                                        .jobs = jobs,
-                                                        .job_count = COUNT(jobs),
-                                                        .command_source = settings.order_bus,
-                                                        .service = &service,
-                                                        .started = started,
-                                                        .stopping = stopping,
-                                                        .stopped = stopped,
-                                                    });
-    ids_destroy(service.coupon_ids);
-    return exit_status;
+    return service_run(&settings.common, &(struct service_definition){
+                                             .name = "coupon",
+                                             .methods = &coupon_methods,
+                                             .migrations = coupon_migrations,
+                                             .migration_count = &coupon_migration_count,
+                                             .jobs = jobs,
+                                             .job_count = COUNT(jobs),
+                                             .command_source = settings.order_bus,
+                                             .service = &service,
+                                             .started = coupon_service_start,
+                                             .stopping = coupon_service_stop,
+                                             .stopped = coupon_service_destroy,
+                                         });
 }

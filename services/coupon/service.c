@@ -1,4 +1,4 @@
-// What the coupon service offers, and to whom.
+// What the coupon service offers and to whom, and how its parts are put together.
 
 #include "services/coupon/service.h"
 
@@ -41,3 +41,34 @@ const struct method_table coupon_methods = {
     .methods = METHODS,
     .count = COUNT(METHODS),
 };
+
+struct status coupon_service_start(void *context, struct service_runtime *runtime)
+{
+    struct coupon_service *service = context;
+    (void)runtime;
+    service->coupon_ids = ids_create("user_coupon_id");
+    service->order = rpc_client_create(&(struct rpc_client_options){
+        .service = "order",
+        .addresses = service->settings->order_rpc,
+        .secret = service->settings->common.secret,
+    });
+    service->orders = live_orders_of(service->order);
+    return sold_out_create(service->settings->common.redis_url, &service->sold_out);
+}
+
+void coupon_service_stop(void *context)
+{
+    struct coupon_service *service = context;
+    sold_out_stop(service->sold_out);
+    rpc_client_destroy(service->order);
+    service->order = NULL;
+}
+
+void coupon_service_destroy(void *context)
+{
+    struct coupon_service *service = context;
+    sold_out_destroy(service->sold_out);
+    service->sold_out = NULL;
+    ids_destroy(service->coupon_ids);
+    service->coupon_ids = NULL;
+}

@@ -25,6 +25,15 @@ enum { COUPON_JOB_COUNT = 6 };
 
 extern const struct method_table coupon_methods;
 
+// Makes everything that `service` needs but its settings.
+struct status coupon_service_start(void *service, struct service_runtime *runtime);
+
+// Ends what of it runs by itself and the client; handlers may still run.
+void coupon_service_stop(void *service);
+
+// When no handler runs any more. Both accept a service that did not start.
+void coupon_service_destroy(void *service);
+
 // Fills in the jobs with the periods of the settings.
 void coupon_jobs_init(const struct coupon_settings *settings, struct job jobs[COUPON_JOB_COUNT]);
 

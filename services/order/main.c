@@ -56,26 +56,6 @@ static struct status started(void *service, struct service_runtime *runtime)
     return order_service_start(service, service_dispatcher(runtime), service_publisher(runtime));
 }
 
-static void cork(void *service)
-{
-    order_service_cork(service);
-}
-
-static void uncork(void *service)
-{
-    order_service_uncork(service);
-}
-
-static void stopping(void *service)
-{
-    order_service_stop(service);
-}
-
-static void stopped(void *service)
-{
-    order_service_destroy(service);
-}
-
 int main(int argc, char **argv)
 {
     SCOPED(arena) *arena = arena_create();
@@ -95,12 +75,12 @@ int main(int argc, char **argv)
                                              .migrations = order_migrations,
                                              .migration_count = &order_migration_count,
                                              .jobs = jobs,
-                                             .job_count = ORDER_JOB_COUNT,
+                                             .job_count = COUNT(jobs),
                                              .service = &service,
-                                             .cork = cork,
-                                             .uncork = uncork,
+                                             .cork = order_service_cork,
+                                             .uncork = order_service_uncork,
                                              .started = started,
-                                             .stopping = stopping,
-                                             .stopped = stopped,
+                                             .stopping = order_service_stop,
+                                             .stopped = order_service_destroy,
                                          });
 }

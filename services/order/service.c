@@ -138,8 +138,9 @@ static void give_leases_back(struct order_service *service)
         log_warn("saga leases not given back: they run out by themselves", log_status(st));
 }
 
-void order_service_stop(struct order_service *service)
+void order_service_stop(void *context)
 {
+    struct order_service *service = context;
     invariants_stop(service->invariants);
     service->invariants = NULL;
     sinks_stop(service->sinks);
@@ -147,20 +148,23 @@ void order_service_stop(struct order_service *service)
     sagas_stop(service->sagas);
 }
 
-void order_service_cork(struct order_service *service)
+void order_service_cork(void *context)
 {
+    struct order_service *service = context;
     rpc_client_cork(service->product);
     rpc_client_cork(service->coupon);
 }
 
-void order_service_uncork(struct order_service *service)
+void order_service_uncork(void *context)
 {
+    struct order_service *service = context;
     rpc_client_uncork(service->product);
     rpc_client_uncork(service->coupon);
 }
 
-void order_service_destroy(struct order_service *service)
+void order_service_destroy(void *context)
 {
+    struct order_service *service = context;
     give_leases_back(service);
     sagas_destroy(service->sagas);
     rpc_client_destroy(service->user);

@@ -59,15 +59,15 @@ struct status order_service_start(struct order_service *service, struct dispatch
                                   struct publisher *publisher);
 
 // Between the two, what is asked of product and coupon waits and leaves together.
-void order_service_cork(struct order_service *service);
-void order_service_uncork(struct order_service *service);
+void order_service_cork(void *service);
+void order_service_uncork(void *service);
 
 // Ends the deliveries to sinks, and lets no saga begin or go on here. Handlers may still run. Accepts a
 // service that did not start.
-void order_service_stop(struct order_service *service);
+void order_service_stop(void *service);
 
 // When no handler runs any more: gives the leases back and ends everything in reverse.
-void order_service_destroy(struct order_service *service);
+void order_service_destroy(void *service);
 
 // place.c
 void prepare_place_order(struct call *call);

@@ -1,6 +1,8 @@
 #pragma once
 // What the files of the product service share: its context, its tables, and its handlers by noun.
 
+#include "lib/bus/consumer.h"
+#include "lib/bus/doorbell.h"
 #include "lib/service/live_orders.h"
 #include "lib/service/service.h"
 
@@ -12,10 +14,23 @@ struct product_settings {
 };
 
 struct product_service {
-    struct live_orders orders; // asked before a hold is released
+    const struct product_settings *settings;
+    struct rpc_client *order;
+    struct live_orders orders;    // asked before a hold is released
+    struct event_feed feed;       // of the order service, whose payments are counted
+    struct doorbell *doorbell;    // rings when it has some
+    struct consumer popularity;   // counts them
+    struct job_runner *consuming; // on a thread of its own
 };
 
 extern const struct method_table product_methods;
+
+// Makes everything that `service` needs but its settings, and counts what is paid.
+struct status product_service_start(void *service, struct service_runtime *runtime);
+
+// Ends what of it runs by itself and the client; handlers may still run. Accepts a service that did not
+// start.
+void product_service_stop(void *service);
 
 enum { PRODUCT_JOB_COUNT = 6 };
 

@@ -19,8 +19,9 @@ enum {
 
 static const char ADMIN_NAME[] = "Baro";
 
-void user_service_init(struct user_service *service, const struct user_settings *settings)
+void user_service_start(struct user_service *service)
 {
+    const struct user_settings *settings = service->settings;
     if (sodium_init() < 0)
         abort();
     *service = (struct user_service){
@@ -39,12 +40,13 @@ void user_service_init(struct user_service *service, const struct user_settings 
     };
 }
 
-void user_service_fini(struct user_service *service)
+void user_service_destroy(void *context)
 {
+    struct user_service *service = context;
     password_pool_destroy(service->passwords);
     ids_destroy(service->history_ids);
     arena_destroy(service->arena);
-    *service = (struct user_service){0};
+    *service = (struct user_service){.settings = service->settings};
 }
 
 static struct status check_admin(const char *email, const char *password)

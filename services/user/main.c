@@ -24,6 +24,7 @@ static const struct setting SETTINGS[] = {
 static struct status started(void *service, struct service_runtime *runtime)
 {
     struct user_service *user = service;
+    user_service_start(user);
     SCOPED(db) *db = db_create(user->settings->common.database_url, "baro-user-start");
     return status_keep(user_service_bootstrap(user, db), service_arena(runtime));
 }
@@ -32,7 +33,7 @@ int main(int argc, char **argv)
 {
     SCOPED(arena) *arena = arena_create();
     struct user_settings settings;
-    struct user_service service;
+    struct user_service service = {.settings = &settings};
 
     service_settings_load_or_exit(argc, argv, SETTINGS, COUNT(SETTINGS), arena, &settings);
     struct status st = user_settings_check(&settings);
@@ -40,18 +41,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "baro-user: %s %s\n", st.field, st.message);
         return EXIT_BAD_SETTING;
     }
-    user_service_init(&service, &settings);
-    int exit_status = service_run(&settings.common, &(struct service_definition){
-                                                        .name = "user",
-                                                        .methods = &user_methods,
-                                                        .migrations = user_migrations,
-                                                        .migration_count = &user_migration_count,
-                                                        .jobs = user_jobs,
-                                                        .job_count = user_job_count,
-                                                        .command_source = settings.order_bus,
-                                                        .service = &service,
-                                                        .started = started,
-                                                    });
-    user_service_fini(&service);
-    return exit_status;
+    return service_run(&settings.common, &(struct service_definition){
+                                             .name = "user",
+                                             .methods = &user_methods,
+                                             .migrations = user_migrations,
+                                             .migration_count = &user_migration_count,
+                                             .jobs = user_jobs,
+                                             .job_count = user_job_count,
+                                             .command_source = settings.order_bus,
+                                             .service = &service,
+                                             .started = started,
+                                             .stopped = user_service_destroy,
+                                         });
 }

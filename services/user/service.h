@@ -27,13 +27,15 @@ extern const struct method_table user_methods;
 extern const struct job user_jobs[];
 extern const size_t user_job_count;
 
-// Makes what handlers need; ends it. `settings` must outlive the service.
-void user_service_init(struct user_service *service, const struct user_settings *settings);
-void user_service_fini(struct user_service *service);
+// Makes everything that `service` needs but its settings.
+void user_service_start(struct user_service *service);
 
 // Loads or makes the signing key and puts the first admin in place, on any number of replicas at
 // once. FAILED_PRECONDITION for an unusable key.
 struct status user_service_bootstrap(struct user_service *service, struct db *db);
+
+// When no handler runs any more. Accepts a service that did not start.
+void user_service_destroy(void *service);
 
 // What the table of settings cannot say: the first admin's two are both there and sound or both
 // absent, and the key is one. VALIDATION_ERROR names the setting; the message goes on from its name.

@@ -57,7 +57,8 @@ static struct rig *start(const char *url, bool shares, struct rig_size size)
                      .jwt_key = ""},
         .shares = shares,
     };
-    user_service_init(&replica->service, &replica->settings);
+    replica->service.settings = &replica->settings;
+    user_service_start(&replica->service);
     SCOPED(db) *db = db_create(url, "rig");
     struct status st = user_service_bootstrap(&replica->service, db);
     cr_assert(!failed(st), "%s", st.message);
@@ -82,7 +83,7 @@ void rig_close(struct rig *rig)
         cr_assert_eq(rig_number(rig, BROKEN_LAWS), 0,
                      "the wallets do not follow from their history");
     rig_destroy(rig);
-    user_service_fini(&replica->service);
+    user_service_destroy(&replica->service);
     free(replica);
 }
 
