@@ -260,24 +260,26 @@ SERVERS := deploy/local/servers
 CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
-test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(BUILD)/tests/confine $(SIMULATE)/simulate ## Unit, integration, churn and end-to-end tests on private servers
+test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(BUILD)/tests/confine $(SIMULATE)/simulate ## Everything that a change must pass but the sanitizers, on private servers
 	@tests/lint/hardening $(LIB) $(BIN)
 	@tests/lint/units $(BUILD)
-	@$(BUILD)/tests/churn
 	@SEED=1 SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
 	@SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
 	@$(MAKE) --no-print-directory sweep EVERY=101
 	@$(MAKE) --no-print-directory plants
 	@tests/run-all .local/test $(UNIT) $(INTEGRATION) tests/lint/statements
-	@$(MAKE) --no-print-directory --output-sync=target end-to-end
-	@CERTIFICATES=$(BARO_TEST_CERTIFICATES) CONFINE=$(BUILD)/tests/confine tests/e2e/run .local/e2e-tls $(E2E) --jobs 1 --timeout 180 --filter 'journey/a_c*'
-	@$(MAKE) --no-print-directory test-monitoring
-	@$(MAKE) --no-print-directory test-backup
-	@$(MAKE) --no-print-directory test-console
-	@tests/local/run .local/interrupt
-	@$(MAKE) --no-print-directory test-docs
+	@$(MAKE) --no-print-directory --output-sync=target test-stacks
 
-# Two halves at once, each on a stack of its own: most of their time is waiting.
+# Several at once, each on a stack of its own: most of their time is waiting.
+.PHONY: test-stacks test-tls test-local
+test-stacks: end-to-end test-console test-docs test-tls test-monitoring churn test-backup test-local
+
+test-tls: build $(E2E) $(BUILD)/tests/confine
+	@CERTIFICATES=$(BARO_TEST_CERTIFICATES) CONFINE=$(BUILD)/tests/confine tests/e2e/run .local/e2e-tls $(E2E) --jobs 1 --timeout 180 --filter 'journey/a_c*'
+
+test-local: build
+	@tests/local/run .local/interrupt
+
 ONE_HALF := abuse|audit|baroctl|faults|follow|hostile|journey|limits
 .PHONY: end-to-end end-to-end-one end-to-end-other
 end-to-end: end-to-end-one end-to-end-other ## The end-to-end tests on private servers
