@@ -355,7 +355,7 @@ check: $(UNIT) $(INTEGRATION)
 FUZZ         := $(BUILD)/tests/fuzz
 FUZZ_TARGETS := $(patsubst tests/fuzz/targets/%.c,%,$(wildcard tests/fuzz/targets/*.c))
 FUZZ_PARTS   := order/webhook order/public_address order/signature order/event_body order/delivery \
-                product/wire product/catalogue product/popularity user/account
+                product/wire product/catalogue product/popularity user/account user/token user/signing_key
 FUZZ_BUILD   := BUILD=build-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE=-O2
 
 $(FUZZ)/parts.a: $$(call area_objects,gateway) $(sort $(RULE_OBJ) $(FUZZ_PARTS:%=$(BUILD)/services/%.o))
