@@ -6,21 +6,23 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 // More channels than this are of no use to a peer: its next parcel brings another.
 enum { PARKED_MAX = 4 };
 
+// One reply: memory of its own, as a peer that is never without replies would keep an arena for ever.
 struct reply {
-    struct parcel_item item;
     struct reply *next;
+    size_t size;
+    uint8_t bytes[];
 };
 
 struct peer {
     uint32_t pipe;
-    bool gone;           // the connection: the last answer frees the peer
-    size_t under_way;    // calls without a reply
-    struct arena *arena; // of the replies; reset when all are gone
+    bool gone;        // the connection: the last answer frees the peer
+    size_t under_way; // calls without a reply
     struct reply *replies, *last_reply;
     size_t bytes; // of the replies
     struct parked *parked, **parked_end;
@@ -41,9 +43,18 @@ struct peers *peers_create(void)
     return peers;
 }
 
+static void drop_first(struct peer *peer)
+{
+    struct reply *reply = peer->replies;
+    peer->replies = reply->next;
+    peer->bytes -= reply->size;
+    free(reply);
+}
+
 static void peer_destroy(struct peer *peer)
 {
-    arena_destroy(peer->arena);
+    while (peer->replies)
+        drop_first(peer);
     free(peer);
 }
 
@@ -64,7 +75,6 @@ void peers_join(struct peers *peers, uint32_t pipe)
 {
     struct peer *peer = memory_alloc(sizeof(*peer));
     peer->pipe = pipe;
-    peer->arena = arena_create();
     peer->parked_end = &peer->parked;
     pthread_mutex_lock(&peers->lock);
     LL_PREPEND(peers->list, peer);
@@ -140,11 +150,9 @@ enum peer_state peers_expect(struct peers *peers, uint32_t pipe, struct parked *
 // (lock)
 static void append(struct peer *peer, struct parcel_item item)
 {
-    struct reply *reply = arena_alloc(peer->arena, sizeof(*reply));
-    *reply = (struct reply){
-        {arena_copy(peer->arena, item.bytes, item.size), item.size},
-        NULL
-    };
+    struct reply *reply = memory_alloc(sizeof(*reply) + item.size);
+    reply->size = item.size;
+    memcpy(reply->bytes, item.bytes, item.size);
     if (peer->replies)
         peer->last_reply->next = reply;
     else
@@ -169,14 +177,12 @@ void peers_answer(struct peers *peers, struct peer *peer, struct parcel_item rep
 static void gather(struct peer *peer, struct parcel *parcel)
 {
     parcel_begin(parcel, peer->bytes < PARCEL_BYTES_MAX ? peer->bytes : PARCEL_BYTES_MAX);
-    while (peer->replies && !parcel_is_full(parcel, peer->replies->item)) {
-        struct parcel_item item = peer->replies->item;
+    for (; peer->replies; drop_first(peer)) {
+        struct parcel_item item = {peer->replies->bytes, peer->replies->size};
+        if (parcel_is_full(parcel, item))
+            break;
         parcel_add(parcel, item);
-        peer->bytes -= item.size;
-        peer->replies = peer->replies->next;
     }
-    if (!peer->replies)
-        arena_reset(peer->arena);
 }
 
 struct parked *peers_next(struct peers *peers, struct parcel *parcel)
