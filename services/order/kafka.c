@@ -32,11 +32,11 @@ static bool is_definite(rd_kafka_resp_err_t error)
 
 static void settle(struct delivery *item, rd_kafka_resp_err_t error)
 {
-    item->error = rd_kafka_err2str(error);
+    item->verdict = DELIVERED;
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
-        item->verdict = DELIVERED;
-    else
-        item->verdict = is_definite(error) ? REFUSED : UNREACHABLE;
+        return;
+    item->verdict = is_definite(error) ? REFUSED : UNREACHABLE;
+    item->error = rd_kafka_err2str(error);
 }
 
 static void reported(rd_kafka_t *producer, const rd_kafka_message_t *message, void *arg)

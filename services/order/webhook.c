@@ -223,6 +223,8 @@ static void judge(struct transfer *transfer, CURLcode result, struct lot *lot)
     bool answered = result == CURLE_OK || (result == CURLE_WRITE_ERROR && code > 0);
     if (answered) {
         item->verdict = verdict_of(code);
+        if (item->verdict == DELIVERED)
+            return;
         item->error = text_printf(lot->arena, "HTTP %ld%s", code,
                                   code / 100 == 3 ? ": redirects are not followed" : "");
         heed_retry_after(transfer, lot);

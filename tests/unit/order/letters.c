@@ -32,7 +32,10 @@ void letters_write(struct letters *letters, struct arena *arena, size_t count, i
 
 void expect_verdicts(const struct letters *letters, enum verdict verdict)
 {
-    for (size_t i = 0; i < letters->lot.count; i++)
-        cr_expect_eq(letters->items[i].verdict, verdict, "letter %zu: %d, %s", i,
-                     (int)letters->items[i].verdict, letters->items[i].error);
+    for (size_t i = 0; i < letters->lot.count; i++) {
+        const struct delivery *item = &letters->items[i];
+        cr_expect_eq(item->verdict, verdict, "letter %zu: %d, %s", i, (int)item->verdict,
+                     item->error);
+        cr_expect(item->verdict != DELIVERED || !item->error, "letter %zu: %s", i, item->error);
+    }
 }
