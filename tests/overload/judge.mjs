@@ -32,11 +32,13 @@ function row(name, value, limit = "", holds = true) {
   if (!holds) failures.push(`${name}: ${value}, ${limit}`);
 }
 
-// The second, counted from the first of these, from which on everything is answered well.
+// The second, counted from the first of these, from which on everything is answered well. What ends just
+// after its second counts for the next one: they are looked at in pairs.
 function backAfter(rows) {
-  const bad = rows.findLastIndex(
-    ({ refused, wrong, lost, good, offered }) => refused + wrong + lost > 0 || good < 0.8 * offered,
-  );
+  const bad = rows.findLastIndex(({ refused, wrong, lost }, i) => {
+    const pair = rows.slice(i, i + 2);
+    return refused + wrong + lost > 0 || sum(pair, "good") < 0.8 * sum(pair, "offered");
+  });
   return bad + 1;
 }
 
