@@ -44,19 +44,34 @@ static void *shop(void *arg)
     return NULL;
 }
 
+// Until something definite is said: right after a network has healed, calls may still be lost.
+static struct http_reply insist(struct http_client *admin, const char *path, const char *body)
+{
+    struct http_reply reply;
+    char key[32];
+    int64_t began_us = clock_monotonic_us();
+    snprintf(key, sizeof(key), "admin-%llx", (unsigned long long)clock_realtime_us());
+    do {
+        http_next_key(admin, key);
+        reply = http_call(admin, "POST", path, "%s", body);
+    } while (!is_definite(&reply) && clock_monotonic_us() - began_us < PATIENCE_MS * US_PER_MS);
+    return reply;
+}
+
 // Campaigns and products are made when nothing is broken.
 static int64_t administer(struct clients *clients, const char *path, const char *body,
                           const char *member)
 {
     struct http_client *admin = http_open(clients->options.gateways[0]);
     const char *email = getenv("BARO_ADMIN_EMAIL"), *password = getenv("BARO_ADMIN_PASSWORD");
-    struct http_reply reply =
-        http_call(admin, "POST", "/auth/login", "{\"email\": \"%s\", \"password\": \"%s\"}",
-                  email ? email : "admin@baro.local", password ? password : "Baro!2026");
+    char credentials[256];
+    snprintf(credentials, sizeof(credentials), "{\"email\": \"%s\", \"password\": \"%s\"}",
+             email ? email : "admin@baro.local", password ? password : "Baro!2026");
+    struct http_reply reply = insist(admin, "/auth/login", credentials);
     char *token = strdup(json_word(reply.json, "access_token"));
     http_sign_in(admin, token);
     free(token);
-    reply = http_call(admin, "POST", path, "%s", body);
+    reply = insist(admin, path, body);
     if (reply.status != 201)
         report_violation("the admin's %s: %ld %s%s", path, reply.status, reply.body, reply.error);
     int64_t id = json_number(reply.json, member);
