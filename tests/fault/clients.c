@@ -51,7 +51,10 @@ static struct http_reply insist(struct http_client *admin, const char *path, con
     char key[32];
     int64_t began_us = clock_monotonic_us();
     snprintf(key, sizeof(key), "admin-%llx", (unsigned long long)clock_realtime_us());
+    int try = 0;
     do {
+        if (try++ > 0)
+            pause_ms(AGAIN_MS);
         http_next_key(admin, key);
         reply = http_call(admin, "POST", path, "%s", body);
     } while (!is_definite(&reply) && clock_monotonic_us() - began_us < PATIENCE_MS * US_PER_MS);
