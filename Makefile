@@ -260,7 +260,7 @@ SERVERS := deploy/local/servers
 CRITERION_FLAGS ?= --jobs 4 --timeout 120
 
 .PHONY: test check lint asan tsan
-test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(BUILD)/tests/confine $(SIMULATE)/simulate ## Everything that a change must pass but the sanitizers, on private servers
+test: test-manifests $(UNIT) $(INTEGRATION) $(E2E) $(BUILD)/tests/churn $(BUILD)/tests/confine $(SIMULATE)/simulate ## Unit, integration, simulated, end-to-end and console tests, and those of the documents, on private servers
 	@tests/lint/hardening $(LIB) $(BIN)
 	@tests/lint/units $(BUILD)
 	@SEED=1 SAGAS=60000 tests/simulate/run $(SIMULATE)/simulate
